@@ -1,0 +1,262 @@
+"""The frozen configuration of one trial: all that decides which model comes out of it.
+
+A :class:`TrialConfig` travels to workers, into the database and into exported files. Two
+equal configurations, run with the same library versions on the same kind of machine, give
+the same ``.tflite``, byte for byte; so everything that matters is in here and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, TypeVar, Union, get_args
+
+from spaces.errors import ConfigError
+from spaces.schemes import QuantizationScheme
+
+ParamValue = Union[bool, int, float, str]
+"""What one searched parameter can hold."""
+
+Optimizer = Literal["adam", "sgd", "rmsprop"]
+PruningScheduleName = Literal["none", "constant", "polynomial"]
+
+OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
+PRUNING_SCHEDULES: tuple[str, ...] = get_args(PruningScheduleName)
+
+_T = TypeVar("_T")
+
+
+def _require(holds: bool, rule: str, **arrived: object) -> None:
+    """Raise a :class:`ConfigError` that states the rule and what arrived."""
+    if not holds:
+        got = ", ".join(f"{name}={value!r}" for name, value in arrived.items())
+        raise ConfigError(f"`{rule}` must hold, but got ({got}).")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the weights are trained.
+
+    Attributes:
+        learning_rate: Initial (highest) learning rate, above 0.
+        batch_size: Images a step, at least 1.
+        optimizer: One of ``OPTIMIZERS``.
+        weight_decay: Decoupled weight decay of the optimizer, at least 0.
+        epochs: Passes over the training images, at least 1. Pruning happens within them;
+            quantization-aware training comes on top.
+        qat_epochs: Epochs of quantization-aware training, used by schemes which train.
+    """
+
+    learning_rate: float
+    batch_size: int
+    optimizer: str = "adam"
+    weight_decay: float = 0.0
+    epochs: int = 10
+    qat_epochs: int = 2
+
+    def __post_init__(self) -> None:
+        _require(
+            _is_number(self.learning_rate) and self.learning_rate > 0,
+            "0 < learning_rate",
+            learning_rate=self.learning_rate,
+        )
+        _require(
+            _is_int(self.batch_size) and self.batch_size >= 1,
+            "1 <= batch_size",
+            batch_size=self.batch_size,
+        )
+        _require(
+            self.optimizer in OPTIMIZERS,
+            f"optimizer in ({', '.join(OPTIMIZERS)})",
+            optimizer=self.optimizer,
+        )
+        _require(
+            _is_number(self.weight_decay) and self.weight_decay >= 0,
+            "0 <= weight_decay",
+            weight_decay=self.weight_decay,
+        )
+        _require(_is_int(self.epochs) and self.epochs >= 1, "1 <= epochs", epochs=self.epochs)
+        _require(
+            _is_int(self.qat_epochs) and self.qat_epochs >= 1,
+            "1 <= qat_epochs",
+            qat_epochs=self.qat_epochs,
+        )
+
+
+@dataclass(frozen=True)
+class PruningConfig:
+    """When and how far weights are pruned, in fractions of training.
+
+    Fractions, because a schedule in steps means something else at every batch size. The
+    training loop turns them into steps. See Zhu and Gupta, "To prune, or not to prune"
+    (2017), for the polynomial schedule.
+
+    Attributes:
+        schedule: ``none``, ``constant`` (the full sparsity from ``begin`` on) or
+            ``polynomial`` (a cubic ramp from ``begin`` to ``end``).
+        final_sparsity: Fraction of zero weights in the prunable layers, in (0, 1); 0 with
+            ``none``.
+        begin: Start, as a fraction of training, in [0, 1).
+        end: End of the mask updates, as a fraction of training, in (begin, 1].
+        frequency: Distance between two mask updates, as a fraction of training, in (0, 1].
+    """
+
+    schedule: str = "none"
+    final_sparsity: float = 0.0
+    begin: float = 0.0
+    end: float = 1.0
+    frequency: float = 0.05
+
+    def __post_init__(self) -> None:
+        _require(
+            self.schedule in PRUNING_SCHEDULES,
+            f"schedule in ({', '.join(PRUNING_SCHEDULES)})",
+            schedule=self.schedule,
+        )
+        for name in ("final_sparsity", "begin", "end", "frequency"):
+            _require(
+                _is_number(getattr(self, name)), f"{name} is a number", **{name: getattr(self, name)}
+            )
+        if self.schedule == "none":
+            _require(
+                self.final_sparsity == 0,
+                "final_sparsity == 0 without a pruning schedule",
+                final_sparsity=self.final_sparsity,
+            )
+            return
+        _require(
+            0 < self.final_sparsity < 1,
+            "0 < final_sparsity < 1",
+            final_sparsity=self.final_sparsity,
+        )
+        _require(0 <= self.begin < self.end <= 1, "0 <= begin < end <= 1", begin=self.begin, end=self.end)
+        _require(0 < self.frequency <= 1, "0 < frequency <= 1", frequency=self.frequency)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any weight is pruned at all."""
+        return self.schedule != "none"
+
+
+@dataclass(frozen=True)
+class TrialConfig:
+    """One configuration, complete: equal configurations give equal models.
+
+    Attributes:
+        task: What ``search run`` names: ``fruit``, ``package.module:TASK`` or a file path.
+        data_fingerprint: Content hash of the data set it is trained on.
+        hyperparameters: The values that the model's ``build(hp)`` asks for, sorted by name.
+        training: How the weights are trained.
+        pruning: When and how far weights are pruned.
+        quantization: Number format of the converted model.
+        seed: Seeds initial weights, shuffling and dropout, in [0, 2**31).
+        threads: TensorFlow threads; part of the configuration, because another number gives
+            other weights.
+    """
+
+    task: str
+    data_fingerprint: str
+    hyperparameters: tuple[tuple[str, ParamValue], ...]
+    training: TrainingConfig
+    pruning: PruningConfig = PruningConfig()
+    quantization: QuantizationScheme = QuantizationScheme.FLOAT32
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        _require(bool(self.task), "task is not empty", task=self.task)
+        for name, value in self.hyperparameters:
+            _require(
+                isinstance(name, str) and (isinstance(value, (bool, str)) or _is_number(value)),
+                "a hyperparameter is a finite number, a boolean or a string",
+                **{str(name): value},
+            )
+        names = [name for name, _ in self.hyperparameters]
+        _require(
+            len(set(names)) == len(names), "each hyperparameter stands once", hyperparameters=names
+        )
+        object.__setattr__(self, "hyperparameters", tuple(sorted(self.hyperparameters)))
+        try:
+            object.__setattr__(self, "quantization", QuantizationScheme(self.quantization))
+        except ValueError:
+            known = ", ".join(scheme.value for scheme in QuantizationScheme)
+            raise ConfigError(
+                f"`quantization in ({known})` must hold, but got "
+                f"(quantization={self.quantization!r})."
+            ) from None
+        _require(_is_int(self.seed) and 0 <= self.seed < 2**31, "0 <= seed < 2**31", seed=self.seed)
+        _require(_is_int(self.threads) and self.threads >= 1, "1 <= threads", threads=self.threads)
+
+    @property
+    def hyperparameter_dict(self) -> dict[str, ParamValue]:
+        """The model's hyperparameters as a new dictionary."""
+        return dict(self.hyperparameters)
+
+    @property
+    def hash(self) -> str:
+        """Sixteen hex digits that stay the same across processes, machines and versions."""
+        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def with_quantization(self, scheme: QuantizationScheme) -> TrialConfig:
+        """Return the same training under another quantization scheme."""
+        return replace(self, quantization=scheme)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; :meth:`from_dict` turns it back."""
+        data = asdict(self)
+        data["hyperparameters"] = dict(self.hyperparameters)
+        data["quantization"] = self.quantization.value
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> TrialConfig:
+        """Rebuild a configuration from plain data.
+
+        Raises:
+            ConfigError: If a key is missing or unknown, or a value breaks a rule.
+        """
+        values = _checked(cls, data, "configuration")
+        hyperparameters = values["hyperparameters"]
+        if not isinstance(hyperparameters, Mapping):
+            raise ConfigError(
+                f"`hyperparameters` must be a table of names and values, but got "
+                f"{hyperparameters!r}."
+            )
+        values["hyperparameters"] = tuple(hyperparameters.items())
+        values["training"] = TrainingConfig(**_checked(TrainingConfig, values["training"], "training"))
+        if "pruning" in values:
+            values["pruning"] = PruningConfig(**_checked(PruningConfig, values["pruning"], "pruning"))
+        return cls(**values)
+
+
+def _checked(kind: type[_T], data: object, where: str) -> dict[str, Any]:
+    """Return ``data`` as keyword arguments of a dataclass, or say which key is wrong."""
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"`{where}` must be a table of names and values, but got {data!r}.")
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(data) - known)
+    if unknown:
+        raise ConfigError(
+            f"Unknown key {unknown[0]!r} in `{where}`. Known keys: {', '.join(sorted(known))}."
+        )
+    required = {
+        field.name
+        for field in fields(kind)  # type: ignore[arg-type]
+        if field.default is field.default_factory  # both MISSING
+    }
+    missing = sorted(required - set(data))
+    if missing:
+        raise ConfigError(f"Key {missing[0]!r} is missing in `{where}`.")
+    return dict(data)

@@ -1,0 +1,103 @@
+"""Images and labels in memory, in three splits, with a fingerprint of their content."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from spaces.errors import DataError
+
+SPLIT_NAMES = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their labels.
+
+    Attributes:
+        images: ``[n, height, width, channels]``; uint8 pictures (networks see them divided by
+            255) or float32 arrays that networks see as they are.
+        labels: ``[n]`` int64 class indices.
+    """
+
+    images: npt.NDArray[np.generic]
+    labels: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set ready for training. Arrays may be memory-mapped and read-only.
+
+    Training sees ``train`` only, the objectives are measured on ``val``, and ``test`` is
+    touched only when a finished front is reported or a model retrained.
+
+    Attributes:
+        name: What it is called where numbers are shown.
+        train: Training split.
+        val: Validation split.
+        test: Test split.
+        class_names: One name a class, in the order of the labels.
+        fingerprint: Content hash, 16 hex digits (see :func:`fingerprint_arrays`).
+        generated: Whether the program made the pictures itself; said wherever numbers show.
+        notes: What a person should know (pictures skipped, how it was split, ...).
+    """
+
+    name: str
+    train: Split
+    val: Split
+    test: Split
+    class_names: tuple[str, ...]
+    fingerprint: str
+    generated: bool = False
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for split_name in SPLIT_NAMES:
+            split: Split = getattr(self, split_name)
+            if len(split.images) != len(split.labels):
+                raise DataError(
+                    f"Data set {self.name!r}: as many images as labels must be in split "
+                    f"{split_name!r}, but got {len(split.images)} and {len(split.labels)}."
+                )
+            if len(split) == 0:
+                raise DataError(f"Data set {self.name!r}: split {split_name!r} has no images.")
+            if split.images.shape[1:] != self.train.images.shape[1:] or split.images.ndim != 4:
+                raise DataError(
+                    f"Data set {self.name!r}: images must be [n, height, width, channels] and of "
+                    f"one size, but split {split_name!r} has shape {split.images.shape}."
+                )
+        if self.n_classes < 2:
+            raise DataError(
+                f"Data set {self.name!r}: at least two classes are needed, but got "
+                f"{', '.join(self.class_names) or 'none'}."
+            )
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Shape of one image: height, width, channels."""
+        height, width, channels = self.train.images.shape[1:]
+        return int(height), int(width), int(channels)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+
+def fingerprint_arrays(
+    class_names: tuple[str, ...], splits: tuple[Split, Split, Split]
+) -> str:
+    """Return 16 hex digits that change when any pixel, label or class name changes."""
+    digest = hashlib.sha256("\n".join(class_names).encode())
+    for split in splits:
+        for array in (split.images, split.labels):
+            contiguous = np.ascontiguousarray(array)
+            digest.update(f"{contiguous.dtype.str}{contiguous.shape}".encode())
+            digest.update(contiguous.data)
+    return digest.hexdigest()[:16]

@@ -1,0 +1,85 @@
+"""What ``search run`` names: a model with searched hyperparameters, and its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from spaces.dataset import Dataset
+from spaces.errors import TaskError
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done, and how much there is."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """What a task's ``load_data`` is asked for.
+
+    Attributes:
+        path: What the person gave with ``--data``: a folder or an ``.npz``; None for the
+            task's own data.
+        cache_dir: Folder for decoded or drawn images, shared by all studies of this user.
+        progress: Called while it takes time.
+    """
+
+    path: Path | None
+    cache_dir: Path
+    progress: Progress = no_progress
+
+
+@dataclass(frozen=True)
+class Task:
+    """A model family, its data, and the defaults of a search over them.
+
+    Attributes:
+        name: Short name; the study is called so unless ``--study`` says otherwise.
+        description: One line for ``search tasks``.
+        model: A KerasTuner ``HyperModel`` class (called with ``input_shape`` and
+            ``n_classes``), an instance of one, a function ``build(hp)``, or
+            ``"package.module:NAME"`` of any of these. With a name, TensorFlow is imported
+            only where models are built.
+        load_data: Turns a :class:`DataRequest` into a :class:`~spaces.dataset.Dataset`.
+        data_help: One line: which data it takes, and what it does without ``--data``.
+        epochs: Training epochs of one trial.
+        learning_rate: Lowest and highest learning rate searched.
+        batch_sizes: Batch sizes searched.
+        optimizers: Optimizers searched.
+        max_weight_decay: Highest weight decay searched; 0 takes it out of the space.
+        max_sparsity: Highest final sparsity searched, in (0, 1); 0 takes pruning out of it.
+    """
+
+    name: str
+    description: str
+    model: Any
+    load_data: Callable[[DataRequest], Dataset]
+    data_help: str = ""
+    epochs: int = 10
+    learning_rate: tuple[float, float] = (3e-4, 2e-2)
+    batch_sizes: tuple[int, ...] = (16, 32, 64, 128)
+    optimizers: tuple[str, ...] = ("adam", "sgd")
+    max_weight_decay: float = 1e-2
+    max_sparsity: float = 0.95
+
+    def __post_init__(self) -> None:
+        if not self.name or any(sign in self.name for sign in "/\\ \n"):
+            raise TaskError(f"A task's name is one word, but got {self.name!r}.")
+        if self.epochs < 1:
+            raise TaskError(f"Task {self.name!r}: `1 <= epochs` must hold, but got {self.epochs}.")
+        low, high = self.learning_rate
+        if not 0 < low <= high:
+            raise TaskError(
+                f"Task {self.name!r}: `0 < low <= high` must hold for learning_rate, but got "
+                f"({low=}, {high=})."
+            )
+        if not 0 <= self.max_sparsity < 1:
+            raise TaskError(
+                f"Task {self.name!r}: `0 <= max_sparsity < 1` must hold, but got "
+                f"{self.max_sparsity}."
+            )

@@ -1,0 +1,214 @@
+"""What goes to a worker and what comes back: plain, frozen, picklable data.
+
+Nothing here imports TensorFlow, so the driver can read every field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from spaces.config import TrialConfig
+from spaces.schemes import QuantizationScheme
+from spaces.space import Parameter, SearchSpace
+
+SizeMetric = Literal["gzip", "tflite"]
+SIZE_METRICS: tuple[SizeMetric, ...] = ("gzip", "tflite")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a feasible model must keep; None for no limit.
+
+    Attributes:
+        max_size_bytes: Largest ``size_bytes``.
+        max_latency_ms: Largest ``latency_ms``.
+        min_accuracy: Lowest ``accuracy``, a fraction.
+    """
+
+    max_size_bytes: float | None = None
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """One trial for a worker.
+
+    Attributes:
+        config: What to train, prune, quantize and measure.
+        limits: What the gate checks before training.
+        size_metric: Which size is ``size_bytes``.
+        device: Name of the device whose latency is measured.
+        fan_out: Whether to measure the schemes which need no training of their own too.
+    """
+
+    config: TrialConfig
+    limits: Limits = Limits()
+    size_metric: SizeMetric = "gzip"
+    device: str = "host"
+    fan_out: bool = True
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every size of one converted model.
+
+    Attributes:
+        tflite_bytes: The file as converted.
+        gzip_bytes: The file compressed with gzip (level 9, no timestamp).
+        sparse_bytes: The sparsity-encoded file, where the scheme has one that runs.
+        n_params: Weights and biases of the network.
+        n_nonzero: Those which are not zero.
+        macs: Multiply-accumulates of one inference.
+        arena_bytes: Memory for activations, where the device tells.
+    """
+
+    tflite_bytes: int
+    gzip_bytes: int
+    sparse_bytes: int | None
+    n_params: int
+    n_nonzero: int
+    macs: int
+    arena_bytes: int | None = None
+
+    def size_bytes(self, metric: SizeMetric) -> int:
+        """Return the size that a study with this metric minimizes."""
+        if metric == "gzip":
+            return self.gzip_bytes
+        if self.sparse_bytes is None:
+            return self.tflite_bytes
+        return min(self.tflite_bytes, self.sparse_bytes)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one inference, with what makes it repeatable.
+
+    Attributes:
+        median_ms: Median over the timed runs.
+        spread_ms: Distance between the 25th and the 75th percentile.
+        min_ms: Fastest run.
+        n_runs: Timed runs.
+        n_warmup: Untimed runs before them.
+        threads: Threads of the interpreter.
+        device: Name of the device.
+        runtime: Runtime and version, as ``ai-edge-litert 2.3.0 (XNNPACK)``.
+    """
+
+    median_ms: float
+    spread_ms: float
+    min_ms: float
+    n_runs: int
+    n_warmup: int
+    threads: int
+    device: str
+    runtime: str
+
+
+@dataclass(frozen=True)
+class Point:
+    """One converted and measured model.
+
+    Attributes:
+        config: Configuration that gives this model; its scheme is this point's.
+        accuracy: Fraction of validation images labelled rightly, by LiteRT.
+        size_bytes: Size by the study's metric.
+        latency: Latency on the study's device.
+        ledger: Every size.
+        tflite: The model file.
+    """
+
+    config: TrialConfig
+    accuracy: float
+    size_bytes: int
+    latency: Latency
+    ledger: Ledger
+    tflite: bytes = field(repr=False)
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Objective values in the order of ``spaces.objectives.OBJECTIVES``."""
+        return self.accuracy, float(self.size_bytes), self.latency.median_ms
+
+
+TrialOutcome = Literal["complete", "infeasible", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How one trial ended.
+
+    Attributes:
+        config: The configuration that was evaluated.
+        outcome: ``complete`` has a ``point``; ``infeasible`` and ``failed`` have a ``reason``.
+        reason: Why it has no point; one line.
+        point: The trial's own model.
+        siblings: The same training under other schemes.
+        skipped: Schemes without a point, and why.
+        size_bytes: Size known from the gate, when training did not happen.
+        latency_ms: Latency known from the gate, when training did not happen.
+        epochs_trained: Epochs really trained, quantization-aware ones included.
+        sparsity: Achieved fraction of zero weights: ``overall`` (of prunable layers) and by
+            layer name.
+        history: Per-epoch metrics: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
+        seconds: Wall-clock seconds by stage: ``build``, ``gate``, ``train``, ``qat``,
+            ``convert``, ``measure``.
+        new_parameters: Parameters that showed up only while building this model.
+        versions: Versions of the libraries that decide which bytes come out.
+        worker: Where it ran: ``host:pid``.
+    """
+
+    config: TrialConfig
+    outcome: TrialOutcome
+    reason: str = ""
+    point: Point | None = None
+    siblings: tuple[Point, ...] = ()
+    skipped: Mapping[QuantizationScheme, str] = field(default_factory=dict)
+    size_bytes: float | None = None
+    latency_ms: float | None = None
+    epochs_trained: int = 0
+    sparsity: Mapping[str, float] = field(default_factory=dict)
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    new_parameters: tuple[Parameter, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    worker: str = ""
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What the driver knows of a task: plain data, no model and no arrays.
+
+    Attributes:
+        name: Short name.
+        ref: What the person typed: a built-in name, ``package.module:TASK`` or a file path.
+        space: The joint space: training, model, pruning and quantization.
+        epochs: Default epochs of one trial.
+        data_name: Name of the data set.
+        data_path: What ``--data`` named, as an absolute path; None for the task's own data.
+        data_fingerprint: Content hash of the data set.
+        generated: Whether the program made the pictures itself.
+        class_names: Names of the classes.
+        input_shape: Height, width, channels.
+        n_train: Training images.
+        n_val: Validation images.
+        n_test: Test images.
+        notes: What a person should know about data and model.
+    """
+
+    name: str
+    ref: str
+    space: SearchSpace
+    epochs: int
+    data_name: str
+    data_path: str | None
+    data_fingerprint: str
+    generated: bool
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    n_train: int
+    n_val: int
+    n_test: int
+    notes: tuple[str, ...] = ()
