@@ -1,0 +1,7 @@
+"""Search hyperparameters and compression of small image networks together."""
+
+from __future__ import annotations
+
+__all__ = ["__version__"]
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""What may vary, on which data, and what is measured."""
