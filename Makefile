@@ -2,8 +2,8 @@
 #   make install PYTHON=python3.12      another Python than python3
 #   make run TRIALS=20 ARGS="--workers 4"
 
-PYTHON =
-TRIALS = 100
+PYTHON ?=
+TRIALS ?= 100
 ARGS =
 BIN = .venv/bin
 
