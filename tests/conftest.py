@@ -1,0 +1,141 @@
+"""What tests need from the machine around them: pictures, a browser, a database server.
+
+A test asks for it as a fixture. Where it is missing the test is skipped with the reason, except
+in CI (``CI=true``), where that fails: a test that never runs anywhere guards nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+class Chromium(NamedTuple):
+    """Where the browser and the program that drives it are."""
+
+    browser: Path
+    driver: Path
+
+
+def _missing(what: str) -> NoReturn:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what}; tests may not skip in CI", pytrace=False)
+    pytest.skip(what)
+
+
+def _program(*names: str) -> Path | None:
+    for name in names:
+        if path := shutil.which(name):
+            return Path(path)
+    return None
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder ``shared/data`` beside the checkout, with real pictures to read, never to write."""
+    path = CHECKOUT.parent / "shared" / "data"
+    if not path.is_dir():
+        _missing("needs the pictures in ../shared/data")
+    return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Chromium:
+    """A Chromium (or Chrome) and its driver."""
+    browser = _program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    driver = _program("chromedriver")
+    if browser is None or driver is None:
+        _missing("needs chromium and chromedriver (scripts/install-test-system-packages)")
+    return Chromium(browser, driver)
+
+
+@pytest.fixture
+def browser(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chrome]:
+    """A headless browser under Selenium, closed after the test."""
+    from selenium import webdriver
+
+    # Selenium would otherwise look for drivers to download, and count its users.
+    monkeypatch.setenv("SE_OFFLINE", "true")
+    monkeypatch.setenv("SE_AVOID_STATS", "true")
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(chromium.browser)
+    options.add_argument("--headless=new")
+    options.add_argument("--window-size=1400,1000")
+    # The sandbox refuses root, and /dev/shm is tiny in most containers.
+    options.add_argument("--no-sandbox")
+    options.add_argument("--disable-dev-shm-usage")
+    service = webdriver.ChromeService(executable_path=str(chromium.driver))
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def _postgres_folder() -> Path | None:
+    """Folder of PostgreSQL's server programs; Debian keeps them off the PATH."""
+    if initdb := _program("initdb"):
+        return initdb.resolve().parent
+    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    newest = max(versions, key=lambda path: int(path.parts[-3]), default=None)
+    return newest.parent if newest else None
+
+
+def _postgres_user() -> str | None:
+    """Who the server must run as: it refuses root. None: whoever runs the tests."""
+    if os.getuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """SQLAlchemy URL of a PostgreSQL server of our own, empty, stopped after the last test.
+
+    It listens on a Unix socket in a private folder only, so it meets no other server, and its
+    tables are shared by the tests of a session: name your study after your test.
+    """
+    programs = _postgres_folder()
+    if programs is None:
+        _missing("needs a PostgreSQL server (scripts/install-test-system-packages)")
+    user = _postgres_user()
+    # Not in tmp_path: its parents are closed to other users, and the path of a Unix socket may
+    # have no more than about 100 characters.
+    folder = Path(tempfile.mkdtemp(prefix="search-pg-"))
+    data = folder / "data"
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(programs / program), "-D", str(data), *arguments]
+        if user is not None:
+            command = ["runuser", "-u", user, "--", *command]
+        # Into a file: the server inherits it, and a pipe would wait for the server's end.
+        with open(folder / "output", "ab") as output:
+            done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, timeout=60)
+        if done.returncode != 0:
+            pytest.fail(f"{program} failed:\n{(folder / 'output').read_text()}", pytrace=False)
+
+    try:
+        if user is not None:
+            shutil.chown(folder, user)
+        run("initdb", "-U", "search", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        run("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses= -c fsync=off", "start")
+        try:
+            yield f"postgresql+psycopg://search@/postgres?host={folder}"
+        finally:
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
