@@ -1,0 +1,96 @@
+"""Numbers with units, read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.units import (
+    format_accuracy,
+    format_duration,
+    format_latency,
+    format_size,
+    parse_accuracy,
+    parse_duration,
+    parse_latency,
+    parse_size,
+)
+from spaces.errors import ConfigError
+
+Parse = Callable[[str], float]
+
+
+@pytest.mark.parametrize(
+    ("parse", "text", "expected"),
+    [
+        (parse_size, "100KB", 100_000),
+        (parse_size, "100 kB", 100_000),
+        (parse_size, "1.5MB", 1_500_000),
+        (parse_size, "64KiB", 65_536),
+        (parse_size, "20000", 20_000),
+        (parse_size, "2e4b", 20_000),
+        (parse_latency, "5ms", 5),
+        (parse_latency, "5", 5),
+        (parse_latency, "250us", 0.25),
+        (parse_latency, "250µs", 0.25),
+        (parse_latency, ".5 s", 500),
+        (parse_duration, "30m", 1800),
+        (parse_duration, "1.5h", 5400),
+        (parse_duration, "90", 90),
+        (parse_accuracy, "0.9", 0.9),
+        (parse_accuracy, "90%", 0.9),
+        (parse_accuracy, "1", 1.0),
+    ],
+)
+def test_parse(parse: Parse, text: str, expected: float) -> None:
+    assert parse(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("parse", [parse_size, parse_latency, parse_duration, parse_accuracy])
+@pytest.mark.parametrize("text", ["", "big", "-5", "0", "5 parsecs", "nan", "inf", "1e999", "1,5"])
+def test_what_is_no_number_with_a_unit_is_refused(parse: Parse, text: str) -> None:
+    with pytest.raises(ConfigError, match="such as .* but got"):
+        parse(text)
+
+
+@pytest.mark.parametrize("text", ["95", "1.01", "101%"])
+def test_an_accuracy_above_one_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="0.9 or 90%"):
+        parse_accuracy(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (format_size(0), "0 B"),
+        (format_size(999), "999 B"),
+        (format_size(12_345), "12.3 kB"),
+        (format_size(999_600), "1.00 MB"),
+        (format_size(2.5e9), "2.50 GB"),
+        (format_latency(0.2134), "0.213 ms"),
+        (format_latency(0.0158), "0.0158 ms"),
+        (format_latency(9.999), "10.0 ms"),
+        (format_latency(1234), "1234 ms"),
+        (format_latency(0), "0 ms"),
+        (format_accuracy(0.9734), "97.3 %"),
+        (format_duration(5), "5s"),
+        (format_duration(65), "1m 05s"),
+        (format_duration(3_725), "1h 02m"),
+        (format_duration(90_000), "1d 01h"),
+    ],
+)
+def test_format(text: str, expected: str) -> None:
+    assert text == expected
+
+
+@given(st.floats(1, 9.9e8))
+def test_a_written_size_reads_back(n_bytes: float) -> None:
+    assert parse_size(format_size(n_bytes)) == pytest.approx(n_bytes, rel=0.005, abs=0.5)
+
+
+@given(st.floats(1e-4, 1e5))
+def test_a_written_latency_reads_back(milliseconds: float) -> None:
+    assert parse_latency(format_latency(milliseconds)) == pytest.approx(milliseconds, rel=0.005)
