@@ -5,6 +5,7 @@ Nothing here imports TensorFlow, so the driver can read every field.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -126,6 +127,11 @@ class Point:
     latency: Latency
     ledger: Ledger
     tflite: bytes = field(repr=False)
+
+    @property
+    def tflite_sha256(self) -> str:
+        """Hash of the model file, stored so that a retrained model can be compared with it."""
+        return hashlib.sha256(self.tflite).hexdigest()
 
     @property
     def values(self) -> tuple[float, float, float]:
