@@ -152,6 +152,11 @@ def test_every_installed_dependency_supports_this_python() -> None:
         assert not supported or python in SpecifierSet(supported), (dist.name, supported)
 
 
+def test_installed_dependencies_fit_together() -> None:
+    # The lock is installed without resolving anything again.
+    _run(sys.executable, "-m", "pip", "check")
+
+
 def test_every_imported_distribution_is_declared() -> None:
     declared = {
         canonicalize_name(Requirement(line).name)
