@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
 
@@ -94,12 +94,12 @@ def _postgres_folder() -> Path | None:
     return newest.parent if newest else None
 
 
-def _postgres_user() -> str | None:
+def _postgres_user() -> pwd.struct_passwd | None:
     """Who the server must run as: it refuses root. None: whoever runs the tests."""
     if os.getuid() != 0:
         return None
-    names = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in names else "nobody"
+    users = {entry.pw_name: entry for entry in pwd.getpwall()}
+    return users.get("postgres") or users["nobody"]
 
 
 @pytest.fixture(scope="session")
@@ -118,19 +118,23 @@ def postgres_url() -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="search-pg-"))
     data = folder / "data"
 
+    as_user: dict[str, Any] = {}
+    if user is not None:
+        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
     def run(program: str, *arguments: str) -> None:
         command = [str(programs / program), "-D", str(data), *arguments]
-        if user is not None:
-            command = ["runuser", "-u", user, "--", *command]
         # Into a file: the server inherits it, and a pipe would wait for the server's end.
-        with open(folder / "output", "ab") as output:
-            done = subprocess.run(command, cwd=folder, stdout=output, stderr=output, timeout=60)
+        with open(folder / "output", "ab") as out:
+            done = subprocess.run(
+                command, cwd=folder, stdout=out, stderr=out, timeout=60, **as_user
+            )
         if done.returncode != 0:
             pytest.fail(f"{program} failed:\n{(folder / 'output').read_text()}", pytrace=False)
 
     try:
         if user is not None:
-            shutil.chown(folder, user)
+            os.chown(folder, user.pw_uid, user.pw_gid)
         run("initdb", "-U", "search", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         run("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses= -c fsync=off", "start")
         try:
