@@ -39,6 +39,7 @@ bench: install  ## milliseconds per trial, beside Ray Tune and Optuna
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
 wheel: install  ## build dist/*.whl
+	rm -rf build  # Or modules deleted since the last time would be in it.
 	$(BIN)/python -m build --wheel --no-isolation
 
 lock: install  ## write requirements.lock anew; uv's options in ARGS (--upgrade)
