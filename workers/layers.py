@@ -1,0 +1,44 @@
+"""Which layers a model is made of, in the words of the tables of ``spaces.compression``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from spaces.compression import QAT_ACTIVATIONS
+
+
+def layer_names(model: Any) -> tuple[str, ...]:
+    """Return the class names of a model's layers.
+
+    What quantization-aware training refuses although it knows the layer is named as a pattern,
+    as ``BatchNormalization after ReLU`` or ``Activation(elu)``.
+    """
+    names: dict[str, None] = {}
+    for layer in model.layers:
+        kind = type(layer).__name__
+        names[kind] = None
+        activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+        if activation not in QAT_ACTIVATIONS:
+            names[f"{kind}({activation})"] = None
+        if kind == "BatchNormalization":
+            for before in _layers_before(layer):
+                kind_before = type(before).__name__
+                activation = getattr(getattr(before, "activation", None), "__name__", "")
+                if kind_before not in _FOLDS_NORMALIZATION:
+                    names[f"BatchNormalization after {kind_before}"] = None
+                elif activation != "linear":
+                    names[f"BatchNormalization after {kind_before}({activation})"] = None
+    return tuple(names)
+
+
+_FOLDS_NORMALIZATION = frozenset(
+    {"Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"}
+)
+
+
+def _layers_before(layer: Any) -> list[Any]:
+    before: list[Any] = []
+    for node in layer.inbound_nodes:
+        layers = node.inbound_layers
+        before.extend(layers if isinstance(layers, (list, tuple)) else [layers])
+    return before
