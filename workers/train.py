@@ -1,0 +1,289 @@
+"""Training with all data in memory: many steps, one call into TensorFlow.
+
+``model.fit`` comes back to Python for every batch, which for a small network takes as long as
+the batch itself. Here the shuffled images of many steps are gathered by numpy, straight from
+arrays that may be memory-mapped or shared with other workers, and handed over at once; one
+``tf.function`` loops over them. Between two such calls pruning masks are updated.
+
+The learning rate falls along half a cosine from its highest value to zero over all epochs of a
+training. Trials are short, and this wins them more accuracy than any constant rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spaces.config import TrainingConfig, TrialConfig
+from spaces.dataset import Dataset, Split
+from spaces.errors import TrialFailedError
+from workers.optimizers import make_optimizer
+from workers.prune import Pruner
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Steps = Callable[..., tuple[Any, Any]]
+
+OnEpoch = Callable[[int, Mapping[str, float]], bool]
+"""Told the epoch (from 0) and its metrics; whether to go on."""
+
+History = dict[str, tuple[float, ...]]
+"""One value an epoch, under each of :data:`METRIC_NAMES`."""
+
+METRIC_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+CHUNK_BYTES = 16 * 2**20
+"""Images that one call into TensorFlow takes at most, unless one batch is larger."""
+
+EVALUATION_BATCH = 256
+
+
+def train(
+    model: Any, dataset: Dataset, config: TrialConfig, on_epoch: OnEpoch | None = None
+) -> History:
+    """Train a network as its configuration says, pruning it by its schedule.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed, and sparse at the end.
+        dataset: Trained on ``train``, judged on ``val`` after every epoch.
+        config: What to do.
+        on_epoch: Called after every epoch; training ends when it returns False.
+
+    Raises:
+        TrialFailedError: If the loss is no finite number any more.
+    """
+    training = config.training
+    pruner = None
+    if config.pruning.is_active:
+        total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
+        pruner = Pruner(model, config.pruning, total_steps)
+    return train_epochs(
+        model,
+        dataset.train,
+        dataset.val,
+        training,
+        epochs=training.epochs,
+        seed=config.seed,
+        pruner=pruner,
+        on_epoch=on_epoch,
+    )
+
+
+def train_epochs(
+    model: Any,
+    train_split: Split,
+    val_split: Split,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    seed: int,
+    first_epoch: int = 0,
+    pruner: Pruner | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> History:
+    """Run the epochs ``first_epoch`` to ``epochs - 1`` of a training of ``epochs`` epochs.
+
+    Every epoch sees the images in an order of its own, which depends on ``seed`` and the epoch
+    alone; the last images of that order which fill no batch are left out of this epoch. The
+    optimizer starts afresh.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed.
+        train_split: Images to train on.
+        val_split: Images to judge by after each epoch.
+        config: Learning rate, batch size, optimizer and weight decay; its epochs are not used.
+        epochs: Length of the whole training, which the learning rate's schedule spans.
+        seed: Seeds the order of images.
+        first_epoch: Where to start in it.
+        pruner: Masks to keep and update; made for the same number of steps.
+        on_epoch: Called after every epoch; training ends when it returns False.
+
+    Raises:
+        TrialFailedError: If the loss is no finite number any more.
+    """
+    n_images = len(train_split)
+    batch_size = min(config.batch_size, n_images)
+    n_steps = steps_per_epoch(n_images, batch_size)
+    rates = _cosine_decay(config.learning_rate, epochs * n_steps)
+    image_bytes = train_split.images[:1].nbytes
+    max_chunk = max(1, CHUNK_BYTES // (batch_size * image_bytes))
+    run_steps = _steps_function(model, train_split, config, batch_size, pruner)
+    evaluate = _evaluation_function(model, val_split)
+
+    rows: list[tuple[float, ...]] = []
+    for epoch in range(first_epoch, epochs):
+        order = np.random.default_rng((seed, epoch)).permutation(n_images)
+        first_step = epoch * n_steps
+        loss, n_right = 0.0, 0
+        for start, stop in _chunks(first_step, first_step + n_steps, max_chunk, pruner):
+            if pruner is not None:
+                pruner.before_step(start + 1)
+            picked = order[(start - first_step) * batch_size : (stop - first_step) * batch_size]
+            images, labels = _gather(train_split, picked, (stop - start, batch_size))
+            chunk_loss, chunk_right = run_steps(images, labels, rates[start:stop])
+            loss += float(chunk_loss)
+            n_right += int(chunk_right)
+        loss /= n_steps
+        if not math.isfinite(loss):
+            raise TrialFailedError(
+                f"loss became {'NaN' if math.isnan(loss) else 'infinite'} in epoch {epoch + 1} "
+                f"(learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+            )
+        rows.append((loss, n_right / (n_steps * batch_size), *_evaluate(evaluate, val_split)))
+        if on_epoch is not None and not on_epoch(
+            epoch, dict(zip(METRIC_NAMES, rows[-1], strict=True))
+        ):
+            break
+    return {name: tuple(row[i] for row in rows) for i, name in enumerate(METRIC_NAMES)}
+
+
+def steps_per_epoch(n_images: int, batch_size: int) -> int:
+    """Return how many full batches an epoch has; one, of all images, if they fill none."""
+    return max(1, n_images // batch_size)
+
+
+def evaluate(model: Any, split: Split) -> tuple[float, float]:
+    """Return mean loss and accuracy of a Keras model on a split."""
+    return _evaluate(_evaluation_function(model, split), split)
+
+
+def ends_in_softmax(model: Any) -> bool:
+    """Whether a model gives probabilities, as opposed to logits."""
+    names = getattr(model, "output_names", None)
+    layer = model.get_layer(names[0]) if names else model.layers[-1]
+    while True:
+        if hasattr(layer, "layers"):  # A model within the model.
+            return ends_in_softmax(layer)
+        if not hasattr(layer, "layer"):
+            break
+        layer = layer.layer  # What a wrapper wraps.
+    activation = getattr(layer, "activation", None)
+    activation = getattr(activation, "activation", activation)  # Wrapped for quantization.
+    return type(layer).__name__ == "Softmax" or getattr(activation, "__name__", "") == "softmax"
+
+
+def _cosine_decay(learning_rate: float, total_steps: int) -> npt.NDArray[np.float32]:
+    """Return the learning rate of every step."""
+    progress = np.arange(total_steps) / total_steps
+    return (learning_rate * 0.5 * (1 + np.cos(np.pi * progress))).astype(np.float32)
+
+
+def _chunks(
+    first: int, last: int, max_steps: int, pruner: Pruner | None
+) -> Iterator[tuple[int, int]]:
+    """Split steps (from 0) into ranges of at most ``max_steps``, cut at mask updates."""
+    # A mask is updated before the step of that number, counted from 1 as TFMOT does.
+    updates = () if pruner is None else pruner.update_steps
+    cuts = iter([step - 1 for step in updates if first < step - 1 < last] + [last])
+    cut = next(cuts)
+    start = first
+    while start < last:
+        if start == cut:
+            cut = next(cuts)
+        stop = min(start + max_steps, cut)
+        yield start, stop
+        start = stop
+
+
+def _gather(
+    split: Split, picked: npt.NDArray[np.intp], batches: tuple[int, int]
+) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.int32]]:
+    images = split.images[picked].reshape(*batches, *split.images.shape[1:])
+    return images, split.labels[picked].astype(np.int32).reshape(batches)
+
+
+def _steps_function(
+    model: Any, split: Split, config: TrainingConfig, batch_size: int, pruner: Pruner | None
+) -> Steps:
+    """Return a function that trains on ``[steps, batch, ...]``: sum of losses, number right."""
+    import tensorflow as tf
+
+    variables = model.trainable_variables
+    apply_gradients = make_optimizer(config.optimizer, variables, config.weight_decay)
+    masks = [] if pruner is None else pruner.masks
+    from_logits = not ends_in_softmax(model)
+    image_shape = split.images.shape[1:]
+
+    @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
+        input_signature=[
+            tf.TensorSpec([None, batch_size, *image_shape], split.images.dtype),
+            tf.TensorSpec([None, batch_size], tf.int32),
+            tf.TensorSpec([None], tf.float32),
+        ]
+    )
+    def run_steps(images: Any, labels: Any, learning_rates: Any) -> tuple[Any, Any]:
+        total_loss = tf.constant(0.0)
+        n_right = tf.constant(0)
+        for step in tf.range(tf.shape(images)[0]):
+            with tf.GradientTape() as tape:
+                outputs = model(_network_input(images[step]), training=True)
+                loss = tf.reduce_mean(_losses(labels[step], outputs, from_logits))
+                objective = tf.add_n([loss, *model.losses])
+            apply_gradients(tape.gradient(objective, variables), learning_rates[step])
+            for kernel, mask in masks:
+                kernel.assign(kernel * mask)
+            total_loss += objective
+            n_right += _n_right(labels[step], outputs)
+        return total_loss, n_right
+
+    return run_steps  # type: ignore[no-any-return, unused-ignore]
+
+
+def _evaluation_function(model: Any, split: Split) -> Steps:
+    """Return a function of one batch of any size: sum of losses, number right."""
+    import tensorflow as tf
+
+    from_logits = not ends_in_softmax(model)
+
+    @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
+        input_signature=[
+            tf.TensorSpec([None, *split.images.shape[1:]], split.images.dtype),
+            tf.TensorSpec([None], tf.int32),
+        ]
+    )
+    def evaluate_batch(images: Any, labels: Any) -> tuple[Any, Any]:
+        outputs = model(_network_input(images), training=False)
+        return tf.reduce_sum(_losses(labels, outputs, from_logits)), _n_right(labels, outputs)
+
+    return evaluate_batch  # type: ignore[no-any-return, unused-ignore]
+
+
+def _evaluate(evaluate_batch: Steps, split: Split) -> tuple[float, float]:
+    loss, n_right = 0.0, 0
+    for start in range(0, len(split), EVALUATION_BATCH):
+        stop = start + EVALUATION_BATCH
+        batch_loss, batch_right = evaluate_batch(
+            split.images[start:stop], split.labels[start:stop].astype(np.int32)
+        )
+        loss += float(batch_loss)
+        n_right += int(batch_right)
+    return loss / len(split), n_right / len(split)
+
+
+def _network_input(images: Any) -> Any:
+    """Return pictures as numbers from 0 to 1, and other arrays as they are."""
+    import tensorflow as tf
+
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    return tf.cast(images, tf.float32)
+
+
+def _losses(labels: Any, outputs: Any, from_logits: bool) -> Any:
+    # In a graph, Keras finds the logits below a softmax and uses those.
+    import tf_keras
+
+    return tf_keras.losses.sparse_categorical_crossentropy(
+        labels, outputs, from_logits=from_logits
+    )
+
+
+def _n_right(labels: Any, outputs: Any) -> Any:
+    import tensorflow as tf
+
+    guesses = tf.argmax(outputs, axis=-1, output_type=tf.int32)
+    return tf.reduce_sum(tf.cast(guesses == labels, tf.int32))
