@@ -12,12 +12,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal, TypeVar, Union, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from spaces.errors import ConfigError
 from spaces.schemes import QuantizationScheme
 
-ParamValue = Union[bool, int, float, str]
+ParamValue = bool | int | float | str
 """What one searched parameter can hold."""
 
 Optimizer = Literal["adam", "sgd", "rmsprop"]
@@ -126,7 +126,9 @@ class PruningConfig:
         )
         for name in ("final_sparsity", "begin", "end", "frequency"):
             _require(
-                _is_number(getattr(self, name)), f"{name} is a number", **{name: getattr(self, name)}
+                _is_number(getattr(self, name)),
+                f"{name} is a number",
+                **{name: getattr(self, name)},
             )
         if self.schedule == "none":
             _require(
@@ -140,7 +142,12 @@ class PruningConfig:
             "0 < final_sparsity < 1",
             final_sparsity=self.final_sparsity,
         )
-        _require(0 <= self.begin < self.end <= 1, "0 <= begin < end <= 1", begin=self.begin, end=self.end)
+        _require(
+            0 <= self.begin < self.end <= 1,
+            "0 <= begin < end <= 1",
+            begin=self.begin,
+            end=self.end,
+        )
         _require(0 < self.frequency <= 1, "0 < frequency <= 1", frequency=self.frequency)
 
     @property
@@ -195,7 +202,9 @@ class TrialConfig:
                 f"`quantization in ({known})` must hold, but got "
                 f"(quantization={self.quantization!r})."
             ) from None
-        _require(_is_int(self.seed) and 0 <= self.seed < 2**31, "0 <= seed < 2**31", seed=self.seed)
+        _require(
+            _is_int(self.seed) and 0 <= self.seed < 2**31, "0 <= seed < 2**31", seed=self.seed
+        )
         _require(_is_int(self.threads) and self.threads >= 1, "1 <= threads", threads=self.threads)
 
     @property
@@ -235,9 +244,13 @@ class TrialConfig:
                 f"{hyperparameters!r}."
             )
         values["hyperparameters"] = tuple(hyperparameters.items())
-        values["training"] = TrainingConfig(**_checked(TrainingConfig, values["training"], "training"))
+        values["training"] = TrainingConfig(
+            **_checked(TrainingConfig, values["training"], "training")
+        )
         if "pruning" in values:
-            values["pruning"] = PruningConfig(**_checked(PruningConfig, values["pruning"], "pruning"))
+            values["pruning"] = PruningConfig(
+                **_checked(PruningConfig, values["pruning"], "pruning")
+            )
         return cls(**values)
 
 

@@ -90,9 +90,7 @@ class Dataset:
         return len(self.class_names)
 
 
-def fingerprint_arrays(
-    class_names: tuple[str, ...], splits: tuple[Split, Split, Split]
-) -> str:
+def fingerprint_arrays(class_names: tuple[str, ...], splits: tuple[Split, Split, Split]) -> str:
     """Return 16 hex digits that change when any pixel, label or class name changes."""
     digest = hashlib.sha256("\n".join(class_names).encode())
     for split in splits:

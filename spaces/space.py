@@ -21,7 +21,9 @@ Kind = Literal["int", "float", "categorical"]
 class Suggests(Protocol):
     """The part of an Optuna trial that a search space needs."""
 
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
         """Return an integer in ``[low, high]``."""
 
     def suggest_float(

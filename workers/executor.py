@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, Union, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from workers.result import EvaluateRequest, TrialResult
 
@@ -34,7 +34,7 @@ class Lost:
     reason: str
 
 
-Outcome = Union[Finished, Lost]
+Outcome = Finished | Lost
 
 
 @runtime_checkable

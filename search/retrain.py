@@ -1,0 +1,83 @@
+"""Train an exported configuration in full: the files to deploy, and what they measure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from spaces.dataset_cache import default_cache_dir
+
+from search.export import read_export
+from spaces.errors import ConfigError, ExportError
+from spaces.task import Progress, no_progress
+from workers.jobs import run_job
+
+DEPLOYED_FILES = ("model.tflite", "model.keras", "labels.txt", "metrics.json")
+
+
+def retrain(
+    export: str | Path,
+    out_dir: str | Path,
+    *,
+    epochs: int | None = None,
+    data: str | Path | None = None,
+    force: bool = False,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Train what ``search export`` wrote and leave the files that deployment needs.
+
+    At the trial's own epochs and on its own data, ``model.tflite`` is the trial's, byte for
+    byte, on the same machine with the same library versions. The test split is measured here,
+    and nowhere before.
+
+    Args:
+        export: File written by ``search export``.
+        out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt`` and
+            ``metrics.json``; made if it is not there.
+        epochs: Train so many epochs instead of the trial's; the model is then another one.
+        data: Train on this data instead of where the export says it lies.
+        force: Overwrite files of an earlier retraining.
+        progress: Called after every epoch.
+
+    Returns:
+        The content of ``metrics.json``.
+
+    Raises:
+        ExportError: If the exported file cannot be used, or the files cannot be written.
+        DataError: If the data is gone or is not what the trial was trained on.
+    """
+    if epochs is not None and epochs < 1:
+        raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
+    content = read_export(Path(export))
+    folder = _output_folder(Path(out_dir), force)
+    return dict(
+        run_job(
+            "workers.retrain:retrain_job",
+            {
+                "export": content,
+                "out_dir": str(folder),
+                "epochs": epochs,
+                "data": None if data is None else str(Path(data).absolute()),
+                "cache_dir": str(default_cache_dir()),
+            },
+            progress,
+        )
+    )
+
+
+def _output_folder(folder: Path, force: bool) -> Path:
+    """Make the folder, or refuse it before an hour of training is spent."""
+    existing = [name for name in DEPLOYED_FILES if (folder / name).exists()]
+    if existing and not force:
+        raise ExportError(
+            f"{folder} holds {existing[0]} already. Give another folder with -o, or --force to "
+            f"overwrite it."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"Folder {folder} cannot be made: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK):
+        raise ExportError(f"Folder {folder} cannot be written to.")
+    return folder.absolute()

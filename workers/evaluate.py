@@ -1,0 +1,312 @@
+"""One configuration becomes measured models: gate, train, prune, QAT, convert, measure.
+
+:class:`TrialEvaluator` is what a worker holds for a whole run: the task, its data and the
+device. :func:`train_config` is the part that retraining shares with searching, so that both
+give the same weights, bit for bit.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from spaces.compression import build_values
+from spaces.config import TrialConfig
+from spaces.dataset import Dataset
+from spaces.errors import ConversionError, TrialFailedError
+from spaces.registry import resolve_task
+from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
+from spaces.space import Parameter
+from workers.result import EvaluateRequest, Ledger, Point, SizeMetric, TrialResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+N_REPRESENTATIVE = 200
+"""Training images that calibrate activation ranges; a few hundred are usual."""
+
+MAX_SIBLING_SECONDS = 3.0
+"""A sibling whose measuring would take longer than this, and longer than a quarter of the
+training it is derived from, is skipped: ``int16x8`` runs on reference kernels, some thirty
+times slower than the rest."""
+
+OnEpoch = Callable[[int, Mapping[str, float]], bool]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training one configuration gives.
+
+    Attributes:
+        model: Trained, pruned and stripped Keras model, before any quantization.
+        qat_model: The quantization-aware model, where the scheme asks for it.
+        epochs_trained: Epochs really trained, quantization-aware ones included.
+        sparsity: Achieved fraction of zero weights, ``overall`` and by layer.
+        history: Metrics by epoch.
+        new_parameters: Parameters that showed up only while building.
+    """
+
+    model: Any
+    qat_model: Any | None
+    epochs_trained: int
+    sparsity: Mapping[str, float]
+    history: Mapping[str, tuple[float, ...]]
+    new_parameters: tuple[Parameter, ...] = ()
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Add the time of the block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class TrialEvaluator:
+    """Evaluates trials of one task on one data set; lives as long as its worker.
+
+    TensorFlow is imported and set up when it is made, once, and not for every trial.
+
+    Args:
+        task_ref: As ``search run`` takes it. A user's own code is run here.
+        dataset: The data; arrays may be read-only and shared with other workers.
+        threads: TensorFlow threads, the same for every trial.
+    """
+
+    def __init__(self, task_ref: str, dataset: Dataset, threads: int = 1) -> None:
+        from workers.describe import load_hypermodel
+        from workers.keras_compat import configure_tensorflow
+
+        configure_tensorflow(threads=threads)
+        self._dataset = dataset
+        task = resolve_task(task_ref)
+        self._hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
+        self._task_ref = task_ref
+
+    def __call__(self, request: EvaluateRequest) -> TrialResult:
+        """Evaluate one trial. What goes wrong within it becomes its recorded reason."""
+        from workers.keras_compat import versions
+
+        watch = Stopwatch()
+        result = TrialResult(
+            config=request.config,
+            outcome="failed",
+            versions=versions(),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+        )
+        try:
+            result = self._evaluate(request, result, watch)
+        except (TrialFailedError, ConversionError) as error:
+            result = replace(result, outcome="failed", reason=str(error))
+        return replace(result, seconds=watch.seconds)
+
+    def _evaluate(
+        self, request: EvaluateRequest, result: TrialResult, watch: Stopwatch
+    ) -> TrialResult:
+        from workers.convert import representative_images
+        from workers.devices import get_device
+        from workers.gate import check_gate
+
+        config = request.config
+        device = get_device(request.device)
+        images = representative_images(self._dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
+        with watch.stage("gate"):
+            model, new_parameters = build(self._hypermodel, config)
+            gate = check_gate(model, request, images, device)
+        result = replace(
+            result,
+            size_bytes=gate.size_bytes,
+            latency_ms=gate.latency_ms,
+            new_parameters=new_parameters,
+        )
+        if gate.reason:
+            return replace(result, outcome="infeasible", reason=gate.reason)
+        trained = train_config(self._hypermodel, self._dataset, config, watch)
+        result = replace(
+            result,
+            epochs_trained=trained.epochs_trained,
+            sparsity=trained.sparsity,
+            history=trained.history,
+        )
+        points, skipped = measure_points(trained, self._dataset, request, images, watch)
+        own = points.pop(config.quantization, None)
+        if own is None:
+            reason = skipped.pop(config.quantization)
+            result = replace(result, outcome="failed", reason=reason)
+        else:
+            result = replace(result, outcome="complete", point=own)
+        return replace(result, siblings=tuple(points.values()), skipped=skipped)
+
+
+def build(hypermodel: Any, config: TrialConfig) -> tuple[Any, tuple[Parameter, ...]]:
+    """Build a configuration's network from its seed, whatever was built before.
+
+    Raises:
+        TrialFailedError: If the model's ``build(hp)`` raises on these values.
+    """
+    from workers.describe import build_model
+    from workers.keras_compat import seed_everything
+
+    seed_everything(config.seed)
+    return build_model(hypermodel, build_values(config))
+
+
+def train_config(
+    hypermodel: Any,
+    dataset: Dataset,
+    config: TrialConfig,
+    watch: Stopwatch | None = None,
+    on_epoch: OnEpoch | None = None,
+) -> Trained:
+    """Train, prune and, where the scheme asks for it, train quantization-aware.
+
+    The same configuration gives the same weights, bit for bit, in any process with the same
+    library versions and thread count: it is built anew from its seed.
+
+    Raises:
+        TrialFailedError: If the loss is no number, or the model cannot be built.
+        ConversionError: If the network cannot be trained quantization-aware.
+    """
+    from workers.prune import achieved_sparsity
+    from workers.qat import train_quantization_aware
+    from workers.train import train
+
+    watch = watch or Stopwatch()
+    with watch.stage("build"):
+        model, new_parameters = build(hypermodel, config)
+    with watch.stage("train"):
+        history = train(model, dataset, config, on_epoch=on_epoch)
+    sparsity = achieved_sparsity(model)
+    epochs = config.training.epochs
+    qat_model = None
+    if config.quantization is QuantizationScheme.QAT_INT8:
+        with watch.stage("qat"):
+            qat_model, qat_history = train_quantization_aware(model, dataset, config)
+        history = {name: (*values, *qat_history.get(name, ())) for name, values in history.items()}
+        epochs += config.training.qat_epochs
+    return Trained(model, qat_model, epochs, sparsity, history, new_parameters)
+
+
+def measure_points(
+    trained: Trained,
+    dataset: Dataset,
+    request: EvaluateRequest,
+    images: npt.NDArray[np.float32],
+    watch: Stopwatch,
+) -> tuple[dict[QuantizationScheme, Point], dict[QuantizationScheme, str]]:
+    """Convert trained weights and measure them, under the trial's scheme and its siblings'.
+
+    A scheme that cannot be converted or run is that point's failure, not the trial's.
+
+    Returns:
+        Measured points by scheme, and why others are missing.
+    """
+    from workers.convert import float_tflite
+
+    config = request.config
+    with watch.stage("convert"):
+        float_model = float_tflite(trained.model)
+    schemes = [config.quantization]
+    if request.fan_out:
+        schemes += [scheme for scheme in POST_TRAINING_SCHEMES if scheme not in schemes]
+    budget_s = max(MAX_SIBLING_SECONDS, 0.25 * watch.seconds.get("train", 0.0))
+    points: dict[QuantizationScheme, Point] = {}
+    skipped: dict[QuantizationScheme, str] = {}
+    for scheme in schemes:
+        own = scheme is config.quantization
+        try:
+            points[scheme] = _measure(
+                scheme,
+                float_model,
+                trained,
+                dataset,
+                request,
+                images,
+                watch,
+                budget_s=None if own else budget_s,
+            )
+        except ConversionError as error:
+            skipped[scheme] = str(error)
+    return points, skipped
+
+
+def convert_trained(
+    trained: Trained,
+    scheme: QuantizationScheme,
+    float_model: bytes,
+    images: npt.NDArray[np.float32],
+    size_metric: SizeMetric,
+) -> tuple[bytes, Ledger]:
+    """Convert trained weights to the file that is deployed under one scheme.
+
+    With ``size_metric="tflite"`` that is the sparsity-encoded file where it is smaller and
+    runs: what is counted is what ships.
+
+    Raises:
+        ConversionError: If the network cannot be converted, or the runtime cannot run it.
+    """
+    from workers.convert import qat_tflite, quantize_variant, sparse_tflite
+    from workers.sizes import ledger
+
+    if scheme is QuantizationScheme.QAT_INT8:
+        tflite = qat_tflite(trained.qat_model)
+    else:
+        tflite = quantize_variant(float_model, scheme, images)
+    sparse = None
+    if trained.sparsity.get("overall", 0.0) > 0 and SCHEMES[scheme].sparse_encoding:
+        sparse = sparse_tflite(trained.model, scheme, images)
+    sizes = ledger(tflite, trained.model, sparse)
+    if size_metric == "tflite" and sparse is not None and len(sparse) < len(tflite):
+        tflite = sparse
+    return tflite, sizes
+
+
+def _measure(
+    scheme: QuantizationScheme,
+    float_model: bytes,
+    trained: Trained,
+    dataset: Dataset,
+    request: EvaluateRequest,
+    images: npt.NDArray[np.float32],
+    watch: Stopwatch,
+    budget_s: float | None,
+) -> Point:
+    """Convert to one scheme and measure; a ``ConversionError`` says why there is no point."""
+    from workers.accuracy import tflite_accuracy
+    from workers.devices import get_device
+    from workers.latency import quick_latency_ms
+
+    with watch.stage("convert"):
+        tflite, sizes = convert_trained(trained, scheme, float_model, images, request.size_metric)
+    with watch.stage("measure"):
+        if budget_s is not None:
+            seconds = quick_latency_ms(tflite) * len(dataset.val) / 1000
+            if seconds > budget_s:
+                raise ConversionError(
+                    f"not measured: {len(dataset.val)} validation images would take "
+                    f"{seconds:.0f} s, more than {budget_s:.0f} s"
+                )
+        accuracy = tflite_accuracy(tflite, dataset.val)
+        latency = get_device(request.device).measure(tflite)
+    return Point(
+        config=request.config.with_quantization(scheme),
+        accuracy=accuracy,
+        size_bytes=sizes.size_bytes(request.size_metric),
+        latency=latency,
+        ledger=sizes,
+        tflite=tflite,
+    )

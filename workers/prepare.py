@@ -1,0 +1,217 @@
+"""Before the first trial: load a task's data, read its search space, hand back plain data.
+
+Loading a task may run the user's code, and reading a model's search space imports TensorFlow
+(10 s). So the driver calls :func:`prepare_task`, which does the work in a process of its own
+and leaves the arrays as files in the cache, where every process of the machine maps the same
+memory. What was read of a built-in model is cached too: a second run imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spaces.dataset_cache import default_cache_dir, open_dataset, save_dataset
+
+from spaces.compression import joint_space
+from spaces.dataset import Dataset
+from spaces.errors import DataError, TaskError
+from spaces.registry import canonical_ref, is_builtin, resolve_task
+from spaces.schemes import QuantizationScheme
+from spaces.space import Parameter, SearchSpace
+from spaces.task import DataRequest, Progress, Task, no_progress
+from workers.jobs import run_job
+from workers.result import TaskInfo
+
+
+def prepare_task(
+    ref: str,
+    data: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+) -> tuple[TaskInfo, Dataset]:
+    """Load what ``ref`` names, in a process of its own.
+
+    Args:
+        ref: Built-in name, ``package.module:TASK`` or file path.
+        data: Folder or ``.npz`` to train on; None for the task's own data.
+        cache_dir: Where decoded images are kept; None for the user's cache.
+        progress: Called while images are drawn or decoded.
+
+    Returns:
+        What the driver needs to know, and the data set, memory-mapped.
+
+    Raises:
+        SearchError: If there is no such task, or its data or model cannot be used.
+    """
+    answer = run_job(
+        "workers.prepare:prepare_job",
+        {
+            "ref": canonical_ref(ref),
+            "data": None if data is None else str(data.absolute()),
+            "cache_dir": str(cache_dir or default_cache_dir()),
+        },
+        progress,
+    )
+    info = task_info_from_dict(answer["info"])
+    return info, open_dataset(Path(answer["dataset_dir"]))
+
+
+def prepare_job(progress: Progress, ref: str, data: str | None, cache_dir: str) -> dict[str, Any]:
+    """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
+    task = resolve_task(ref)
+    dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
+    directory = _mapped_directory(dataset)
+    if directory is None:
+        directory = Path(cache_dir) / "prepared" / dataset.fingerprint
+        if not directory.exists():
+            save_dataset(dataset, directory)
+    info = describe_task(task, ref, data, dataset, Path(cache_dir))
+    return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
+
+
+def load_task_data(
+    task: Task, path: Path | None, cache_dir: Path, progress: Progress = no_progress
+) -> Dataset:
+    """Call the task's ``load_data`` and check what comes back.
+
+    Raises:
+        DataError: If the data cannot be used.
+        TaskError: If ``load_data`` returns something else than a ``Dataset``.
+    """
+    dataset = task.load_data(DataRequest(path=path, cache_dir=cache_dir, progress=progress))
+    if not isinstance(dataset, Dataset):
+        raise TaskError(
+            f"Task {task.name!r}: `load_data` must return a `spaces.Dataset`, but got "
+            f"{type(dataset).__name__}."
+        )
+    for split in (dataset.train, dataset.val, dataset.test):
+        low, high = int(split.labels.min()), int(split.labels.max())
+        if low < 0 or high >= dataset.n_classes:
+            raise DataError(
+                f"Data set {dataset.name!r}: labels must be 0 to {dataset.n_classes - 1}, but got "
+                f"{low} to {high}."
+            )
+    return dataset
+
+
+def describe_task(
+    task: Task, ref: str, data: str | None, dataset: Dataset, cache_dir: Path
+) -> TaskInfo:
+    """Read the joint search space of a task on a data set."""
+    parameters, schemes, prunable, notes = _describe_model(task, ref, dataset, cache_dir)
+    return TaskInfo(
+        name=task.name,
+        ref=ref,
+        space=joint_space(task, parameters, schemes, prunable),
+        epochs=task.epochs,
+        data_name=dataset.name,
+        data_path=data,
+        data_fingerprint=dataset.fingerprint,
+        generated=dataset.generated,
+        class_names=dataset.class_names,
+        input_shape=dataset.input_shape,
+        n_train=len(dataset.train),
+        n_val=len(dataset.val),
+        n_test=len(dataset.test),
+        notes=(*dataset.notes, *notes),
+    )
+
+
+def task_info_to_dict(info: TaskInfo) -> dict[str, Any]:
+    """Return plain data for JSON."""
+    data = {name: getattr(info, name) for name in info.__dataclass_fields__}
+    data["space"] = info.space.to_list()
+    return data
+
+
+def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
+    """Rebuild what :func:`task_info_to_dict` returned."""
+    height, width, channels = data["input_shape"]
+    return TaskInfo(
+        **{
+            **data,
+            "space": SearchSpace.from_list(data["space"]),
+            "class_names": tuple(data["class_names"]),
+            "input_shape": (height, width, channels),
+            "notes": tuple(data["notes"]),
+        }
+    )
+
+
+Description = tuple[Sequence[Parameter], Sequence[QuantizationScheme], bool, Sequence[str]]
+
+
+def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> Description:
+    """Run ``build(hp)``, or read what it said last time if the model is one of ours."""
+    cached = cache_dir / "described" / f"{_description_key(task, dataset)}.json"
+    if is_builtin(ref):
+        try:
+            data = json.loads(cached.read_text())
+            return (
+                SearchSpace.from_list(data["parameters"]).parameters,
+                [QuantizationScheme(name) for name in data["schemes"]],
+                bool(data["prunable"]),
+                list(data["notes"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not described yet, or a damaged file: describe it again
+    from workers.describe import describe_model, load_hypermodel
+    from workers.keras_compat import configure_tensorflow
+
+    configure_tensorflow(threads=1)
+    hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
+    described = describe_model(hypermodel)
+    if is_builtin(ref):
+        text = json.dumps(
+            {
+                "parameters": SearchSpace(tuple(described.parameters)).to_list(),
+                "schemes": [scheme.value for scheme in described.schemes],
+                "prunable": described.prunable,
+                "notes": list(described.notes),
+            }
+        )
+        _write_quietly(cached, text)
+    return described.parameters, described.schemes, described.prunable, described.notes
+
+
+def _description_key(task: Task, dataset: Dataset) -> str:
+    """Key that changes with our own code, the libraries, and the shape of the data."""
+    digest = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(__file__).parent.parent / "spaces"):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.read_bytes())
+    for package in ("keras-tuner", "tf_keras", "tensorflow-model-optimization"):
+        digest.update(version(package).encode())
+    shape = (task.name, dataset.input_shape, dataset.n_classes)
+    digest.update(repr(shape).encode())
+    return digest.hexdigest()[:16]
+
+
+def _write_quietly(path: Path, text: str) -> None:
+    """Write a cache file whole or not at all; a cache that cannot be written is no failure."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+
+
+def _mapped_directory(dataset: Dataset) -> Path | None:
+    """Return the cache directory that a data set's arrays are mapped from, if they all are."""
+    folders = set()
+    for split in (dataset.train, dataset.val, dataset.test):
+        for array in (split.images, split.labels):
+            filename = getattr(array, "filename", None)
+            if not isinstance(array, np.memmap) or filename is None:
+                return None
+            folders.add(Path(filename).parent)
+    return folders.pop() if len(folders) == 1 else None

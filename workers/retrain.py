@@ -1,0 +1,134 @@
+"""Train one exported configuration in full and leave everything that deployment needs.
+
+Runs in a process of its own, set up like a worker: TensorFlow's thread count decides which
+weights come out, and a process that has used TensorFlow before cannot change it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from spaces.config import TrialConfig
+from spaces.errors import DataError
+from spaces.registry import resolve_task
+from spaces.task import Progress
+from workers.evaluate import N_REPRESENTATIVE, Trained, convert_trained, train_config
+from workers.prepare import load_task_data
+
+TFLITE_NAME = "model.tflite"
+KERAS_NAME = "model.keras"
+LABELS_NAME = "labels.txt"
+METRICS_NAME = "metrics.json"
+
+
+def retrain_job(
+    progress: Progress,
+    export: dict[str, Any],
+    out_dir: str,
+    epochs: int | None,
+    data: str | None,
+    cache_dir: str,
+) -> dict[str, Any]:
+    """Retrain what ``search export`` wrote; JSON in and out (see ``workers.jobs``).
+
+    Args:
+        progress: Called after every epoch.
+        export: The exported file's content, checked already.
+        out_dir: Existing folder to write ``model.tflite``, ``model.keras``, ``labels.txt``
+            and ``metrics.json`` to.
+        epochs: Train so many epochs instead of the trial's.
+        data: Train on this data instead of the exported path.
+        cache_dir: Where decoded images are kept.
+
+    Returns:
+        The content of ``metrics.json``.
+
+    Raises:
+        DataError: If the data is not what the trial was trained on, and was not named anew.
+    """
+    from workers.accuracy import tflite_accuracy
+    from workers.convert import float_tflite, representative_images
+    from workers.describe import load_hypermodel
+    from workers.devices import get_device
+    from workers.keras_compat import configure_tensorflow, versions
+
+    exported = TrialConfig.from_dict(export["config"])
+    configure_tensorflow(threads=exported.threads)
+    task = resolve_task(exported.task)
+    path = data if data is not None else export.get("data_path")
+    dataset = load_task_data(task, None if path is None else Path(path), Path(cache_dir), progress)
+    if dataset.fingerprint != exported.data_fingerprint and data is None:
+        raise DataError(
+            f"The data at {path or 'the task itself'} must be what the trial was trained on "
+            f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
+            f"name the data to train on with --data."
+        )
+    config = replace(exported, data_fingerprint=dataset.fingerprint)
+    if epochs is not None:
+        config = replace(config, training=replace(config.training, epochs=epochs))
+    hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
+    total = config.training.epochs
+
+    def on_epoch(epoch: int, metrics: Any) -> bool:
+        progress("training", min(epoch + 1, total), total)
+        return True
+
+    trained = train_config(hypermodel, dataset, config, on_epoch=on_epoch)
+    progress("measuring", 0, 1)
+    images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
+    float_model = float_tflite(trained.model)
+    tflite, sizes = convert_trained(
+        trained, config.quantization, float_model, images, export["size_metric"]
+    )
+    latency = get_device(export["device"]).measure(tflite)
+    sha256 = hashlib.sha256(tflite).hexdigest()
+    metrics = {
+        "study": export.get("study"),
+        "trial": export.get("trial"),
+        "task": exported.task,
+        "data": dataset.name,
+        "generated_pictures": dataset.generated,
+        "same_data": dataset.fingerprint == exported.data_fingerprint,
+        "epochs": trained.epochs_trained,
+        "promised": export.get("measured", {}),
+        "measured": {
+            "accuracy": tflite_accuracy(tflite, dataset.val),
+            "size_bytes": sizes.size_bytes(export["size_metric"]),
+            "latency_ms": latency.median_ms,
+            "tflite_sha256": sha256,
+        },
+        "test": {
+            "images": len(dataset.test),
+            "accuracy": tflite_accuracy(tflite, dataset.test),
+            "accuracy_float32": tflite_accuracy(float_model, dataset.test),
+        },
+        "identical_to_trial": sha256 == export.get("measured", {}).get("tflite_sha256"),
+        "size_metric": export["size_metric"],
+        "ledger": asdict(sizes),
+        "latency": asdict(latency),
+        "sparsity": dict(trained.sparsity),
+        "history": {name: list(values) for name, values in trained.history.items()},
+        "config": config.to_dict(),
+        "versions": versions(),
+    }
+    progress("measuring", 1, 1)
+    _write(Path(out_dir), tflite, trained, dataset.class_names, metrics)
+    return metrics
+
+
+def _write(
+    out_dir: Path,
+    tflite: bytes,
+    trained: Trained,
+    class_names: tuple[str, ...],
+    metrics: dict[str, Any],
+) -> None:
+    """Write the four files. The Keras model is the trained network before quantization."""
+    (out_dir / TFLITE_NAME).write_bytes(tflite)
+    trained.model.save(out_dir / KERAS_NAME)
+    (out_dir / LABELS_NAME).write_text("".join(f"{name}\n" for name in class_names))
+    (out_dir / METRICS_NAME).write_text(json.dumps(metrics, indent=2) + "\n")
