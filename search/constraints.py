@@ -1,0 +1,52 @@
+"""Limits as Optuna's constraints: one vector, at most 0 where kept.
+
+==========  =============================================================
+position    what it says
+==========  =============================================================
+0           1 if the model cannot be converted or built, else 0
+1           ``size_bytes / max_size_bytes - 1``
+2           ``latency_ms / max_latency_ms - 1``
+3           ``1 - accuracy / min_accuracy``
+==========  =============================================================
+
+Ratios, so that samplers may add them up: Optuna ranks what breaks a limit by the sum of its
+violations. Without a limit the entry is 0. A trial that the gate stopped has no accuracy; its
+last entry is 0, since nothing is known against it.
+"""
+
+from __future__ import annotations
+
+from workers.result import Limits
+
+
+def constraint_values(
+    limits: Limits,
+    *,
+    size_bytes: float | None,
+    latency_ms: float | None,
+    accuracy: float | None,
+    is_infeasible: bool = False,
+) -> list[float]:
+    """Return the constraint vector of a trial.
+
+    Args:
+        limits: Limits of the study.
+        size_bytes: Size, where known.
+        latency_ms: Latency, where known.
+        accuracy: Accuracy, where known.
+        is_infeasible: Whether the gate stopped it. If no known figure breaks a limit, then the
+            model could not be built or converted.
+    """
+    values = [
+        0.0,
+        _excess(size_bytes, limits.max_size_bytes),
+        _excess(latency_ms, limits.max_latency_ms),
+        -_excess(accuracy, limits.min_accuracy),
+    ]
+    if is_infeasible and max(values) <= 0:
+        values[0] = 1.0
+    return values
+
+
+def _excess(value: float | None, limit: float | None) -> float:
+    return 0.0 if value is None or limit is None else value / limit - 1

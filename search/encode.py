@@ -1,0 +1,147 @@
+"""Results of workers as stored attributes, one place for both directions of the database."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from optuna.trial import TrialState
+
+from search import attributes
+from search.constraints import constraint_values
+from search.records import Ending
+from spaces.config import TrialConfig
+from workers.result import Limits, Point, TrialResult
+
+
+def config_attrs(config: TrialConfig) -> dict[str, Any]:
+    """Return what a trial stores from its start on."""
+    return {
+        attributes.CONFIG: config.to_dict(),
+        attributes.CONFIG_HASH: config.hash,
+        attributes.TRIAL_SEED: config.seed,
+    }
+
+
+def ending_of(result: TrialResult, limits: Limits) -> Ending:
+    """Return how the trial ends that a result belongs to."""
+    if result.outcome == "complete" and result.point is not None:
+        flaw = _flaw(result.point)
+        if flaw is None:
+            return point_ending(result.point, result, limits)
+        return failure(flaw, _run_attrs(result))
+    if result.outcome == "infeasible":
+        return Ending(
+            # Optuna's word for a trial without values; weights have nothing to do with it. The
+            # constraint says what is wrong: without one, samplers would lean to tiny networks.
+            TrialState.PRUNED,
+            user_attrs={
+                **_run_attrs(result),
+                attributes.OUTCOME: "infeasible",
+                attributes.REASON: result.reason,
+                attributes.GATE: {
+                    "size_bytes": result.size_bytes,
+                    "latency_ms": result.latency_ms,
+                },
+            },
+            system_attrs={
+                attributes.CONSTRAINTS: constraint_values(
+                    limits,
+                    size_bytes=result.size_bytes,
+                    latency_ms=result.latency_ms,
+                    accuracy=None,
+                    is_infeasible=True,
+                )
+            },
+        )
+    return failure(result.reason or "The worker gave no point and no reason.", _run_attrs(result))
+
+
+def point_ending(point: Point, result: TrialResult, limits: Limits) -> Ending:
+    """Return how a trial ends that has a measured model, its own or a derived one."""
+    accuracy, size_bytes, latency_ms = point.values
+    return Ending(
+        TrialState.COMPLETE,
+        values=(float(accuracy), float(size_bytes), float(latency_ms)),
+        user_attrs={
+            **_run_attrs(result),
+            attributes.OUTCOME: "complete",
+            attributes.LEDGER: asdict(point.ledger),
+            attributes.LATENCY: asdict(point.latency),
+        },
+        system_attrs={
+            attributes.CONSTRAINTS: constraint_values(
+                limits, size_bytes=size_bytes, latency_ms=latency_ms, accuracy=accuracy
+            )
+        },
+    )
+
+
+def failure(reason: str, attrs: Mapping[str, Any] | None = None) -> Ending:
+    """Return how a trial ends that failed."""
+    return Ending(
+        TrialState.FAIL,
+        user_attrs={
+            **(attrs or {}),
+            attributes.OUTCOME: "failed",
+            attributes.REASON: " ".join(reason.split()),
+        },
+    )
+
+
+def interruption(reason: str) -> Ending:
+    """Return how a trial ends that was given up and is to be tried again."""
+    return Ending(
+        TrialState.FAIL,
+        user_attrs={attributes.OUTCOME: "interrupted", attributes.REASON: reason},
+    )
+
+
+def stored_constraints(
+    limits: Limits, values: tuple[float, ...] | None, user_attrs: Mapping[str, Any]
+) -> list[float] | None:
+    """Return the constraints of a stored trial under new limits; None if it has none."""
+    outcome = user_attrs.get(attributes.OUTCOME)
+    if outcome == "complete" and values is not None:
+        accuracy, size_bytes, latency_ms = values
+        return constraint_values(
+            limits, size_bytes=size_bytes, latency_ms=latency_ms, accuracy=accuracy
+        )
+    if outcome == "infeasible":
+        gate = user_attrs.get(attributes.GATE, {})
+        return constraint_values(
+            limits,
+            size_bytes=gate.get("size_bytes"),
+            latency_ms=gate.get("latency_ms"),
+            accuracy=None,
+            is_infeasible=True,
+        )
+    return None
+
+
+def is_sound(point: Point) -> bool:
+    """Whether all values of a point are numbers that a study can hold."""
+    return _flaw(point) is None
+
+
+def _flaw(point: Point) -> str | None:
+    for name, value in zip(("accuracy", "size_bytes", "latency_ms"), point.values, strict=True):
+        if not math.isfinite(value):
+            return f"The measured {name} is {value}, which is no result."
+    return None
+
+
+def _run_attrs(result: TrialResult) -> dict[str, Any]:
+    attrs: dict[str, Any] = {
+        attributes.EPOCHS_TRAINED: result.epochs_trained,
+        attributes.SECONDS: {name: round(s, 4) for name, s in result.seconds.items()},
+        attributes.VERSIONS: dict(result.versions),
+        attributes.WORKER: result.worker,
+    }
+    if result.sparsity:
+        attrs[attributes.SPARSITY] = dict(result.sparsity)
+    if result.skipped:
+        attrs[attributes.SKIPPED] = {str(scheme): why for scheme, why in result.skipped.items()}
+    return attrs

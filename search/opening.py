@@ -1,0 +1,227 @@
+"""Creates a study, or finds it and checks that this run may go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import optuna
+from optuna.storages import InMemoryStorage, RDBStorage
+
+from search import attributes
+from search.artifacts import ArtifactKeeper
+from search.pareto import ReferencePoint
+from search.records import MemoryRecorder, Recorder
+from search.rows import RowRecorder
+from search.samplers import Mirror, make_sampler, sampler_seed
+from search.study import OpenStudy
+from spaces.errors import StudyError
+from spaces.objectives import OBJECTIVES
+from spaces.schemes import POST_TRAINING_SCHEMES
+from spaces.space import Parameter, SearchSpace
+from workers.result import Limits, SizeMetric, TaskInfo
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a run wants of its study.
+
+    Attributes:
+        name: Name of the study.
+        task: Task with its search space, data fingerprint, and the epochs of a trial.
+        device: Device that latencies belong to.
+        size_metric: Which size is ``size_bytes``.
+        limits: What feasible models keep. They may change from run to run: what is stored is
+            judged anew.
+        sampler: Name of the sampler. It may change from run to run.
+        seed: Seed of the sampler and of every training; None for the study's own, or 0.
+        fan_out: Whether a training is measured under every scheme that needs none of its own.
+    """
+
+    name: str
+    task: TaskInfo
+    device: str = "host"
+    size_metric: SizeMetric = "gzip"
+    limits: Limits = Limits()
+    sampler: str = "tpe"
+    seed: int | None = None
+    fan_out: bool = True
+
+
+def find_study(storage: RDBStorage | InMemoryStorage, name: str) -> int | None:
+    """Return the id of a study; None if there is none of that name."""
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
+def stored_task(user_attrs: Mapping[str, Any]) -> TaskInfo:
+    """Return the task of a study from its user attributes.
+
+    Raises:
+        StudyError: If the study is not one of ours.
+    """
+    try:
+        data = dict(user_attrs[attributes.TASK])
+        data["space"] = SearchSpace.from_list(user_attrs[attributes.SEARCH_SPACE])
+        for name in ("class_names", "input_shape", "notes"):
+            data[name] = tuple(data[name])
+        return TaskInfo(**data)
+    except (KeyError, TypeError) as error:
+        raise StudyError(
+            f"The study was not made by `search run` (it lacks {error}). Use --study NEW_NAME."
+        ) from error
+
+
+def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | None) -> int:
+    """Return the seed a run has: the one asked for, the study's own, or 0."""
+    if seed is not None:
+        return seed
+    study_id = find_study(storage, name)
+    if study_id is None:
+        return 0
+    return int(storage.get_study_user_attrs(study_id).get(attributes.SEED, 0))
+
+
+def open_study(
+    storage: RDBStorage | InMemoryStorage,
+    settings: StudySettings,
+    artifacts: ArtifactKeeper | None = None,
+) -> OpenStudy:
+    """Create a study, or go on with the one of that name.
+
+    The caller holds the study's lock.
+
+    Raises:
+        StudyError: If the study holds something else than this run asks for.
+    """
+    seed = study_seed(storage, settings.name, settings.seed)
+    study_id = find_study(storage, settings.name)
+    if study_id is None:
+        study_id = _create(storage, settings.name)
+    # A driver killed while it created the study left some attributes or none, and no trial.
+    stored = storage.get_study_user_attrs(study_id)
+    trials = storage.get_all_trials(study_id)
+    if attributes.FORMAT not in stored:
+        if trials:
+            raise StudyError(
+                f"Study {settings.name!r} was not made by `search run`, and has "
+                f"{len(trials)} trials of its own. Use --study NEW_NAME."
+            )
+        space = settings.task.space
+        reference = ReferencePoint.for_classes(len(settings.task.class_names))
+    else:
+        _check_same(stored, settings, seed)
+        space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
+        _check_space(settings.name, space, settings.task.space)
+        space = space.merged(settings.task.space.parameters)
+        reference = ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT])
+    wanted = _study_attrs(settings, space, reference, seed)
+    for key, value in wanted.items():
+        if stored.get(key) != value:
+            storage.set_study_user_attr(study_id, key, value)
+    n_points = 1 + (len(POST_TRAINING_SCHEMES) - 1 if settings.fan_out else 0)
+    start_seed = sampler_seed(seed, len(trials))
+    recorder: Recorder = (
+        MemoryRecorder(storage, study_id)
+        if isinstance(storage, InMemoryStorage)
+        else RowRecorder(storage.engine, study_id)
+    )
+    return OpenStudy(
+        settings.name,
+        trials,
+        space=space,
+        limits=settings.limits,
+        reference=reference,
+        recorder=recorder,
+        mirror=Mirror(make_sampler(settings.sampler, start_seed, n_points), start_seed),
+        artifacts=artifacts,
+        fan_out=settings.fan_out,
+    )
+
+
+def _create(storage: RDBStorage | InMemoryStorage, name: str) -> int:
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        directions=[objective.direction for objective in OBJECTIVES],
+        sampler=optuna.samplers.RandomSampler(),  # Never asked; the default would warn.
+    )
+    study.set_metric_names([objective.name for objective in OBJECTIVES])
+    return storage.get_study_id_from_name(name)
+
+
+def _study_attrs(
+    settings: StudySettings, space: SearchSpace, reference: ReferencePoint, seed: int
+) -> dict[str, Any]:
+    """Return the study's attributes; the format comes last, when all others are there."""
+    return {
+        attributes.TASK: _task_attr(settings.task),
+        attributes.SEARCH_SPACE: space.to_list(),
+        attributes.DATA_FINGERPRINT: settings.task.data_fingerprint,
+        attributes.DEVICE: settings.device,
+        attributes.SIZE_METRIC: settings.size_metric,
+        attributes.LIMITS: asdict(settings.limits),
+        attributes.SAMPLER: settings.sampler,
+        attributes.SEED: seed,
+        attributes.REFERENCE_POINT: reference.to_dict(),
+        attributes.FORMAT: FORMAT,
+    }
+
+
+def _task_attr(task: TaskInfo) -> dict[str, Any]:
+    data = {
+        field.name: getattr(task, field.name) for field in fields(task) if field.name != "space"
+    }
+    # As JSON gives it back: unchanged attributes are not written again.
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -> None:
+    """Refuse a run whose trials could not be compared with those of the study."""
+    if stored[attributes.FORMAT] != FORMAT:
+        raise StudyError(
+            f"Study {settings.name!r} was written by another version of this program (format "
+            f"{stored[attributes.FORMAT]}, this one writes {FORMAT}). Use --study NEW_NAME."
+        )
+    task = stored[attributes.TASK]
+    pairs = {
+        "task": (task["name"], settings.task.name),
+        "data": (
+            f"{task['data_name']} ({stored[attributes.DATA_FINGERPRINT]})",
+            f"{settings.task.data_name} ({settings.task.data_fingerprint})",
+        ),
+        "epochs": (task["epochs"], settings.task.epochs),
+        "device": (stored[attributes.DEVICE], settings.device),
+        "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
+        "seed": (stored[attributes.SEED], seed),
+    }
+    different = [name for name, (old, new) in pairs.items() if old != new]
+    if different:
+        was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
+        wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
+        raise StudyError(
+            f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Use "
+            f"--study NEW_NAME to start a new study."
+        )
+
+
+def _check_space(name: str, stored: SearchSpace, wanted: SearchSpace) -> None:
+    """Refuse a parameter that means something else now."""
+    for parameter in wanted.parameters:
+        if parameter.name in stored and _range(stored[parameter.name]) != _range(parameter):
+            raise StudyError(
+                f"Study {name!r} was started with another range of parameter "
+                f"{parameter.name!r}: {_range(stored[parameter.name])}; now it is "
+                f"{_range(parameter)}. Use --study NEW_NAME to start a new study."
+            )
+
+
+def _range(parameter: Parameter) -> dict[str, Any]:
+    data = parameter.to_dict()
+    del data["name"], data["default"]
+    return data

@@ -1,0 +1,166 @@
+"""A task that needs no training: accuracy, size and latency by formula, in microseconds.
+
+Wider networks are more accurate, larger and slower; sparsity costs accuracy beyond 0.6 and
+saves bytes; schemes differ as they do in life. There is a real trade-off and a known optimum of
+the learning rate, so a sampler has something to find.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from spaces.compression import config_from_params, joint_space
+from spaces.config import ParamValue, TrialConfig
+from spaces.dataset import Dataset
+from spaces.errors import DataError
+from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
+from spaces.space import Condition, Parameter, SearchSpace
+from spaces.task import DataRequest, Task
+from workers.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
+
+BEST_LEARNING_RATE = 3e-3
+FINGERPRINT = "0123456789abcdef"
+
+_ACCURACY_LOSS = {
+    QuantizationScheme.FLOAT16: 0.0001,
+    QuantizationScheme.DYNAMIC_RANGE: 0.002,
+    QuantizationScheme.DYNAMIC_INT4: 0.03,
+    QuantizationScheme.INT8: 0.004,
+    QuantizationScheme.INT16X8: 0.001,
+    QuantizationScheme.QAT_INT8: 0.001,
+}
+_SPEED = {
+    QuantizationScheme.FLOAT32: 1.0,
+    QuantizationScheme.FLOAT16: 1.0,
+    QuantizationScheme.DYNAMIC_RANGE: 0.8,
+    QuantizationScheme.DYNAMIC_INT4: 0.9,
+    QuantizationScheme.INT8: 0.6,
+    QuantizationScheme.INT16X8: 5.0,
+    QuantizationScheme.QAT_INT8: 0.6,
+}
+
+
+def _no_data(request: DataRequest) -> Dataset:
+    raise DataError("The analytic task has no data.")
+
+
+TASK = Task("analytic", "Formulas in place of training.", model=None, load_data=_no_data)
+
+MODEL_PARAMETERS = (
+    Parameter("n_blocks", "int", 1, 3, default=2),
+    Parameter("filters_1", "int", 8, 64, step=8, default=32),
+    Parameter(
+        "filters_2",
+        "int",
+        8,
+        64,
+        step=8,
+        default=32,
+        conditions=(Condition("n_blocks", (2, 3)),),
+    ),
+    Parameter("dropout", "float", 0.0, 0.5, default=0.1),
+)
+
+
+def analytic_space() -> SearchSpace:
+    """Return the joint space of the analytic task."""
+    return joint_space(TASK, MODEL_PARAMETERS, tuple(SCHEMES), prunable=True)
+
+
+def task_info(space: SearchSpace | None = None, **changes: object) -> TaskInfo:
+    """Return what the driver knows of the analytic task."""
+    info = TaskInfo(
+        name="analytic",
+        ref="analytic",
+        space=analytic_space() if space is None else space,
+        epochs=5,
+        data_name="formulas",
+        data_path=None,
+        data_fingerprint=FINGERPRINT,
+        generated=True,
+        class_names=("apple", "orange", "mandarin", "banana"),
+        input_shape=(8, 8, 3),
+        n_train=100,
+        n_val=100,
+        n_test=100,
+    )
+    return replace(info, **changes)  # type: ignore[arg-type]
+
+
+def make_config(params: Mapping[str, ParamValue], seed: int = 0) -> TrialConfig:
+    """Return the configuration of parameters of the analytic task."""
+    return config_from_params(
+        params, task="analytic", data_fingerprint=FINGERPRINT, epochs=5, seed=seed
+    )
+
+
+def make_point(config: TrialConfig) -> Point:
+    """Return the point that a configuration gives."""
+    values = config.hyperparameter_dict
+    widths = [float(values["filters_1"])]
+    if int(values["n_blocks"]) > 1:
+        widths.append(float(values["filters_2"]))
+    n_params = int(sum(30 * w for w in widths) + 4 * widths[-1] * 40)
+    macs = n_params * 50
+    sparsity = config.pruning.final_sparsity
+    bits = SCHEMES[config.quantization].weight_bits
+    raw = int(n_params * bits / 8) + 1500
+    gzipped = int(n_params * bits / 8 * (1 - 0.8 * sparsity)) + 1200
+    off = math.log10(config.training.learning_rate / BEST_LEARNING_RATE)
+    accuracy = (
+        1.0
+        - 0.6 / math.sqrt(sum(widths))
+        - 0.15 * off * off
+        - 0.2 * max(0.0, sparsity - 0.6)
+        - 0.1 * abs(float(values["dropout"]) - 0.2)
+        - _ACCURACY_LOSS.get(config.quantization, 0.0)
+    )
+    latency_ms = macs * 1e-6 * _SPEED[config.quantization]
+    return Point(
+        config=config,
+        accuracy=max(0.0, accuracy),
+        size_bytes=gzipped,
+        latency=Latency(latency_ms, 0.0, latency_ms, 1, 0, 1, "host", "formula"),
+        ledger=Ledger(raw, gzipped, None, n_params, int(n_params * (1 - sparsity)), macs),
+        tflite=f"model of {config.hash}".encode(),
+    )
+
+
+def make_result(request: EvaluateRequest) -> TrialResult:
+    """Evaluate a request as a worker does: gate, own point, siblings."""
+    config = request.config
+    point = make_point(config)
+    limits = request.limits
+    gate = {"size_bytes": float(point.size_bytes), "latency_ms": point.latency.median_ms}
+    for value, limit, what in (
+        (gate["size_bytes"], limits.max_size_bytes, "size"),
+        (gate["latency_ms"], limits.max_latency_ms, "latency"),
+    ):
+        if limit is not None and value > limit:
+            return TrialResult(
+                config, "infeasible", reason=f"Its {what} of {value:g} exceeds {limit:g}.", **gate
+            )
+    siblings: tuple[Point, ...] = ()
+    if request.fan_out and not SCHEMES[config.quantization].trains:
+        siblings = tuple(
+            make_point(replace(config, quantization=scheme))
+            for scheme in POST_TRAINING_SCHEMES
+            if scheme != config.quantization
+        )
+    return TrialResult(
+        config,
+        "complete",
+        point=point,
+        siblings=siblings,
+        epochs_trained=config.training.epochs,
+        sparsity={"overall": config.pruning.final_sparsity},
+        history={"loss": (1.0, 0.5), "val_accuracy": (0.5, point.accuracy)},
+        seconds={"train": 0.001},
+        versions={"formula": "1"},
+        worker="here:1",
+    )
+
+
+Evaluate = Callable[[EvaluateRequest], TrialResult]
