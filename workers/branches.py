@@ -122,8 +122,11 @@ class BranchExplorer:
         self, context: dict[str, ParamValue], name: str, values: list[ParamValue]
     ) -> dict[ParamValue, _Built]:
         variants = {}
+        default = self._built(context).active.get(name)
         for value in values:
-            if len(self._builds) < self._max_builds:
+            if value == default:
+                variants[value] = self._built(context)
+            elif len(self._builds) < self._max_builds:
                 variants[value] = self._built({**context, name: value})
         return variants
 
