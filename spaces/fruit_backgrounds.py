@@ -38,7 +38,7 @@ def _fruity_color(rng: np.random.Generator) -> Array:
 
 
 def _cloth_color(rng: np.random.Generator) -> Array:
-    return _fruity_color(rng) if rng.uniform() < 0.3 else _any_color(rng, rng.uniform(0.2, 0.9))
+    return _fruity_color(rng) if rng.uniform() < 0.45 else _any_color(rng, rng.uniform(0.2, 0.9))
 
 
 def plain(rng: np.random.Generator, u: Array, v: Array) -> Array:
@@ -57,18 +57,17 @@ def wood(rng: np.random.Generator, u: Array, v: Array) -> Array:
     pale = mix(color(196, 152, 104), color(226, 196, 150), rng.uniform())
     dark = mix(color(62, 38, 22), color(140, 92, 54), rng.uniform())
     board = rng.uniform(0.35, 1.1)
-    number = np.floor(v / board + rng.uniform())
+    place = v / board + rng.uniform()
+    number = np.floor(place)
     jump = number * 37.7  # each board is cut from elsewhere
     wave = lookup_plane(plane(*_BLOBS), u * 26 + jump, v * 90)
     grain = lookup_plane(plane(*_GRAIN), u * 9 + jump, v * rng.uniform(90, 240))
     rings = np.sin(v * rng.uniform(10, 40) + wave * rng.uniform(0.5, 3) + jump)
     share = np.clip(0.45 + 0.22 * rings + 0.16 * grain + 0.1 * np.sin(jump * 3.1), 0, 1)
     albedo = mix(pale, dark, share * rng.uniform(0.4, 1.0))
-    seam = np.abs(v / board + 0.5 - np.floor(v / board + 0.5) - 0.5)
     if rng.uniform() < 0.7:
-        place = v / board
-        seam = np.minimum(place - number, number + 1 - place)
-        albedo = albedo * (1 - 0.75 * (1 - smoothstep(0.0, 0.05, np.abs(seam))))
+        seam = np.minimum(place - number, number + 1 - place) * board
+        albedo = albedo * (1 - 0.75 * (1 - smoothstep(0.0, 0.02, seam)))
     return albedo
 
 

@@ -18,8 +18,8 @@ from spaces.fruit_skins import Skin, color, leaf_skin, mix, plain_skin
 from spaces.fruit_view import View, frame_about, rotate, unit
 
 _COLORS = (
-    (235, 235, 230), (60, 60, 66), (40, 80, 150), (120, 45, 120), (225, 195, 70), (215, 115, 40),
-    (170, 40, 40), (90, 140, 70), (190, 160, 120), (240, 215, 180), (120, 190, 200),
+    (235, 235, 230), (60, 60, 66), (40, 80, 150), (120, 45, 120), (120, 190, 200), (190, 160, 120),
+    (232, 200, 60), (238, 185, 45), (235, 140, 30), (222, 95, 20), (175, 40, 40), (120, 155, 60),
 )  # fmt: skip
 
 
@@ -62,26 +62,21 @@ def _on_table(view: View, x: float, y: float, angle: float) -> tuple[Array, Arra
 def put_plate(rng: np.random.Generator, canvas: Canvas, x: float, y: float, size: float) -> None:
     """A plate, a board or a mat under whatever stands at ``x, y``; it changes the table only."""
     view = canvas.view
-    center, first, second = _on_table(view, x, y, rng.uniform(0, math.pi))
+    center = view.over_table(x, y, 0.0)
     across, away = view.table_coordinates(view.x, view.y)
-    middle = center @ np.stack([view.across, view.away, first, second]).T
-    base = thing_color(rng) if rng.uniform() < 0.5 else color(238, 237, 232)
+    du, dv = across - float(center @ view.across), away - float(center @ view.away)
     if rng.uniform() < 0.7:
-        du, dv = across - float(middle[0]), away - float(middle[1])
+        base = thing_color(rng) if rng.uniform() < 0.5 else color(238, 237, 232)
         place = np.sqrt(du * du + dv * dv) * (1 / size)
-        rim = 1 + 0.12 * np.sin(np.clip((place - 0.7) * 20, 0, 2 * math.pi))
-        cover = 1 - smoothstep(0.98, 1.0, place)
-        shadow = 1 - 0.5 * (1 - smoothstep(1.0, 1.1, place))
-        albedo = mix(canvas.albedo * shadow, base * rim, cover)
+        cover = base * (1 + 0.12 * np.sin(np.clip((place - 0.7) * 20, 0, 2 * math.pi)))
     else:
         turn = rng.uniform(0, math.pi)
-        du, dv = across - float(middle[0]), away - float(middle[1])
         u = (du * math.cos(turn) + dv * math.sin(turn)) * (1 / size)
         v = (dv * math.cos(turn) - du * math.sin(turn)) * (1 / (size * rng.uniform(0.6, 1)))
         place = np.maximum(np.abs(u), np.abs(v))
-        mat = pick(rng, TABLES, TABLE_WEIGHTS)(rng, u, v)
-        shadow = 1 - 0.5 * (1 - smoothstep(1.0, 1.06, place))
-        albedo = mix(canvas.albedo * shadow, mat, 1 - smoothstep(0.985, 1.0, place))
+        cover = pick(rng, TABLES, TABLE_WEIGHTS)(rng, u, v)
+    shadow = 1 - 0.5 * (1 - smoothstep(1.0, 1.1, place))
+    albedo = mix(canvas.albedo * shadow, cover, 1 - smoothstep(0.98, 1.0, place))
     canvas.albedo = albedo.astype(np.float32)
 
 
@@ -171,11 +166,6 @@ def put_bar(rng: np.random.Generator, canvas: Canvas, most: float) -> None:
     surface = patch_surface(view, middle, along * 3, beside * rng.uniform(0.03, 0.3), everywhere)
     skin = plain_skin(rng, surface, thing_color(rng), 0.0, 20.0)
     _put(rng, canvas, surface, skin, most)
-
-
-def put_stalk(view: View, canvas: Canvas, surface: Surface, skin: Skin, owner: int) -> None:
-    """A fruit's own stalk, which counts as part of it."""
-    canvas.put(surface, skin, owner)
 
 
 def stalk_points(

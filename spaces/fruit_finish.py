@@ -68,8 +68,8 @@ def develop(rng: np.random.Generator, light: Array, size: int) -> Array:
     picture = _halve(light.reshape(3, 2 * size, 2 * size))
     # Auto exposure, which misses now and then, and a white balance that does too.
     level = float(np.mean(picture, dtype=np.float64))
-    wanted = 0.22 * 2 ** min(1.1, max(-1.6, rng.normal(0, 0.5)))
-    warmth, tint = rng.normal(0, 0.09), rng.normal(0, 0.035)
+    wanted = 0.31 * 2 ** min(1.0, max(-1.5, rng.normal(0, 0.45)))
+    warmth, tint = rng.normal(0, 0.05), rng.normal(0, 0.02)
     gains = np.array([[[1 + warmth]], [[1 + tint]], [[1 - warmth]]]) * (wanted / (level + 1e-3))
     picture = picture * gains.astype(np.float32)
     if rng.uniform() < 0.5:
@@ -77,9 +77,9 @@ def develop(rng: np.random.Generator, light: Array, size: int) -> Array:
         from_middle = np.square(line + rng.uniform(-0.3, 0.3))
         fall = from_middle[:, None] + np.square(line + rng.uniform(-0.3, 0.3))
         picture = picture / np.square(1 + rng.uniform(0, 0.2) * fall)
-    picture = _blur(picture, rng.uniform(0, 0.8))
-    if rng.uniform() < 0.2:  # out of focus
-        for _ in range(int(rng.integers(1, 4))):
+    picture = _blur(picture, rng.uniform(0, 0.7))
+    if rng.uniform() < 0.08:  # out of focus
+        for _ in range(int(rng.integers(1, 3))):
             picture = _blur(picture, 1.0)
     noise: Array = rng.standard_normal(picture.shape, dtype=np.float32)
     if rng.uniform() < 0.5:
@@ -88,13 +88,13 @@ def develop(rng: np.random.Generator, light: Array, size: int) -> Array:
     picture = picture + noise * amount * np.sqrt(np.maximum(picture, 0) + 0.02)
     # A film's shoulder: what is bright fades into white and does not clip.
     picture = np.maximum(picture, 0)
-    picture = picture * (1 + picture * 0.25) / (1 + picture * 0.9)
+    picture = picture * (1.1 + picture * 0.4) / (1 + picture * 0.8)
     screen = np.sqrt(np.minimum(picture, 1))
     contrast = rng.normal(0, 0.15)
     screen = screen + contrast * (screen - 0.5) * screen * (1 - screen) * 4
     grey = screen.mean(axis=0, dtype=np.float32)
-    screen = grey + (screen - grey) * min(1.35, max(0.45, rng.normal(0.97, 0.18)))
+    screen = grey + (screen - grey) * min(1.35, max(0.55, rng.normal(1.0, 0.14)))
     if rng.uniform() < 0.6 and size % 8 == 0:
-        screen = _jpeg(screen, 0.01 + 0.07 * rng.uniform() ** 2)
+        screen = _jpeg(screen, 0.01 + 0.05 * rng.uniform() ** 2)
     levels = np.clip(screen * 255 + 0.5, 0, 255).astype(np.uint8)
     return np.ascontiguousarray(levels.transpose(1, 2, 0))

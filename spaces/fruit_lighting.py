@@ -90,7 +90,7 @@ def random_light(rng: np.random.Generator, view: View) -> Light:
         + view.away * (math.sin(azimuth) * math.cos(height))
         + view.up * math.sin(height)
     )
-    warm, cold = color(255, 205, 150), color(215, 232, 255)
+    warm, cold = color(255, 212, 168), color(218, 234, 255)
     key = mix(warm, cold, rng.uniform()) * (1 / 0.8)
     sky = mix(mix(warm, cold, rng.uniform(0.2, 1.0)), color(235, 235, 235), 0.5)
     softness = rng.uniform()

@@ -98,8 +98,10 @@ def round_surface(
     for _ in range(9):
         distance = np.sqrt(square + z * z)
         cosine = (flat + z * axis[2]) / distance
-        gap = distance - np.take(table, (cosine * 512 + 512.5).astype(np.int32))
-        z -= gap / np.maximum(z / distance, 0.4)
+        cell = (cosine * 512 + 512.5).astype(np.int32)
+        gap = distance - np.take(table, cell)
+        steepness = (z - np.take(slopes, cell) * (axis[2] - cosine * z / distance)) / distance
+        z -= gap / np.maximum(steepness, 0.4)
     hit = (gap < 0.03) & (z > -reach)
     pixels, x, y, z = pixels[hit], x[hit], y[hit], z[hit]
     point = np.stack([x, y, z])

@@ -93,7 +93,7 @@ APPLE_KINDS = ("red", "striped", "blush", "green", "yellow", "orange")
 
 def apple_skin(rng: np.random.Generator, surface: Surface, frame: Array) -> Skin:
     """Smooth, waxy, of one colour or with a blush and streaks, pale dots, russet at the stalk."""
-    kind = str(rng.choice(APPLE_KINDS, p=[0.25, 0.18, 0.2, 0.15, 0.12, 0.1]))
+    kind = str(rng.choice(APPLE_KINDS, p=[0.22, 0.17, 0.17, 0.18, 0.16, 0.1]))
     local, cosine = surface.local, _cosine(surface)
     cells = volume_cells(local, 30, random_shift(rng))
     clouds = lookup_volume(volume(*_CLOUDS), cells)
@@ -112,7 +112,7 @@ def apple_skin(rng: np.random.Generator, surface: Surface, frame: Array) -> Skin
         blush = smoothstep(-0.7, 0.7, side + 0.25 * clouds + rng.uniform(-0.35, 0.45))
         if kind == "striped":
             around = np.arctan2(local[1], local[0])
-            streaks = np.stack([around * 2.5, cosine * 0.12, cosine * 0.05])
+            streaks = np.stack([around * 5.0, cosine * 0.2, cosine * 0.1])
             streak = lookup_volume(volume(*_CLOUDS), volume_cells(streaks, 22, random_shift(rng)))
             blush = blush * smoothstep(-1.0, 0.9, streak + 0.6 * blush)
         albedo = mix(albedo, red * (1 + 0.08 * clouds), blush * rng.uniform(0.75, 1.0))
@@ -120,14 +120,14 @@ def apple_skin(rng: np.random.Generator, surface: Surface, frame: Array) -> Skin
         other = yellow if kind == "red" else mix(red, yellow, rng.uniform(0.2, 0.7))
         amount = smoothstep(0.2, 1.6, clouds - 0.8 * cosine + rng.uniform(-0.5, 0.5))
         albedo = mix(albedo, other, amount * rng.uniform(0.2, 0.6))
-    pores = lookup_volume(volume(*_PORES), volume_cells(local, 46, random_shift(rng)))
-    albedo = mix(albedo, yellow * 1.1, smoothstep(1.8, 2.3, pores) * rng.uniform(0.1, 0.5))
+    pores = lookup_volume(volume(*_PORES), volume_cells(local, 75, random_shift(rng)))
+    albedo = mix(albedo, yellow * 1.1, smoothstep(1.9, 2.6, pores) * rng.uniform(0.0, 0.45))
     russet = smoothstep(0.9, 0.99, cosine + 0.02 * clouds)
     albedo = mix(albedo, color(130, 105, 50), russet * rng.uniform(0.2, 0.8))
-    bottom = smoothstep(0.975, 0.99, -cosine)
-    albedo = mix(albedo, color(50, 38, 22), bottom * 0.85)
+    bottom = smoothstep(0.98, 0.995, -cosine)
+    albedo = mix(albedo, color(70, 52, 30), bottom * 0.8)
     # Light hardly reaches the bottom of the dimples.
-    albedo = albedo * (1 - 0.55 * smoothstep(0.93, 1.0, np.abs(cosine)))
+    albedo = albedo * (1 - 0.4 * smoothstep(0.93, 1.0, np.abs(cosine)))
     normal = _bumped(surface, frame, _LUMPS, cells, 0.03)
     shine = rng.uniform(0.15, 0.75)
     return Skin(albedo, _unit(normal), shine, rng.uniform(25, 140), 0.08)
