@@ -13,39 +13,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from search.events import Observer, Progress, Silent
+from search.interrupts import Interrupts
+from search.settings import RunSettings
 from search.study import Asked, MakeConfig, OpenStudy, Told
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import WorkersLostError
 from workers.executor import Executor, Finished, Lost, Outcome
-from workers.result import EvaluateRequest, Limits, SizeMetric
+from workers.result import EvaluateRequest
 
 N_QUEUED = 1
 """Trials beyond one a worker: the next one is there when a worker gets free."""
 
 _WAIT_S = 1.0
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """How long a run goes on, and what it asks workers for.
-
-    Attributes:
-        n_trials: Trials the study is to have in the end, derived ones not counted.
-        timeout_s: Seconds after which no new trial is started; None for no end.
-        limits: What the gate checks before training.
-        size_metric: Which size is ``size_bytes``.
-        device: Name of the device whose latency is measured.
-        fan_out: Whether to measure the schemes which need no training of their own too.
-        max_losses: Workers that may die over one trial before it fails.
-    """
-
-    n_trials: int
-    timeout_s: float | None = None
-    limits: Limits = Limits()
-    size_metric: SizeMetric = "gzip"
-    device: str = "host"
-    fan_out: bool = True
-    max_losses: int = 2
 
 
 @dataclass(frozen=True)
@@ -77,6 +56,7 @@ class _State:
     last: str = ""
     losses_in_a_row: int = 0
     tickets: dict[int, _Ticket] = field(default_factory=dict)
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
 
 class Driver:
@@ -86,7 +66,7 @@ class Driver:
         study: The study, which this process alone writes to.
         executor: Evaluates trials; the caller shuts it down.
         make_config: Turns parameters into a configuration.
-        settings: How long to go on.
+        settings: How long to go on; the target is stored with the study.
         observer: Shows the run.
         clock: Seconds, for tests.
     """
@@ -125,26 +105,32 @@ class Driver:
             )
         n_abandoned = 0
         try:
-            ended_by = self._loop()
+            with self._state.interrupts:
+                self._study.set_target(self._settings.n_trials)
+                try:
+                    ended_by = self._loop()
+                except KeyboardInterrupt:
+                    ended_by = "interrupt"
+                    n_abandoned = self._study.interrupt("interrupted: stopped by Ctrl-C")
         except KeyboardInterrupt:
-            ended_by = "interrupt"
-            n_abandoned = self._study.interrupt("interrupted: stopped by Ctrl-C")
-            if n_abandoned:
-                self._observer.message(
-                    f"Stopped. {_count(n_abandoned, 'trial')} under way will be tried again by "
-                    f"the same command."
-                )
+            raise  # The second one: the next start marks what is left running.
         except BaseException as error:
             self._give_up(error)
             raise
         finally:
             self._observer.finish(self.progress())
+        if ended_by == "interrupt":
+            self._observer.message(
+                f"Stopped. {_count(n_abandoned, 'trial')} under way will be tried again by the "
+                f"same command."
+            )
         return RunReport(self.progress(), ended_by, n_abandoned)
 
     def _loop(self) -> str:
         """Keep workers busy; return what ended the run."""
         ended_by = "target"
         while True:
+            self._state.interrupts.check()
             if ended_by == "target" and self._is_time_up():
                 ended_by = "timeout"
             while ended_by == "target" and self._wants_more():
@@ -152,7 +138,9 @@ class Driver:
                     ended_by = "exhausted"
             if not self._state.tickets:
                 return ended_by
-            for outcome in self._executor.wait(_WAIT_S):
+            with self._state.interrupts.waiting():
+                outcomes = self._executor.wait(_WAIT_S)
+            for outcome in outcomes:
                 self._take(outcome)
 
     def _wants_more(self) -> bool:
@@ -169,17 +157,17 @@ class Driver:
     def _start(self) -> bool:
         asked = self._study.ask(self._make_config)
         if asked is None:
-            if not self._state.tickets:
-                self._observer.message(
-                    "No configuration is left that was not tried: the search space is exhausted."
-                )
+            self._observer.message(
+                "No configuration turned up that was not tried before: the search space seems "
+                "exhausted."
+            )
             return False
         self._submit(_Ticket(asked))
         self._update(f"trial {asked.number} started")
         return True
 
     def _submit(self, ticket: _Ticket) -> None:
-        settings = self._settings
+        settings = self._study.settings
         request = EvaluateRequest(
             config=ticket.asked.config,
             limits=settings.limits,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -11,44 +13,21 @@ from optuna.storages import InMemoryStorage, RDBStorage
 
 from search import attributes
 from search.artifacts import ArtifactKeeper
+from search.locks import study_lock
 from search.pareto import ReferencePoint
 from search.records import MemoryRecorder, Recorder
 from search.rows import RowRecorder
 from search.samplers import Mirror, make_sampler, sampler_seed
+from search.settings import StudySettings
+from search.storage import artifacts_dir, open_storage, storage_errors, storage_url
 from search.study import OpenStudy
 from spaces.errors import StudyError
 from spaces.objectives import OBJECTIVES
 from spaces.schemes import POST_TRAINING_SCHEMES
 from spaces.space import Parameter, SearchSpace
-from workers.result import Limits, SizeMetric, TaskInfo
+from workers.result import TaskInfo
 
 FORMAT = 1
-
-
-@dataclass(frozen=True)
-class StudySettings:
-    """What a run wants of its study.
-
-    Attributes:
-        name: Name of the study.
-        task: Task with its search space, data fingerprint, and the epochs of a trial.
-        device: Device that latencies belong to.
-        size_metric: Which size is ``size_bytes``.
-        limits: What feasible models keep. They may change from run to run: what is stored is
-            judged anew.
-        sampler: Name of the sampler. It may change from run to run.
-        seed: Seed of the sampler and of every training; None for the study's own, or 0.
-        fan_out: Whether a training is measured under every scheme that needs none of its own.
-    """
-
-    name: str
-    task: TaskInfo
-    device: str = "host"
-    size_metric: SizeMetric = "gzip"
-    limits: Limits = Limits()
-    sampler: str = "tpe"
-    seed: int | None = None
-    fan_out: bool = True
 
 
 def find_study(storage: RDBStorage | InMemoryStorage, name: str) -> int | None:
@@ -87,6 +66,30 @@ def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | Non
     return int(storage.get_study_user_attrs(study_id).get(attributes.SEED, 0))
 
 
+@contextmanager
+def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[OpenStudy]:
+    """Open a database and the study in it, locked against other drivers while entered.
+
+    Args:
+        storage: File name or SQLAlchemy URL.
+        settings: What the run wants of its study.
+
+    Raises:
+        StorageError: If the database cannot be used.
+        StudyError: If another driver runs the study, or it holds something else than this run
+            asks for.
+    """
+    url = storage_url(storage)
+    database = open_storage(url)
+    try:
+        with study_lock(url, database.engine, settings.name):
+            artifacts = ArtifactKeeper(artifacts_dir(url), settings.name)
+            yield open_study(database, settings, artifacts)
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+
+
 def open_study(
     storage: RDBStorage | InMemoryStorage,
     settings: StudySettings,
@@ -94,11 +97,28 @@ def open_study(
 ) -> OpenStudy:
     """Create a study, or go on with the one of that name.
 
-    The caller holds the study's lock.
+    The caller holds the study's lock; :func:`study_for_run` does.
+
+    Args:
+        storage: Opened database, or a storage in memory.
+        settings: What the run wants of its study.
+        artifacts: Keeps files; None for no files.
 
     Raises:
+        StorageError: If the database cannot be used.
         StudyError: If the study holds something else than this run asks for.
     """
+    if isinstance(storage, InMemoryStorage):
+        return _open_study(storage, settings, artifacts)
+    with storage_errors(storage.url):
+        return _open_study(storage, settings, artifacts)
+
+
+def _open_study(
+    storage: RDBStorage | InMemoryStorage,
+    settings: StudySettings,
+    artifacts: ArtifactKeeper | None,
+) -> OpenStudy:
     seed = study_seed(storage, settings.name, settings.seed)
     study_id = find_study(storage, settings.name)
     if study_id is None:
@@ -129,18 +149,17 @@ def open_study(
     recorder: Recorder = (
         MemoryRecorder(storage, study_id)
         if isinstance(storage, InMemoryStorage)
-        else RowRecorder(storage.engine, study_id)
+        else RowRecorder(storage.engine, study_id, storage.url)
     )
     return OpenStudy(
-        settings.name,
+        settings,
         trials,
         space=space,
-        limits=settings.limits,
+        target=stored.get(attributes.TARGET),
         reference=reference,
         recorder=recorder,
         mirror=Mirror(make_sampler(settings.sampler, start_seed, n_points), start_seed),
         artifacts=artifacts,
-        fan_out=settings.fan_out,
     )
 
 
@@ -151,7 +170,10 @@ def _create(storage: RDBStorage | InMemoryStorage, name: str) -> int:
         directions=[objective.direction for objective in OBJECTIVES],
         sampler=optuna.samplers.RandomSampler(),  # Never asked; the default would warn.
     )
-    study.set_metric_names([objective.name for objective in OBJECTIVES])
+    with warnings.catch_warnings():
+        # Experimental since Optuna 3.2; nobody who types `search run` can do anything about it.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([objective.name for objective in OBJECTIVES])
     return storage.get_study_id_from_name(name)
 
 

@@ -22,6 +22,7 @@ from optuna.distributions import distribution_to_json
 from optuna.trial import FrozenTrial, TrialState
 
 from search.records import Batch, Ending
+from search.storage import storage_errors
 from spaces.errors import StudyError
 
 _METADATA = sa.MetaData()
@@ -75,10 +76,17 @@ _STUDY_USER_ATTRS = _attributes("study_user_attributes", "study_id")
 
 
 class RowRecorder:
-    """Writes batches to the tables of an Optuna database."""
+    """Writes batches to the tables of an Optuna database.
 
-    def __init__(self, engine: sa.Engine, study_id: int) -> None:
+    Args:
+        engine: Connects to the database.
+        study_id: Id of the study in it.
+        url: URL of the database, for error messages.
+    """
+
+    def __init__(self, engine: sa.Engine, study_id: int, url: str) -> None:
         self._engine = engine
+        self._url = url
         self._study_id = study_id
         with engine.connect() as connection:
             rows = connection.execute(
@@ -92,7 +100,7 @@ class RowRecorder:
         """Write a batch in one transaction."""
         created: dict[int, int] = {}
         rows = _Rows()
-        with self._engine.begin() as connection:
+        with storage_errors(self._url), self._engine.begin() as connection:
             for number, ending in batch.ended.items():
                 self._end(connection, number, ending, rows)
             if batch.created:

@@ -30,11 +30,12 @@ from search.encode import (
 from search.pareto import Front, ReferencePoint, hypervolume
 from search.records import Batch, Ending, Recorder, new_trial
 from search.samplers import Mirror, Proposal
+from search.settings import StudySettings
 from spaces.config import ParamValue, TrialConfig
 from spaces.errors import ConfigError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES
 from spaces.space import SearchSpace
-from workers.result import Limits, Point, TrialResult
+from workers.result import Point, TrialResult
 
 MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
 """Turns the parameters of a trial into its configuration."""
@@ -91,41 +92,47 @@ class OpenStudy:
     """A study that this process alone writes to.
 
     Args:
-        name: Name of the study.
+        settings: What this run wants of it; checked already.
         trials: All trials it has, in the order of their numbers.
         space: Search space as stored.
-        limits: What feasible models keep.
+        target: Trials it is to have, as stored; None for a new one.
         reference: Where the hypervolume is measured from.
         recorder: Writes to the study.
         mirror: Makes the proposals; empty.
         artifacts: Keeps files; None for no files.
-        fan_out: Whether a training is measured under every scheme that needs none of its own.
+
+    Attributes:
+        settings: What this run wants of it.
+        target: Trials it is to have, derived ones not counted; None as long as nobody said.
+        front: Pareto front of the points that keep all limits, by trial number.
+        n_points: Measured models: complete trials and those derived from them.
+        outcomes: Trials of our own asking by outcome.
+        n_interrupted: Trials that an earlier driver left running.
     """
 
     def __init__(
         self,
-        name: str,
+        settings: StudySettings,
         trials: list[FrozenTrial],
         *,
         space: SearchSpace,
-        limits: Limits,
+        target: int | None,
         reference: ReferencePoint,
         recorder: Recorder,
         mirror: Mirror,
         artifacts: ArtifactKeeper | None = None,
-        fan_out: bool = True,
     ) -> None:
-        self.name = name
+        self.settings = settings
+        self.target = target
         self.front = Front()
         self.n_points = 0
         self.outcomes: Counter[str] = Counter()
         self._space = space
-        self._limits = limits
+        self._limits = settings.limits
         self._reference = reference
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
-        self._fan_out = fan_out
         self._n_trials = len(trials)
         self._running: dict[int, _Running] = {}
         self._seen: set[str] = set()
@@ -151,6 +158,17 @@ class OpenStudy:
     def hypervolume(self) -> float:
         """Hypervolume of the front."""
         return hypervolume(self.front.values, self._reference)
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.settings.name
+
+    def set_target(self, target: int) -> None:
+        """Store how many trials the study is to have."""
+        if target != self.target:
+            self._recorder.write(Batch(study_user_attrs={attributes.TARGET: target}))
+            self.target = target
 
     # --- Opening --------------------------------------------------------------------------
 
@@ -280,7 +298,7 @@ class OpenStudy:
     def _expected_hashes(self, config: TrialConfig) -> frozenset[str]:
         """Return the hashes that a trial will answer for: its own and its siblings'."""
         schemes = {config.quantization}
-        if self._fan_out and not SCHEMES[config.quantization].trains:
+        if self.settings.fan_out and not SCHEMES[config.quantization].trains:
             schemes.update(POST_TRAINING_SCHEMES)
         return frozenset(replace(config, quantization=scheme).hash for scheme in schemes)
 

@@ -1,0 +1,50 @@
+"""What a run wants of its study, and how long it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workers.result import Limits, SizeMetric, TaskInfo
+
+DEFAULT_TRIALS = 100
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a run wants of its study.
+
+    Attributes:
+        name: Name of the study.
+        task: Task with its search space, data fingerprint, and the epochs of a trial.
+        device: Device that latencies belong to.
+        size_metric: Which size is ``size_bytes``.
+        limits: What feasible models keep. They may change from run to run: what is stored is
+            judged anew.
+        sampler: Name of the sampler. It may change from run to run.
+        seed: Seed of the sampler and of every training; None for the study's own, or 0.
+        fan_out: Whether a training is measured under every scheme that needs none of its own.
+    """
+
+    name: str
+    task: TaskInfo
+    device: str = "host"
+    size_metric: SizeMetric = "gzip"
+    limits: Limits = Limits()
+    sampler: str = "tpe"
+    seed: int | None = None
+    fan_out: bool = True
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How long a run goes on.
+
+    Attributes:
+        n_trials: Trials the study is to have in the end, derived ones not counted.
+        timeout_s: Seconds after which no new trial is started; None for no end.
+        max_losses: Workers that may die over one trial before it fails.
+    """
+
+    n_trials: int = DEFAULT_TRIALS
+    timeout_s: float | None = None
+    max_losses: int = 2
