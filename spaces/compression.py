@@ -34,9 +34,9 @@ MIN_SPARSITY = 0.3
 
 MIN_WEIGHT_DECAY = 1e-6
 
-# What TFMOT 0.8.1 makes of a model with a layer, by class name: run against it, layer by layer,
-# by tests/workers_tests/test_networks.py. It refuses every class that is not listed, so a
-# layer of the user's own counts as refused.
+# What TFMOT 0.8.1 does with layers, by class name: run against it, layer by layer, by
+# tests/workers_tests/test_networks.py. What is not listed (a layer of the user's own, too) is
+# never pruned, and refused by quantization-aware training.
 PRUNED_LAYERS = frozenset(
     "Conv1D Conv2D Conv2DTranspose Conv3D Conv3DTranspose Dense Embedding GRU LSTM "
     "LocallyConnected1D LocallyConnected2D MultiHeadAttention SeparableConv1D SeparableConv2D "
@@ -45,35 +45,20 @@ PRUNED_LAYERS = frozenset(
 """Layers with weights that pruning sets to zero. Of a separable convolution these are the
 pointwise ones: depthwise kernels are never pruned."""
 
-UNPRUNED_LAYERS = frozenset(
-    "Activation ActivityRegularization Add AlphaDropout Average AveragePooling1D "
-    "AveragePooling2D AveragePooling3D BatchNormalization Concatenate Cropping1D Cropping2D "
-    "Cropping3D DepthwiseConv2D Dot Dropout ELU Flatten GaussianDropout GaussianNoise "
-    "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D "
-    "GlobalMaxPooling2D GlobalMaxPooling3D InputLayer Lambda LayerNormalization LeakyReLU "
-    "Masking MaxPooling1D MaxPooling2D MaxPooling3D Maximum Minimum Multiply Permute ReLU "
-    "RepeatVector Reshape Softmax SpatialDropout1D SpatialDropout2D SpatialDropout3D Subtract "
-    "ThresholdedReLU UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D "
-    "ZeroPadding3D".split()
-)
-"""Layers that may stand in a pruned model and have nothing to prune."""
-
 QAT_LAYERS = frozenset(
-    "Activation ActivityRegularization Add AveragePooling1D AveragePooling2D "
-    "BatchNormalization Concatenate Conv2D Conv2DTranspose Cropping1D Cropping2D Cropping3D "
+    "Activation Activation(relu6) ActivityRegularization Add AveragePooling1D AveragePooling2D "
+    "BatchNormalization Concatenate Conv2D Cropping1D Cropping2D Cropping3D "
     "Dense DepthwiseConv2D Dropout Flatten GlobalAveragePooling1D GlobalAveragePooling2D "
     "GlobalAveragePooling3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D InputLayer "
-    "LeakyReLU MaxPooling2D Permute ReLU Reshape SeparableConv1D SeparableConv2D Softmax "
+    "LeakyReLU MaxPooling2D Permute ReLU Reshape SeparableConv2D Softmax "
     "SpatialDropout1D SpatialDropout2D SpatialDropout3D UpSampling2D ZeroPadding1D "
     "ZeroPadding2D".split()
 )
-"""Layers that may stand in a model trained quantization-aware. Batch normalization only right
-after a linear convolution or dense layer, and only some activations: see
-:data:`QAT_ACTIVATIONS`."""
+"""Layers that may stand in a model trained quantization-aware, pruned or not (TFMOT cannot keep
+the zeros of a ``Conv2DTranspose``). Batch normalization only right behind a linear convolution
+or dense layer that nothing else uses, and activations only of :data:`QAT_ACTIVATIONS`."""
 
-QAT_ACTIVATIONS = frozenset(
-    {"linear", "relu", "relu6", "softmax", "sigmoid", "tanh", "swish", "gelu"}
-)
+QAT_ACTIVATIONS = frozenset({"linear", "relu", "softmax", "sigmoid", "tanh", "swish", "gelu"})
 """Activation functions that quantization-aware training knows."""
 
 
@@ -104,18 +89,14 @@ def available_schemes(
 
 
 def is_prunable(layer_names: Iterable[str]) -> tuple[bool, tuple[str, ...]]:
-    """Return whether a model can be pruned, and a line on why not.
+    """Return whether a model has weights to prune, and a line on why not.
 
     Args:
-        layer_names: Class names of its layers.
+        layer_names: Class names of its layers, those of models within it included.
     """
-    names = tuple(layer_names)
-    refused = unsupported_layers(names, PRUNED_LAYERS | UNPRUNED_LAYERS)
-    if refused:
-        return False, (f"Pruning is not searched: TFMOT does not take {', '.join(refused)}.",)
-    if not PRUNED_LAYERS.intersection(names):
-        return False, ("Pruning is not searched: no layer has weights that TFMOT prunes.",)
-    return True, ()
+    if PRUNED_LAYERS.intersection(layer_names):
+        return True, ()
+    return False, ("Pruning is not searched: no layer has weights that TFMOT prunes.",)
 
 
 def training_parameters(task: Task) -> tuple[Parameter, ...]:

@@ -200,10 +200,7 @@ def describe_model(hypermodel: Any, max_builds: int = MAX_BUILDS) -> ModelDescri
     explorer = BranchExplorer(hypermodel, max_builds)
     explorer.explore()
     schemes, scheme_notes = available_schemes(explorer.layer_names)
-    # Patterns that only quantization-aware training refuses do not hinder pruning.
-    prunable, pruning_notes = is_prunable(
-        name for name in explorer.layer_names if name.isidentifier()
-    )
+    prunable, pruning_notes = is_prunable(explorer.layer_names)
     return ModelDescription(
         explorer.parameters(), schemes, prunable, (*pruning_notes, *scheme_notes, *explorer.notes)
     )

@@ -8,7 +8,7 @@ from spaces.compression import QAT_ACTIVATIONS
 
 
 def layer_names(model: Any) -> tuple[str, ...]:
-    """Return the class names of a model's layers.
+    """Return the class names of a model's layers, and of those in models within it.
 
     What quantization-aware training refuses although it knows the layer is named as a pattern,
     as ``BatchNormalization after ReLU`` or ``Activation(elu)``.
@@ -17,6 +17,8 @@ def layer_names(model: Any) -> tuple[str, ...]:
     for layer in model.layers:
         kind = type(layer).__name__
         names[kind] = None
+        if hasattr(layer, "layers"):
+            names.update(dict.fromkeys(layer_names(layer)))
         activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
         if activation not in QAT_ACTIVATIONS:
             names[f"{kind}({activation})"] = None
@@ -28,12 +30,12 @@ def layer_names(model: Any) -> tuple[str, ...]:
                     names[f"BatchNormalization after {kind_before}"] = None
                 elif activation != "linear":
                     names[f"BatchNormalization after {kind_before}({activation})"] = None
+                elif len(before.outbound_nodes) > 1:
+                    names[f"BatchNormalization after a shared {kind_before}"] = None
     return tuple(names)
 
 
-_FOLDS_NORMALIZATION = frozenset(
-    {"Conv2D", "Conv2DTranspose", "Dense", "DepthwiseConv2D", "SeparableConv1D", "SeparableConv2D"}
-)
+_FOLDS_NORMALIZATION = frozenset({"Conv2D", "Dense", "DepthwiseConv2D", "SeparableConv2D"})
 
 
 def _layers_before(layer: Any) -> list[Any]:

@@ -12,10 +12,8 @@ from hypothesis import strategies as st
 
 from spaces.compression import (
     COMPRESSION_NAMES,
-    PRUNED_LAYERS,
     QAT_LAYERS,
     TRAINING_NAMES,
-    UNPRUNED_LAYERS,
     available_schemes,
     build_values,
     compression_parameters,
@@ -262,9 +260,10 @@ def test_a_declaration_that_training_cannot_use_is_refused(
         (["SeparableConv2D", "GlobalAveragePooling2D", "Dense"], True, True),
         (["Conv2D", "ELU", "Dense"], True, False),
         (["Conv2D", "LayerNormalization", "Dense"], True, False),
-        (["Rescaling", "Conv2D"], False, False),
-        (["Conv2D", "PReLU"], False, False),
-        (["Conv2D", "MyOwnLayer"], False, False),
+        (["Rescaling", "Conv2D"], True, False),
+        (["Conv2D", "PReLU"], True, False),
+        (["Conv2D", "MyOwnLayer"], True, False),
+        (["MyOwnLayer"], False, False),
         (["DepthwiseConv2D", "GlobalAveragePooling2D", "Softmax"], False, True),
     ],
 )
@@ -284,10 +283,7 @@ def test_notes_name_the_layers() -> None:
     _, (note,) = available_schemes(["Conv2D", "ELU", "ELU", "Dense", "GaussianNoise"])
     assert "ELU, GaussianNoise." in note
     assert "Conv2D" not in note
-    _, (note,) = is_prunable(["Rescaling", "Conv2D"])
-    assert "Rescaling" in note
 
 
-def test_a_layer_is_pruned_or_not() -> None:
-    assert not PRUNED_LAYERS & UNPRUNED_LAYERS
+def test_unsupported_layers_are_named_once() -> None:
     assert unsupported_layers(["Dense", "ELU", "ELU"], QAT_LAYERS) == ("ELU",)

@@ -482,18 +482,35 @@ def test_a_model_for_any_image_size_fits() -> None:
 def test_what_tfmot_does_not_take_is_left_out_with_a_note() -> None:
     import tf_keras
 
-    layers = tf_keras.layers
-
     def build(hp: Any) -> Any:
+        x = inputs = tf_keras.Input(INPUT_SHAPE)
         if hp.Boolean("noise"):
-            return net(layers.Rescaling(2.0), layers.Conv2D(2, 3), layers.ELU())
-        return net(layers.Conv2D(2, 3))
+            x = tf_keras.layers.GaussianNoise(0.1)(x)
+        x = tf_keras.layers.DepthwiseConv2D(8)(x)
+        x = tf_keras.layers.SpatialDropout2D(0.1)(x)
+        x = tf_keras.layers.Flatten()(x)
+        return tf_keras.Model(inputs, tf_keras.layers.Concatenate()([x, x[:, :1]]))
 
     description = describe(build)
     assert not description.prunable
     assert description.schemes == POST_TRAINING_SCHEMES
-    assert any("Rescaling" in note and "Pruning" in note for note in description.notes)
-    assert any("ELU" in note and "qat_int8" in note for note in description.notes)
+    assert any("Pruning" in note for note in description.notes)
+    assert any("GaussianNoise" in note and "qat_int8" in note for note in description.notes)
+
+
+def test_layers_of_a_model_within_the_model_count() -> None:
+    import tf_keras
+
+    def build(hp: Any) -> Any:
+        x = inputs = tf_keras.Input(INPUT_SHAPE)
+        x = tf_keras.layers.Flatten()(x)
+        x = tf_keras.Sequential([tf_keras.layers.Dense(N_CLASSES)])(x)
+        return tf_keras.Model(inputs, x)
+
+    description = describe(build)
+    assert description.prunable
+    assert description.schemes == POST_TRAINING_SCHEMES
+    assert "Sequential" in description.notes[0]
 
 
 def test_an_activation_before_its_normalization_only_hinders_quantization_aware_training() -> None:

@@ -9,12 +9,15 @@ import numpy as np
 import optuna
 import pytest
 
-from spaces.compression import PRUNED_LAYERS, UNPRUNED_LAYERS, available_schemes, is_prunable
+from spaces.compression import PRUNED_LAYERS, available_schemes
+from spaces.errors import ConversionError
 from spaces.schemes import SCHEMES, QuantizationScheme
 from spaces.space import SearchSpace
 from workers.describe import ModelDescription, build_model, describe_model, load_hypermodel
 from workers.keras_compat import configure_tensorflow, seed_everything
 from workers.layers import layer_names
+from workers.prune import mask_smallest
+from workers.qat import quantization_aware_copy
 
 FRUIT = ((96, 96, 3), 4)
 MNIST = ((28, 28, 1), 10)
@@ -280,39 +283,62 @@ def made(layer: Any) -> Any:
     ],
 )
 def test_the_table_of_layers_says_what_tfmot_does(make: Callable[[], Any]) -> None:
-    import tensorflow_model_optimization as tfmot
-
-    names = layer_names(make())
-    schemes, _ = available_schemes(names)
-    prunable, _ = is_prunable(name for name in names if name.isidentifier())
-    assert works(tfmot.sparsity.keras.prune_low_magnitude, make()) == prunable
-    aware = works(tfmot.quantization.keras.quantize_model, make())
-    assert aware == (QuantizationScheme.QAT_INT8 in schemes)
+    schemes, _ = available_schemes(layer_names(make()))
+    # A trial may ask for either: after pruning, zeros must be kept.
+    works = all(can_be_quantized(make(), keep_zeros) for keep_zeros in (False, True))
+    assert works == (QuantizationScheme.QAT_INT8 in schemes)
 
 
-def works(function: Callable[[Any], Any], model: Any) -> bool:
+def can_be_quantized(model: Any, keep_zeros: bool) -> bool:
     try:
-        function(model)
-    except (ValueError, RuntimeError, AttributeError):
+        quantization_aware_copy(model, keep_zeros=keep_zeros)
+    except ConversionError:
         return False
     return True
 
 
 @pytest.mark.slow
-def test_the_table_says_what_is_pruned() -> None:
-    import tensorflow_model_optimization as tfmot
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_normalization_must_be_alone_behind_its_convolution(shared: bool) -> None:
     import tf_keras
 
-    x = inputs = tf_keras.Input((8, 8, 3))
-    for name in ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "BatchNormalization", "ReLU"):
-        x = made(getattr(tf_keras.layers, name))(x)
-    x = tf_keras.layers.Dense(4)(tf_keras.layers.Flatten()(x))
-    pruned = tfmot.sparsity.keras.prune_low_magnitude(tf_keras.Model(inputs, x))
-    seen = {}
-    for wrapper in pruned.layers:
-        if hasattr(wrapper, "layer"):
-            seen[type(wrapper.layer).__name__] = len(wrapper.layer.get_prunable_weights())
-    for name, n_weights in seen.items():
-        assert name in (PRUNED_LAYERS if n_weights else UNPRUNED_LAYERS)
-    assert seen["DepthwiseConv2D"] == 0
-    assert seen["SeparableConv2D"] == 1
+    layers = tf_keras.layers
+    inputs = tf_keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3)(inputs)
+    y = layers.BatchNormalization()(x)
+    y = layers.Add()([layers.ReLU()(y), x if shared else y])
+    model = tf_keras.Model(inputs, layers.Dense(4)(layers.Flatten()(y)))
+    schemes, _ = available_schemes(layer_names(model))
+    assert can_be_quantized(model, keep_zeros=True) == (QuantizationScheme.QAT_INT8 in schemes)
+    assert can_be_quantized(model, keep_zeros=True) != shared
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("activation", ["relu6", "gelu", "selu"])
+def test_the_table_says_which_activations_tfmot_takes(activation: str, inside: bool) -> None:
+    import tensorflow as tf
+    import tf_keras
+
+    layers = tf_keras.layers
+    function = tf.nn.relu6 if activation == "relu6" else activation
+    first = layers.Conv2D(4, 3, activation=function if inside else None)
+    model = tf_keras.Sequential(
+        [tf_keras.Input((8, 8, 3)), first, layers.Activation("linear" if inside else function)]
+    )
+    schemes, _ = available_schemes(layer_names(model))
+    assert can_be_quantized(model, keep_zeros=True) == (QuantizationScheme.QAT_INT8 in schemes)
+
+
+@pytest.mark.slow
+def test_the_table_says_what_is_pruned() -> None:
+    names = ("SeparableConv2D", "DepthwiseConv2D", "BatchNormalization", "PReLU", "Rescaling")
+    model = sandwich(*names)()
+    mask_smallest(model, 0.5)
+    zeros = {}
+    for layer in model.layers:
+        weights = [weight for weight in layer.get_weights() if weight.ndim > 1]
+        zeros[type(layer).__name__] = [round(float(np.mean(weight == 0)), 1) for weight in weights]
+    assert {name for name, shares in zeros.items() if 0.5 in shares} == PRUNED_LAYERS & set(zeros)
+    assert zeros["SeparableConv2D"] == [0.0, 0.5]
+    assert zeros["DepthwiseConv2D"] == [0.0]
