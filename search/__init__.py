@@ -1,7 +1,45 @@
-"""Search hyperparameters and compression of small image networks together."""
+"""Search hyperparameters and compression of small image networks together.
+
+The verbs of the command line, for Python::
+
+    from search import load_front, run_study
+
+    run_study("fruit", trials=100)
+    for point in load_front("fruit").points:
+        print(point.size_bytes, point.accuracy)
+"""
 
 from __future__ import annotations
 
-__all__ = ["__version__"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from search.export import export_config
+    from search.front import load_front
+    from search.retrain import retrain
+    from search.run import run_study
+    from spaces.task import Task
+
+__all__ = ["Task", "__version__", "export_config", "load_front", "retrain", "run_study"]
 
 __version__ = "0.1.0"
+
+# Imported when first asked for: `search --help` must not wait for any of them.
+_MODULES = {
+    "Task": "spaces.task",
+    "export_config": "search.export",
+    "load_front": "search.front",
+    "retrain": "search.retrain",
+    "run_study": "search.run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,137 @@
+"""How every command behaves: one line for an error, an exit code, ``--debug``, an example.
+
+Exit codes: 0 done, 1 failed, 2 wrongly used, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import MutableMapping
+from typing import Any, NoReturn
+
+import click
+
+from spaces.errors import SearchError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it.
+
+CONTEXT_SETTINGS: MutableMapping[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "show_default": True,
+    "max_content_width": 80,
+}
+
+
+def examples(*lines: str) -> str:
+    """Return an epilog that shows how a command is typed, unwrapped."""
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+class _Debug:
+    """Whether ``--debug`` was given anywhere on the command line."""
+
+    def __init__(self) -> None:
+        self.on = False
+
+
+def _debug_option() -> click.Option:
+    def remember(context: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            context.find_root().ensure_object(_Debug).on = True
+
+    return click.Option(
+        ["--debug"],
+        is_flag=True,
+        expose_value=False,
+        callback=remember,
+        show_default=False,
+        help="Show the traceback of an error.",
+    )
+
+
+class Command(click.Command):
+    """A command with ``--debug`` and the settings of all commands."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = {**CONTEXT_SETTINGS, **(kwargs.get("context_settings") or {})}
+        super().__init__(*args, **kwargs)
+        self.params.append(_debug_option())
+
+
+class CommandGroup(click.Group):
+    """The program: it turns what was raised into one line and an exit code."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs["context_settings"] = {**CONTEXT_SETTINGS, **(kwargs.get("context_settings") or {})}
+        super().__init__(*args, **kwargs)
+        self.params.append(_debug_option())
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which people need them."""
+        return list(self.commands)
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run a command and exit."""
+        debug = _Debug()
+        kwargs.update(standalone_mode=False, obj=debug)
+        try:
+            code = super().main(*args, **kwargs)
+            # Here, while a closed pipe can still be told from an error.
+            sys.stdout.flush()
+        except click.UsageError as error:
+            _say(f"{_one_line(error.format_message())} See `{_help_command(error)}`.")
+            sys.exit(error.exit_code)
+        except click.ClickException as error:
+            _say(_one_line(error.format_message()))
+            sys.exit(error.exit_code)
+        except SearchError as error:
+            _trace(debug)
+            _say(_one_line(str(error)))
+            sys.exit(error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            _trace(debug)
+            sys.stderr.write("Interrupted.\n")
+            sys.exit(INTERRUPTED)
+        except Exception as error:
+            if isinstance(error, BrokenPipeError):
+                # Whoever read our output (head, less) has enough. Python would complain of what
+                # is left in the buffer; click itself exits like this in the middle of a command.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                sys.exit(1)
+            _trace(debug)
+            _say(_unexpected(error, debug))
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _unexpected(error: Exception, debug: _Debug) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{where}"
+    how = "" if debug.on else "; the same command with --debug shows where it comes from"
+    return (
+        f"This should not happen ({_one_line(f'{type(error).__name__}: {error}')}). Please report "
+        f"it with the command you typed{how}."
+    )
+
+
+def _trace(debug: _Debug) -> None:
+    if debug.on:
+        traceback.print_exc()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"Error: {text}\n")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _help_command(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "search"
+    return f"{path} --help"

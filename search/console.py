@@ -1,0 +1,47 @@
+"""Where text goes: data to stdout, progress and hints to stderr, colour to terminals only.
+
+``NO_COLOR`` and ``TERM=dumb`` are honoured by rich itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MAX_WIDTH = 100
+"""Wider lines are hard to read; tables are made for 80."""
+
+
+def stdout_console() -> Console:
+    """Return a console for tables on stdout."""
+    return _console(stderr=False)
+
+
+def stderr_console() -> Console:
+    """Return a console for progress and hints on stderr."""
+    return _console(stderr=True)
+
+
+def print_json(data: Any) -> None:
+    """Write plain data to stdout as JSON that people can read too."""
+    import json
+
+    sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def hint(text: str = "") -> None:
+    """Write one line to stderr."""
+    sys.stderr.write(f"{text}\n")
+
+
+def _console(*, stderr: bool) -> Console:
+    from rich.console import Console
+
+    # No guessing of what is a number or a path: only what is styled on purpose has colour.
+    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    if console.width > MAX_WIDTH:
+        console.width = MAX_WIDTH
+    return console

@@ -1,0 +1,177 @@
+"""optuna-dashboard on this machine only.
+
+It has no login, and whoever reaches its port can delete studies. So it listens on the loopback
+address, and :class:`LocalOnly` refuses what a browser sends on behalf of a foreign page: such a
+page can point its own name at 127.0.0.1 (DNS rebinding), but cannot change the Host and Origin
+headers that tell on it.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from search.storage import artifacts_dir, masked, open_storage, storage_errors, storage_url
+from spaces.errors import ConfigError, SearchError, StudyError
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8080
+N_PORTS = 20
+"""Ports that are tried, from the wanted one on."""
+
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class LocalOnly:
+    """WSGI middleware that answers only requests which name this machine and this port.
+
+    Args:
+        app: What answers them.
+        port: Port it listens on.
+    """
+
+    def __init__(self, app: App, port: int) -> None:
+        self._app = app
+        self._hosts = {f"{name}:{port}" for name in LOCAL_NAMES}
+        if port == 80:
+            self._hosts |= LOCAL_NAMES
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer, or refuse with 403."""
+        host = environ.get("HTTP_HOST", "").lower()
+        origin = environ.get("HTTP_ORIGIN")
+        # Pages of other sites can send simple requests here too: their Origin is their own, or
+        # `null`.
+        foreign = origin is not None and urlsplit(origin).netloc.lower() not in self._hosts
+        if host in self._hosts and not foreign:
+            return self._app(environ, start_response)
+        text = b"403: this page answers to localhost only.\n"
+        start_response(
+            "403 Forbidden",
+            [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(text)))],
+        )
+        return [text]
+
+
+class Dashboard:
+    """A server that is ready to be run.
+
+    Args:
+        storage: Database: a file or an SQLAlchemy URL.
+        host: Loopback address to listen on.
+        port: Wanted port; 0 for any. The next free one is taken if it is in use.
+
+    Raises:
+        ConfigError: If ``host`` is not loopback.
+        StorageError: If the database cannot be opened.
+        StudyError: If it holds no study yet.
+        SearchError: If no port is free.
+    """
+
+    def __init__(self, storage: str | Path, host: str = HOST, port: int = DEFAULT_PORT) -> None:
+        if host.lower() not in ("localhost", HOST):
+            raise ConfigError(
+                f"The dashboard has no login, so it listens on {HOST} only, but got {host!r}. To "
+                f"reach it from another machine: ssh -L {port or DEFAULT_PORT}:{HOST}:"
+                f"{port or DEFAULT_PORT} THIS_MACHINE."
+            )
+        app = _dashboard_app(storage)
+        self._server = _bind(port)
+        self._server.set_app(LocalOnly(app, self.port))
+
+    @property
+    def port(self) -> int:
+        """Port it listens on."""
+        return int(self._server.server_port)
+
+    @property
+    def url(self) -> str:
+        """Address to open in a browser."""
+        return f"http://{HOST}:{self.port}/dashboard"
+
+    def serve(self) -> None:
+        """Answer until interrupted."""
+        try:
+            self._server.serve_forever()
+        finally:
+            self._server.server_close()
+
+    def shutdown(self) -> None:
+        """End :meth:`serve` from another thread."""
+        self._server.shutdown()
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A page asks for many things at once."""
+
+    daemon_threads = True
+    # Newer Pythons would let two dashboards share a port, and requests reach either.
+    allow_reuse_port = False
+
+    def server_bind(self) -> None:
+        """Bind without asking a name server for our own name, which can take seconds."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = HOST, self.server_address[1]
+        self.setup_environ()
+
+
+class _QuietHandler(WSGIRequestHandler):
+    """Requests are no news."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def _dashboard_app(storage: str | Path) -> App:
+    """Return optuna-dashboard's app, with the artifacts beside the database."""
+    import optuna
+    from optuna.artifacts import FileSystemArtifactStore
+    from optuna_dashboard import wsgi
+
+    opened = open_storage(storage, must_exist=True)
+    url = storage_url(storage)
+    with storage_errors(url):
+        if not optuna.get_all_study_names(opened):
+            opened.engine.dispose()
+            raise StudyError(
+                f"The dashboard needs a study to show, but {masked(url)} holds none. Start one: "
+                f"search run fruit --trials 100"
+            )
+    artifacts = artifacts_dir(url)
+    # Without the folder the dashboard would fail to take what people upload to it.
+    artifacts.mkdir(exist_ok=True)
+    app: App = wsgi(opened, artifact_store=FileSystemArtifactStore(artifacts))
+    return app
+
+
+def _bind(port: int) -> _Server:
+    last = port + N_PORTS - 1 if port else 0
+    for candidate in range(port, last + 1):
+        try:
+            server = make_server(
+                HOST, candidate, _not_ready, server_class=_Server, handler_class=_QuietHandler
+            )
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+        except OverflowError:
+            break
+        else:
+            return server
+    raise SearchError(
+        f"A free port is needed for the dashboard, but {port} to {last} are all taken. Choose "
+        f"another one with --port, or any free one with --port 0."
+    )
+
+
+def _not_ready(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    raise AssertionError("the app is set before the server runs")

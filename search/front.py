@@ -1,0 +1,250 @@
+"""The Pareto front of a study, read from the database.
+
+Points are complete trials, derived ones too, that keep all limits of the study.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search import attributes
+from search.pareto import PickRule, ReferencePoint, hypervolume, pareto_mask, pick
+from spaces.config import ParamValue
+from spaces.errors import StudyError
+from workers.result import Limits
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One measured model.
+
+    Attributes:
+        trial: Number of its trial.
+        accuracy: Fraction of validation images labelled rightly.
+        size_bytes: Size by the study's metric.
+        latency_ms: Latency on the study's device.
+        quantization: Its quantization scheme.
+        sparsity: Achieved fraction of zeros among the prunable weights; None if not recorded.
+        n_params: Weights and biases; None if not recorded.
+        derived_from: Number of the trial whose training it shares; None for its own.
+        params: Searched parameters.
+    """
+
+    trial: int
+    accuracy: float
+    size_bytes: int
+    latency_ms: float
+    quantization: str
+    sparsity: float | None
+    n_params: int | None
+    derived_from: int | None
+    params: Mapping[str, ParamValue]
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Objective values in the order of ``spaces.objectives.OBJECTIVES``."""
+        return self.accuracy, float(self.size_bytes), self.latency_ms
+
+
+@dataclass(frozen=True)
+class StudyFront:
+    """A study as it stands, and its front.
+
+    Attributes:
+        study: Name of the study.
+        task: Name of the task.
+        data_name: Name of the data set.
+        generated: Whether the program made the pictures itself.
+        device: Device that every latency belongs to.
+        size_metric: Which size is ``size_bytes``.
+        n_target: Trials the study is to have; None if not recorded.
+        n_trials: Trials that ended, derived and interrupted ones not counted.
+        n_infeasible: Those of them that are infeasible.
+        n_failed: Those of them that failed.
+        n_points: Measured models, derived ones too.
+        reference: Where the hypervolume is measured from.
+        last_activity: When a trial was last started or ended; None without trials.
+        points: The front, the smallest model first.
+    """
+
+    study: str
+    task: str
+    data_name: str
+    generated: bool
+    device: str
+    size_metric: str
+    n_target: int | None
+    n_trials: int
+    n_infeasible: int
+    n_failed: int
+    n_points: int
+    reference: ReferencePoint
+    last_activity: datetime | None
+    points: tuple[FrontPoint, ...]
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Normalized hypervolume of the front."""
+        return hypervolume([point.values for point in self.points], self.reference)
+
+    def pick(self, rule: PickRule, limits: Limits | None = None) -> FrontPoint:
+        """Return the point that a rule picks (see ``search.pareto.pick``).
+
+        Raises:
+            ConfigError: If the front is empty, or no point keeps the limits.
+        """
+        return self.points[pick([point.values for point in self.points], rule, limits)]
+
+
+def load_front(study: str, storage: str | Path | None = None) -> StudyFront:
+    """Read the front of a study.
+
+    Args:
+        study: Name of the study.
+        storage: Database: a file or an SQLAlchemy URL; None for ``studies.db`` here.
+
+    Raises:
+        StorageError: If there is no such database, or it cannot be read.
+        StudyError: If there is no such study, or it was not made by this program.
+    """
+    with reading(storage) as opened:
+        return read_front(find_study(opened, study))
+
+
+def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
+    """Read the fronts of all studies that this program made, the last active one first.
+
+    Raises:
+        StorageError: If there is no such database, or it cannot be read.
+    """
+    import optuna
+
+    with reading(storage) as opened:
+        names = optuna.get_all_study_names(opened)
+        studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
+        fronts = [read_front(study) for study in studies if is_ours(study)]
+    return sorted(fronts, key=lambda front: front.last_activity or datetime.min, reverse=True)
+
+
+@contextmanager
+def reading(storage: str | Path | None) -> Iterator[BaseStorage]:
+    """Open a database that must be there; what goes wrong with it becomes one line."""
+    from search.storage import DEFAULT_STORAGE, open_storage, storage_errors, storage_url
+
+    storage = DEFAULT_STORAGE if storage is None else storage
+    opened = open_storage(storage, must_exist=True)
+    try:
+        with storage_errors(storage_url(storage)):
+            yield opened
+    finally:
+        opened.engine.dispose()
+
+
+def find_study(storage: BaseStorage, name: str) -> Study:
+    """Return a study of ours.
+
+    Raises:
+        StudyError: If there is no such study, or it was not made by this program.
+    """
+    import optuna
+
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        raise StudyError(_no_such_study(name, names))
+    study = optuna.load_study(study_name=name, storage=storage)
+    if not is_ours(study):
+        raise StudyError(
+            f"Study {name!r} must be one that `search run` made, but somebody else made it: it "
+            f"holds no task."
+        )
+    return study
+
+
+def is_ours(study: Study) -> bool:
+    """Whether this program made a study."""
+    return attributes.TASK in study.user_attrs
+
+
+def read_front(study: Study) -> StudyFront:
+    """Read the front of an open study."""
+    from optuna.trial import TrialState
+
+    stored = study.user_attrs
+    task: Mapping[str, Any] = stored[attributes.TASK]
+    trials = study.get_trials(deepcopy=False)
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    outcomes = [
+        trial.user_attrs.get(attributes.OUTCOME)
+        for trial in trials
+        if attributes.DERIVED_FROM not in trial.user_attrs
+    ]
+    moments = [
+        moment for t in trials for moment in (t.datetime_start, t.datetime_complete) if moment
+    ]
+    return StudyFront(
+        study=study.study_name,
+        task=task["name"],
+        data_name=task["data_name"],
+        generated=bool(task["generated"]),
+        device=stored[attributes.DEVICE],
+        size_metric=stored[attributes.SIZE_METRIC],
+        n_target=stored.get(attributes.TARGET),
+        n_trials=sum(outcome in ("complete", "infeasible", "failed") for outcome in outcomes),
+        n_infeasible=outcomes.count("infeasible"),
+        n_failed=outcomes.count("failed"),
+        n_points=len(complete),
+        reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
+        last_activity=max(moments, default=None),
+        points=_front_points(complete),
+    )
+
+
+def is_feasible(trial: FrozenTrial) -> bool:
+    """Whether a complete trial keeps all limits of its study."""
+    constraints: Sequence[float] = trial.system_attrs.get(attributes.CONSTRAINTS) or ()
+    return all(value <= 0 for value in constraints)
+
+
+def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
+    feasible = [trial for trial in complete if is_feasible(trial)]
+    mask = pareto_mask([trial.values for trial in feasible])
+    points = [
+        _point(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front
+    ]
+    return tuple(sorted(points, key=lambda p: (p.size_bytes, p.latency_ms, p.trial)))
+
+
+def _point(trial: FrozenTrial) -> FrontPoint:
+    accuracy, size_bytes, latency_ms = trial.values
+    stored = trial.user_attrs
+    return FrontPoint(
+        trial=trial.number,
+        accuracy=accuracy,
+        size_bytes=int(size_bytes),
+        latency_ms=latency_ms,
+        quantization=stored[attributes.CONFIG]["quantization"],
+        sparsity=stored.get(attributes.SPARSITY, {}).get("overall"),
+        n_params=stored.get(attributes.LEDGER, {}).get("n_params"),
+        derived_from=stored.get(attributes.DERIVED_FROM),
+        params=dict(trial.params),
+    )
+
+
+def _no_such_study(name: str, names: Sequence[str]) -> str:
+    if not names:
+        return f"There is no study {name!r} yet. Start one: search run TASK --study {name}"
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no study {name!r}. Known studies: {', '.join(sorted(names))}.{guess}"

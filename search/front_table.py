@@ -1,0 +1,225 @@
+"""A study's front as people and programs read it: table, summary, JSON, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from search.front import FrontPoint, StudyFront
+from search.pareto import PICK_RULES, PickRule
+from search.units import format_accuracy, format_latency, format_size
+from spaces.objectives import OBJECTIVES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MAX_ROWS = 25
+"""Rows of a table unless all are asked for."""
+
+PICK_NAMES: dict[PickRule, str] = {
+    "accuracy": "best accuracy",
+    "knee": "best compromise",
+    "size": "smallest",
+    "latency": "fastest",
+}
+
+COLUMNS = (
+    "trial",
+    *(objective.name for objective in OBJECTIVES),
+    "quantization",
+    "sparsity",
+    "n_params",
+    "derived_from",
+)
+"""Columns of JSON and CSV before the parameters; only ever added to."""
+
+
+def print_front(console: Console, front: StudyFront, *, show_all: bool = False) -> None:
+    """Print the front as a table, the smallest model first.
+
+    Args:
+        console: Where to print; 80 columns are enough.
+        front: The front.
+        show_all: Print every point, not a readable selection.
+    """
+    for line in _header(front):
+        console.print(line, markup=False)
+    if not front.points:
+        console.print("No point yet: no trial is complete.")
+        return
+    points = front.points if show_all else _selection(front)
+    console.print(_table(points))
+    if len(points) < len(front.points):
+        n_more = len(front.points) - len(points)
+        console.print(f"{n_more} more points lie between these; --all shows every one.")
+    trials = (f"{PICK_NAMES[rule]}: trial {front.pick(rule).trial}" for rule in PICK_NAMES)
+    console.print(", ".join(trials), markup=False)
+
+
+def print_summary(console: Console, front: StudyFront) -> None:
+    """Print the points that people ask for first: best, knee, smallest, fastest."""
+    for line in _header(front):
+        console.print(line, markup=False)
+    if not front.points:
+        return
+    chosen = {rule: front.pick(rule) for rule in PICK_NAMES}
+    points = list(dict.fromkeys(point.trial for point in chosen.values()))
+    labels = [
+        ", ".join(PICK_NAMES[rule] for rule, point in chosen.items() if point.trial == trial)
+        for trial in points
+    ]
+    by_trial = {point.trial: point for point in chosen.values()}
+    console.print(_table([by_trial[trial] for trial in points], labels))
+
+
+def front_to_dict(front: StudyFront) -> dict[str, Any]:
+    """Return the whole front as plain data for JSON."""
+    return {
+        **study_to_dict(front),
+        "reference_point": front.reference.to_dict(),
+        "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
+        "front": [_row(point) | {"params": dict(point.params)} for point in front.points],
+    }
+
+
+def front_to_csv(front: StudyFront) -> str:
+    """Return the whole front as CSV, a column for each parameter that any point has."""
+    names = sorted({name for point in front.points for name in point.params})
+    columns = [*COLUMNS, *(f"params_{name}" for name in names), "generated_pictures", "device"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for point in front.points:
+        params = {f"params_{name}": value for name, value in point.params.items()}
+        data = {"generated_pictures": front.generated, "device": front.device}
+        writer.writerow(_row(point) | params | data)
+    return text.getvalue()
+
+
+def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
+    """Print one line for each study."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column("study", overflow="fold")
+    table.add_column("task", overflow="fold")
+    for name in ("trials", "front", "best"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("data", overflow="fold")
+    table.add_column("last activity", no_wrap=True)
+    for front in fronts:
+        target = "" if front.n_target is None else f"/{front.n_target:,}"
+        when = front.last_activity
+        table.add_row(
+            front.study,
+            front.task,
+            f"{front.n_trials:,}{target}",
+            f"{len(front.points):,}",
+            format_accuracy(front.pick("accuracy").accuracy) if front.points else "",
+            data_line(front.data_name, front.generated),
+            "" if when is None else f"{when:%Y-%m-%d %H:%M}",
+        )
+    console.print(table)
+
+
+def study_to_dict(front: StudyFront) -> dict[str, Any]:
+    """Return one study as ``search list --json`` shows it."""
+    when = front.last_activity
+    return {
+        "study": front.study,
+        "task": front.task,
+        "data": front.data_name,
+        "generated_pictures": front.generated,
+        "device": front.device,
+        "size_metric": front.size_metric,
+        "n_target": front.n_target,
+        "n_trials": front.n_trials,
+        "n_infeasible": front.n_infeasible,
+        "n_failed": front.n_failed,
+        "n_points": front.n_points,
+        "front_size": len(front.points),
+        "hypervolume": front.hypervolume,
+        "best_accuracy": front.pick("accuracy").accuracy if front.points else None,
+        "last_activity": None if when is None else when.isoformat(timespec="seconds"),
+    }
+
+
+def data_line(data_name: str, generated: bool) -> str:
+    """Return what the accuracies were measured on; says so if no camera took the pictures."""
+    if generated and "generated" not in data_name:
+        return f"{data_name} (generated pictures)"
+    return data_name
+
+
+def _header(front: StudyFront) -> list[str]:
+    lines = [
+        f"Study {front.study}: {front.n_trials:,} trials, {front.n_points:,} models measured, "
+        f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
+        f"Accuracy on validation images of {data_line(front.data_name, front.generated)}; size: "
+        f"{SIZE_NAMES.get(front.size_metric, front.size_metric)}; latency on {front.device}",
+    ]
+    if front.generated:
+        lines.append("The pictures are generated: on photos, expect other accuracies.")
+    return lines
+
+
+SIZE_NAMES = {"gzip": "gzip-compressed .tflite", "tflite": ".tflite as it is"}
+
+
+def _row(point: FrontPoint) -> dict[str, Any]:
+    return {
+        "trial": point.trial,
+        "accuracy": point.accuracy,
+        "size_bytes": point.size_bytes,
+        "latency_ms": point.latency_ms,
+        "quantization": point.quantization,
+        "sparsity": point.sparsity,
+        "n_params": point.n_params,
+        "derived_from": point.derived_from,
+    }
+
+
+def _selection(front: StudyFront) -> list[FrontPoint]:
+    """Return points spread evenly over the order by size, those that rules pick among them."""
+    points = front.points
+    if len(points) <= MAX_ROWS:
+        return list(points)
+    kept = {points.index(front.pick(rule)) for rule in PICK_RULES}
+    n_even = MAX_ROWS - len(kept)
+    step = (len(points) - 1) / (n_even - 1)
+    kept |= {round(number * step) for number in range(n_even)}
+    return [points[index] for index in sorted(kept)]
+
+
+def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    if labels is not None:
+        table.add_column("", overflow="fold")
+    for name in ("trial", "accuracy", "size", "latency"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("scheme", no_wrap=True)
+    table.add_column("sparsity", justify="right", no_wrap=True)
+    if labels is None:
+        table.add_column("params", justify="right", no_wrap=True)
+        table.add_column("from", justify="right", no_wrap=True)
+    for index, point in enumerate(points):
+        cells = [
+            str(point.trial),
+            format_accuracy(point.accuracy),
+            format_size(point.size_bytes),
+            format_latency(point.latency_ms),
+            point.quantization,
+            "" if point.sparsity is None else f"{100 * point.sparsity:.0f} %",
+        ]
+        if labels is None:
+            cells.append("" if point.n_params is None else f"{point.n_params:,}")
+            cells.append("" if point.derived_from is None else str(point.derived_from))
+        else:
+            cells.insert(0, labels[index])
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,117 @@
+"""Options and their types that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from search.units import parse_accuracy, parse_duration, parse_latency, parse_size
+from spaces.errors import ConfigError
+
+DEFAULT_STORAGE = "studies.db"  # That of search.storage, which imports Optuna.
+STORAGE_VARIABLE = "SEARCH_STORAGE"
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Quantity(click.ParamType):  # type: ignore[type-arg]  # Generic in new clicks only.
+    """A number with a unit.
+
+    Args:
+        name: What ``--help`` shows in its place.
+        parse: Turns the text into a number, or raises ``ConfigError``.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number in our unit."""
+        if isinstance(value, (int, float)):
+            return value
+        try:
+            return self._parse(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A whole number of at least ``low``.
+
+    Args:
+        low: Smallest number allowed.
+        fix: What to do instead, where people expect a smaller number to work.
+    """
+
+    name = "integer"
+
+    def __init__(self, low: int = 1, fix: str = "") -> None:
+        self._low = low
+        self._fix = f" {fix}" if fix else ""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = self._low - 1
+        if number < self._low:
+            self.fail(
+                f"It must be a whole number of at least {self._low}, but got {value}.{self._fix}",
+                param,
+                ctx,
+            )
+        return number
+
+
+SIZE = Quantity("size", parse_size)
+LATENCY = Quantity("time", parse_latency)
+DURATION = Quantity("time", parse_duration)
+ACCURACY = Quantity("fraction", parse_accuracy)
+PATH = click.Path(path_type=Path)
+
+
+def storage_option(function: _Function) -> _Function:
+    """Add ``--storage``."""
+    return click.option(
+        "--storage",
+        metavar="URL",
+        default=DEFAULT_STORAGE,
+        envvar=STORAGE_VARIABLE,
+        show_envvar=True,
+        help="Database: a SQLite file, or any SQLAlchemy URL.",
+    )(function)
+
+
+def limit_options(what: str) -> Callable[[_Function], _Function]:
+    """Add ``--max-size``, ``--max-latency`` and ``--min-accuracy``.
+
+    Args:
+        what: Whom a limit applies to, as a sentence's start.
+    """
+
+    def add(function: _Function) -> _Function:
+        for name, kind, text in reversed(
+            [
+                ("--max-size", SIZE, "are no larger, such as 100KB"),
+                ("--max-latency", LATENCY, "are no slower, such as 5ms"),
+                ("--min-accuracy", ACCURACY, "label at least this much rightly, such as 0.9"),
+            ]
+        ):
+            function = click.option(name, type=kind, help=f"{what} {text}.")(function)
+        return function
+
+    return add
+
+
+def json_option(function: _Function) -> _Function:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")(
+        function
+    )

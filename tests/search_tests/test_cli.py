@@ -1,0 +1,414 @@
+"""The command line: what it takes, prints and exits with."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+import search
+from search.cli import PICKS, SIZES, cli
+from search.front import load_front
+from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
+from search.pareto import PICK_RULES
+from spaces.errors import StudyError
+from workers.result import SIZE_METRICS
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+COMMANDS = ("run", "tasks", "list", "front", "dashboard", "export", "retrain")
+HEAVY = ("tensorflow", "tf_keras", "keras_tuner", "ray", "optuna", "sqlalchemy", "rich")
+
+
+def search_(*arguments: str, env: dict[str, str] | None = None) -> Result:
+    return CliRunner().invoke(cli, arguments, prog_name="search", env=env)
+
+
+def python(
+    *arguments: str, cwd: Path | None = None, **env: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **env},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def error_of(result: Result) -> str:
+    """Return the one line that an error is."""
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("Error: ")
+    return lines[0]
+
+
+# --- Guardians ------------------------------------------------------------------------------
+
+
+def test_commands_are_the_promised_ones() -> None:
+    assert tuple(cli.commands) == COMMANDS
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_is_documented_with_an_example(name: str, flag: str) -> None:
+    result = search_(name, flag)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert re.search(rf"\n  Examples:\n    search {name}\b", result.stdout)
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    command = cli.commands[name]
+    assert command.help and command.help[0].isupper()
+    assert "..." not in command.get_short_help_str(limit=62), "it is cut off in `search --help`"
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help and parameter.help.endswith((".", "]")), parameter.name
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_example_can_be_typed(name: str) -> None:
+    """Options and arguments of examples exist: parsing goes through."""
+    epilog = cli.commands[name].epilog or ""
+    examples = re.findall(rf"^  search {name}(.*)$", epilog, re.MULTILINE)
+    assert examples
+    for example in examples:
+        context = cli.commands[name].make_context(name, example.split())
+        context.close()
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (CHECKOUT / "README.md").read_text()
+    for name in COMMANDS:
+        assert f"search {name}" in readme, name
+
+
+def test_help_imports_nothing_heavy_and_works_from_anywhere(tmp_path: Path) -> None:
+    done = python("-X", "importtime", "-m", "search", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in done.stdout
+    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert "click" in imported
+    assert not imported & set(HEAVY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_listing_tasks_does_not_wait_for_tensorflow(tmp_path: Path) -> None:
+    done = python("-X", "importtime", "-m", "search", "tasks", cwd=tmp_path)
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert not imported & {"tensorflow", "tf_keras", "keras_tuner", "ray", "optuna"}
+    assert "fruit" in done.stdout
+
+
+def test_the_api_is_the_same_verbs_and_imported_late() -> None:
+    assert search.__all__ == sorted(search.__all__)
+    for name in search.__all__:
+        assert getattr(search, name) is not None
+    assert set(search.__all__) == set(dir(search))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = search.nothing
+    code = f"import search, sys; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    assert ast.literal_eval(python("-c", code).stdout) == []
+
+
+def test_names_that_are_repeated_to_stay_light_agree() -> None:
+    from search.storage import DEFAULT_STORAGE as stored_default
+
+    assert PICKS == PICK_RULES
+    assert SIZES == SIZE_METRICS
+    assert DEFAULT_STORAGE == stored_default
+
+
+# --- Wrong use ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("rnu", "fruit"), "No such command 'rnu'. Did you mean 'run'?"),
+        (("run",), "Missing argument 'TASK'"),
+        (("run", "fruit", "--trails", "5"), "--trials"),
+        (("run", "fruit", "--trials", "0"), "at least 1, but got 0. For trials on top"),
+        (("run", "fruit", "--trials", "-3"), "at least 1, but got -3"),
+        (("run", "fruit", "--trials", "many"), "at least 1, but got many"),
+        (("run", "fruit", "--more", "0"), "at least 1, but got 0"),
+        (("run", "fruit", "--workers", "0"), "at least 1, but got 0"),
+        (("run", "fruit", "--trials", "5", "--more", "5"), "Only one of --trials and --more"),
+        (("run", "fruit", "--max-size", "big"), "such as 100KB, but got 'big'"),
+        (("run", "fruit", "--max-latency", "0ms"), "such as 5ms, but got '0ms'"),
+        (("run", "fruit", "--min-accuracy", "95"), "0.9 or 90%, but got '95'"),
+        (("run", "fruit", "--timeout", "soon"), "such as 30m, but got 'soon'"),
+        (("run", "fruit", "--sampler", "best"), "'tpe', 'nsga2', 'random'"),
+        (("run", "fruit", "--seed", "-1"), "at least 0, but got -1"),
+        (("front",), "Missing argument 'STUDY'"),
+        (("front", "fruit", "--json", "--csv"), "Only one of --json and --csv"),
+        (("export", "fruit"), "Missing option '-o'"),
+        (
+            ("export", "f", "-o", "x", "--trial", "1", "--pick", "size"),
+            "neither --pick nor a limit",
+        ),
+        (("export", "f", "-o", "x", "--trial", "1", "--max-size", "1kB"), "neither --pick nor"),
+        (("retrain", "best.json"), "Missing option '-o'"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_code_2(arguments: tuple[str, ...], message: str) -> None:
+    result = search_(*arguments)
+    assert result.exit_code == 2
+    line = error_of(result)
+    assert message in line
+    assert "--help" in line
+
+
+def test_without_a_command_it_says_what_there_is() -> None:
+    result = search_()
+    assert result.exit_code == 2
+    assert "Commands:" in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("front", "fruit", "--storage", "none.db"), 1, "There is no database 'none.db'"),
+        (("list", "--storage", "none.db"), 1, "There is no database"),
+        (("export", "fruit", "-o", "-", "--storage", "none.db"), 1, "There is no database"),
+        (("dashboard", "--storage", "none.db", "--no-open"), 1, "There is no database"),
+        (("retrain", "none.json", "-o", "deploy"), 1, "none.json does not exist"),
+        (("tasks", "friut"), 2, "Did you mean 'fruit'"),
+        (("run", "friut"), 2, "Did you mean 'fruit'"),
+    ],
+)
+def test_what_is_missing_is_one_line(
+    arguments: tuple[str, ...],
+    code: int,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = search_(*arguments)
+    assert message in error_of(result)
+    assert result.exit_code == code
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--debug", "front", "x", "--storage", "."), ("front", "x", "--storage", ".", "--debug")],
+)
+def test_debug_shows_the_traceback_wherever_it_stands(arguments: tuple[str, ...]) -> None:
+    result = search_(*arguments)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Traceback")
+    assert result.stderr.splitlines()[-1].startswith("Error: A database is a file")
+    assert "Traceback" not in search_("front", "x", "--storage", ".").stderr
+
+
+# --- What was raised ------------------------------------------------------------------------
+
+
+def fails_with(monkeypatch: pytest.MonkeyPatch, error: BaseException, *options: str) -> Result:
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("search.front.load_front", fail)
+    return search_("front", "fruit", *options)
+
+
+def test_exit_codes_are_those_of_the_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = fails_with(monkeypatch, StudyError("Rule,\n  got, fix."))
+    assert result.exit_code == 2
+    assert error_of(result) == "Error: Rule, got, fix."
+
+
+def test_the_unexpected_is_one_line_with_what_to_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = fails_with(monkeypatch, ZeroDivisionError("division by zero"))
+    assert result.exit_code == 1
+    line = error_of(result)
+    assert "ZeroDivisionError: division by zero" in line
+    assert "report" in line and "--debug" in line
+    assert "Traceback" in fails_with(monkeypatch, ZeroDivisionError(), "--debug").stderr
+
+
+def test_a_full_disk_is_not_our_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = fails_with(monkeypatch, OSError(28, "No space left on device", "out/model.tflite"))
+    assert result.exit_code == 1
+    assert error_of(result) == "Error: No space left on device: out/model.tflite"
+
+
+def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = fails_with(monkeypatch, KeyboardInterrupt())
+    assert result.exit_code == 130
+    assert "Traceback" not in result.stderr
+
+
+def test_a_closed_pipe_is_quiet(make_study) -> None:
+    storage = make_study(n_trials=40)
+    code = (
+        "import os, sys; from search.cli import main; "
+        "read, write = os.pipe(); os.dup2(write, 1); os.close(write); os.close(read); "
+        f"sys.argv = ['search', 'front', 'fruit', '--json', '--storage', {storage!r}]; main()"
+    )
+    done = python("-c", code)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+# --- Studies --------------------------------------------------------------------------------
+
+
+def test_front(make_study) -> None:
+    storage = make_study(n_trials=6)
+    table = search_("front", "fruit", "--storage", storage)
+    assert table.exit_code == 0
+    assert table.stderr == ""
+    assert "hypervolume" in table.stdout
+    front = load_front("fruit", storage)
+    data = json.loads(search_("front", "fruit", "--storage", storage, "--json").stdout)
+    assert [row["trial"] for row in data["front"]] == [point.trial for point in front.points]
+    lines = search_("front", "fruit", "--storage", storage, "--csv").stdout.splitlines()
+    assert len(lines) == 1 + len(front.points)
+
+
+def test_storage_can_stand_in_the_environment(make_study) -> None:
+    storage = make_study(n_trials=1)
+    result = search_("list", env={STORAGE_VARIABLE: f"sqlite:///{storage}"})
+    assert result.exit_code == 0
+    assert "fruit" in result.stdout
+
+
+def test_list(make_study) -> None:
+    make_study("one", n_trials=1)
+    storage = make_study("two", n_trials=2)
+    assert [
+        line.split()[0] for line in search_("list", "--storage", storage).stdout.splitlines()
+    ] == [
+        "study",
+        "two",
+        "one",
+    ]
+    rows = json.loads(search_("list", "--storage", storage, "--json").stdout)
+    assert [(row["study"], row["n_trials"]) for row in rows] == [("two", 2), ("one", 1)]
+    assert rows[0]["generated_pictures"] is True
+
+
+def test_export_to_a_file_and_to_stdout(make_study, tmp_path: Path) -> None:
+    storage = make_study(n_trials=6)
+    path = tmp_path / "best file.json"
+    command = ("export", "fruit", "--storage", storage, "--pick", "accuracy")
+    result = search_(*command, "-o", str(path))
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert f"search retrain '{path}'" in result.stderr
+    best = load_front("fruit", storage).pick("accuracy")
+    assert json.loads(path.read_text())["trial"] == best.trial
+    again = search_(*command, "-o", str(path))
+    assert again.exit_code == 1
+    assert "--force" in error_of(again)
+    assert search_(*command, "-o", str(path), "--force").exit_code == 0
+    to_stdout = search_(*command, "-o", "-")
+    assert to_stdout.stdout == path.read_text()
+    assert to_stdout.stderr == ""
+
+
+def test_export_under_limits(make_study, tmp_path: Path) -> None:
+    storage = make_study(n_trials=6)
+    command = ("export", "fruit", "--storage", storage, "-o", "-")
+    smallest = load_front("fruit", storage).points[0]
+    limit = f"{smallest.size_bytes}B"
+    found = json.loads(search_(*command, "--pick", "accuracy", "--max-size", limit).stdout)
+    assert found["measured"]["size_bytes"] == smallest.size_bytes
+    result = search_(*command, "--max-size", "1B")
+    assert result.exit_code == 2
+    assert "Closest: --max-size" in error_of(result)
+
+
+def test_export_of_one_trial(make_study) -> None:
+    storage = make_study(n_trials=3)
+    result = search_("export", "fruit", "--storage", storage, "-o", "-", "--trial", "0")
+    assert json.loads(result.stdout)["trial"] == 0
+
+
+# --- Runs -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run_calls(make_study, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """Calls of a ``run_study`` that makes a small study instead of training for minutes."""
+    calls: list[dict[str, Any]] = []
+
+    def run_study(task: str, **options: Any) -> SimpleNamespace:
+        calls.append({"task": task, **options})
+        name = options["study"] or task
+        make_study(name, n_trials=3)
+        options["progress"]("drawing pictures", 1, 1)
+        return SimpleNamespace(study_name=name)
+
+    monkeypatch.setattr("search.run.run_study", run_study)
+    return calls
+
+
+def test_run_ends_with_the_front_and_what_to_type_next(run_calls: Any, tmp_path: Path) -> None:
+    storage = str(tmp_path / "studies.db")
+    result = search_("run", "fruit", "--storage", storage, "--trials", "3", "--study", "my fruit")
+    assert result.exit_code == 0, result.stderr
+    for name in ("best accuracy", "best compromise", "smallest", "fastest", "generated"):
+        assert name in result.stdout
+    assert "drawing pictures" in result.stderr and "drawing" not in result.stdout
+    for command in (
+        f"search front 'my fruit' --storage {storage}",
+        f"search dashboard --storage {storage}",
+        f"search export 'my fruit' --storage {storage} -o best.json",
+        f"search run fruit --study 'my fruit' --storage {storage} --more 50",
+    ):
+        assert command in result.stderr
+
+
+def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) -> None:
+    storage = str(tmp_path / "studies.db")
+    result = search_(
+        *("run", "fruit", "--storage", storage, "--more", "7", "--workers", "3", "--epochs", "4"),
+        *("--data", "photos", "--device", "host", "--size", "tflite", "--max-size", "100KB"),
+        *("--max-latency", "5ms", "--min-accuracy", "90%", "--sampler", "nsga2"),
+        *("--timeout", "30m", "--seed", "7", "--address", "auto", "--no-fan-out", "--json"),
+    )
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["study"] == "fruit"
+    (call,) = run_calls
+    assert (call["trials"], call["more"], call["workers"], call["epochs"]) == (None, 7, 3, 4)
+    assert call["data"] == Path("photos")
+    assert (call["device"], call["size"], call["address"]) == ("host", "tflite", "auto")
+    assert (call["max_size_bytes"], call["max_latency_ms"]) == (100_000, 5)
+    assert call["min_accuracy"] == pytest.approx(0.9)
+    assert (call["sampler"], call["timeout_s"], call["seed"]) == ("nsga2", 1800, 7)
+    assert call["fan_out"] is False
+
+
+def test_tasks() -> None:
+    result = search_("tasks")
+    assert result.exit_code == 0
+    assert "fruit" in result.stdout and "mnist" in result.stdout
+    for name in ("accuracy", "size_bytes", "latency_ms", "learning_rate", "quantization"):
+        assert name in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    rows = json.loads(search_("tasks", "--json").stdout)
+    assert [row["task"] for row in rows] == ["fruit", "mnist"]
+    assert {"name", "kind"} <= set(rows[0]["parameters"][0])
+
+
+def test_colour_is_for_terminals_only(make_study) -> None:
+    storage = make_study(n_trials=2)
+    piped = python("-m", "search", "front", "fruit", "--storage", storage)
+    assert "\x1b" not in piped.stdout + piped.stderr

@@ -1,0 +1,168 @@
+"""The front of a study, read from the database and shown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import optuna
+import pytest
+from rich.console import Console
+
+from search.front import StudyFront, load_front, load_fronts
+from search.front_table import (
+    COLUMNS,
+    MAX_ROWS,
+    front_to_csv,
+    front_to_dict,
+    print_front,
+    print_studies,
+    print_summary,
+)
+from search.pareto import dominates
+from spaces.errors import StorageError, StudyError
+from workers.result import Limits
+
+
+def shown(front: StudyFront, show_all: bool = False) -> str:
+    console = Console(file=io.StringIO(), width=80)
+    print_front(console, front, show_all=show_all)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_points_are_the_best_trials_of_optuna(make_study) -> None:
+    storage = make_study(n_trials=8)
+    front = load_front("fruit", storage)
+    study = optuna.load_study(study_name="fruit", storage=f"sqlite:///{storage}")
+    # Optuna keeps all of several equal points, the front the first of them.
+    best = {tuple(trial.values) for trial in study.best_trials}
+    assert {point.values for point in front.points} == best
+    assert len(front.points) == len(best)
+    for point in front.points:
+        trial = study.trials[point.trial]
+        assert point.params == trial.params
+        assert point.quantization == trial.params["quantization"]
+        assert point.derived_from == trial.user_attrs.get("derived_from")
+        assert point.n_params == trial.user_attrs["ledger"]["n_params"]
+        assert point.sparsity == 0.25
+    assert front.n_trials == 8
+    assert front.n_points == len(study.trials) > 8
+    assert 0 < front.hypervolume < 1
+    sizes = [point.size_bytes for point in front.points]
+    assert sizes == sorted(sizes)
+
+
+def test_derived_and_failed_trials_are_counted_apart(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=3, n_failed=2))
+    assert (front.n_trials, front.n_failed, front.n_infeasible) == (5, 2, 0)
+
+
+def test_what_breaks_a_limit_is_on_no_front(make_study) -> None:
+    free = load_front("free", make_study("free", n_trials=12))
+    bound = free.points[len(free.points) // 2].size_bytes
+    limited = load_front("limited", make_study("limited", 12, limits=Limits(bound)))
+    assert max(point.size_bytes for point in free.points) > bound
+    assert 0 < max(point.size_bytes for point in limited.points) <= bound
+
+
+def test_table_fits_80_columns_and_says_what_its_numbers_are(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=3))
+    text = shown(front)
+    assert max(len(line) for line in text.splitlines()) <= 80
+    assert "generated" in text
+    assert "latency on host" in " ".join(text.split())
+    for point in front.points:
+        assert f"{100 * point.accuracy:.1f} %" in text
+        assert point.quantization in text
+    assert f"best accuracy: trial {front.pick('accuracy').trial}" in " ".join(text.split())
+
+
+def test_photos_are_not_called_generated(make_study) -> None:
+    text = shown(load_front("fruit", make_study(n_trials=2, generated=False)))
+    assert "fruit360" in text
+    assert "generated" not in text
+
+
+def test_long_fronts_are_thinned_out_unless_all_is_asked_for(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=60))
+    assert len(front.points) > MAX_ROWS
+    rows = [line.split() for line in shown(front).splitlines()]
+    trials = {row[0] for row in rows if row and row[0].isdigit() and row[2:3] == ["%"]}
+    assert len(trials) <= MAX_ROWS
+    for rule in ("knee", "accuracy", "size", "latency"):
+        assert str(front.pick(rule).trial) in trials
+    n_more = len(front.points) - len(trials)
+    assert f"{n_more} more points" in shown(front)
+    everything = shown(front, show_all=True)
+    assert "--all" not in everything
+    assert everything.count(" kB ") >= len(front.points) - 5  # a few may be in bytes or MB
+
+
+def test_summary_names_the_points_people_ask_for(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=8))
+    console = Console(file=io.StringIO(), width=80)
+    print_summary(console, front)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    for name in ("best accuracy", "best compromise", "smallest", "fastest"):
+        assert name in text
+    assert "generated" in text
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_json_holds_every_point_and_no_dominated_one(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=30))
+    data = json.loads(json.dumps(front_to_dict(front), allow_nan=False))
+    assert len(data["front"]) == len(front.points) == data["front_size"]
+    assert data["generated_pictures"] is True
+    values = [(row["accuracy"], row["size_bytes"], row["latency_ms"]) for row in data["front"]]
+    assert not any(dominates(a, b) for a in values for b in values)
+    assert {row["trial"] for row in data["front"]} >= set(data["picks"].values())
+
+
+def test_csv_reads_back(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=5))
+    rows = list(csv.DictReader(io.StringIO(front_to_csv(front))))
+    assert [int(row["trial"]) for row in rows] == [point.trial for point in front.points]
+    assert float(rows[0]["accuracy"]) == front.points[0].accuracy
+    assert set(COLUMNS) < set(rows[0])
+    assert rows[0]["params_quantization"] == front.points[0].quantization
+    assert rows[0]["generated_pictures"] == "True"
+
+
+def test_a_study_without_points_is_no_error(make_study) -> None:
+    front = load_front("fruit", make_study(n_trials=0, n_failed=1))
+    assert front.points == ()
+    assert front.hypervolume == 0
+    assert "no trial is complete" in shown(front)
+    assert front_to_dict(front)["picks"] == {}
+    assert front_to_csv(front).startswith("trial,")
+
+
+def test_list_leaves_out_what_others_made(make_study) -> None:
+    make_study("a", n_trials=2)
+    storage = make_study("b", n_trials=1)
+    optuna.create_study(study_name="foreign", storage=f"sqlite:///{storage}")
+    fronts = load_fronts(storage)
+    assert [front.study for front in fronts] == ["b", "a"]
+    console = Console(file=io.StringIO(), width=80)
+    print_studies(console, fronts)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split()[:3] == ["b", "fruit", "1"]
+
+
+def test_missing_studies_are_named_with_the_nearest(make_study) -> None:
+    storage = make_study("fruit", n_trials=1)
+    with pytest.raises(StudyError, match=r"Known studies: fruit\. Did you mean 'fruit'\?"):
+        load_front("friut", storage)
+    optuna.create_study(study_name="foreign", storage=f"sqlite:///{storage}")
+    with pytest.raises(StudyError, match="somebody else made it"):
+        load_front("foreign", storage)
+
+
+def test_missing_database(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="There is no database"):
+        load_front("fruit", tmp_path / "none.db")
+    assert not (tmp_path / "none.db").exists()
