@@ -178,6 +178,15 @@ def test_the_loss_sees_logits_behind_the_softmax() -> None:
     assert np.abs(slope).max() > 0.01
 
 
+def test_normalization_keeps_up_with_a_short_training() -> None:
+    seed_everything(0)
+    model, _ = build_model(conv_net(MNIST), {"dropout": 0.0, "blocks": 2})
+    images = np.random.default_rng(0).random((32, 28, 28, 1), np.float32)
+    for _ in range(60):
+        trained = model(images, training=True)
+    np.testing.assert_allclose(model(images), trained, atol=0.02)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("convolution", ["plain", "separable"])
 @pytest.mark.parametrize("head", ["flatten", "average"])
