@@ -1,8 +1,8 @@
 """Quantization-aware training: fine-tuning with simulated 8-bit weights and activations.
 
 It starts from trained weights, since from scratch it ends well below float accuracy, and runs
-at a tenth of the learning rate, which falls to zero once more: the weights are to settle on the
-grid of 8 bits, not to learn anew. Pruned weights stay zero throughout.
+at a fraction of the learning rate, which falls to zero once more: the weights are to settle on
+the grid of 8 bits, not to learn anew. Pruned weights stay zero throughout.
 """
 
 from __future__ import annotations
@@ -15,8 +15,12 @@ from spaces.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.train import History, train_epochs
 
-QAT_LEARNING_RATE_FACTOR = 0.1
-"""Highest learning rate of quantization-aware training, as a fraction of the training's."""
+QAT_LEARNING_RATE_FACTOR = 0.3
+"""Highest learning rate of quantization-aware training, as a fraction of the training's.
+
+Well-trained networks hardly care (from 0.03 to 1 they ended within 0.3 % of each other, lower
+being better); pruned ones and those trained for few epochs still gain, the more the higher.
+"""
 
 
 def train_quantization_aware(
