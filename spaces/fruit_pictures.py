@@ -24,7 +24,7 @@ from spaces.errors import ConfigError
 from spaces.fruit_noise import Array
 from spaces.fruit_scene import draw_scene
 
-DRAWING_VERSION = 2
+DRAWING_VERSION = 3
 """Goes up whenever the same seed draws other pictures; belongs into the keys of caches."""
 
 FRUIT_LABELS: tuple[str, ...] = ("apple", "orange", "mandarin", "banana")
@@ -73,8 +73,9 @@ def draw_fruit_pictures(
     in random order, so classes are balanced to within one however long a split is, and a
     longer split begins with the pictures of a shorter one.
 
-    With several processes, a script that calls this must guard its entry point with
-    ``if __name__ == "__main__":``, as everything that starts processes afresh.
+    With several processes, a script that calls this should guard its entry point with
+    ``if __name__ == "__main__":``, as with all that starts processes afresh; without it, the
+    other processes fail noisily and this one draws all pictures alone.
 
     Args:
         counts: Number of pictures by split, such as ``{"train": 3000, "val": 600}``.
@@ -127,8 +128,8 @@ def _check_size(size: int) -> None:
 def _workers(processes: int | None) -> int:
     if processes is not None:
         return processes
-    if multiprocessing.parent_process() is not None:
-        return 1  # some other process already shares the work out
+    if multiprocessing.current_process().daemon:
+        return 1  # daemons may not start processes
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

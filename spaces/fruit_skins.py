@@ -112,9 +112,9 @@ def apple_skin(rng: np.random.Generator, surface: Surface, frame: Array) -> Skin
         blush = smoothstep(-0.7, 0.7, side + 0.25 * clouds + rng.uniform(-0.35, 0.45))
         if kind == "striped":
             around = np.arctan2(local[1], local[0])
-            streaks = np.stack([around * 5.0, cosine * 0.2, cosine * 0.1])
+            streaks = np.stack([around * 9.0, cosine * 0.5, cosine * 0.3])
             streak = lookup_volume(volume(*_CLOUDS), volume_cells(streaks, 22, random_shift(rng)))
-            blush = blush * smoothstep(-1.0, 0.9, streak + 0.6 * blush)
+            blush = blush * smoothstep(-1.7, 1.1, streak + 0.4 * clouds + 0.9 * blush)
         albedo = mix(albedo, red * (1 + 0.08 * clouds), blush * rng.uniform(0.75, 1.0))
     if kind in ("red", "green", "yellow") and rng.uniform() < 0.6:
         other = yellow if kind == "red" else mix(red, yellow, rng.uniform(0.2, 0.7))
