@@ -70,6 +70,7 @@ def point_ending(point: Point, result: TrialResult, limits: Limits) -> Ending:
             attributes.OUTCOME: "complete",
             attributes.LEDGER: asdict(point.ledger),
             attributes.LATENCY: asdict(point.latency),
+            attributes.TFLITE_SHA256: point.tflite_sha256,
         },
         system_attrs={
             attributes.CONSTRAINTS: constraint_values(

@@ -53,7 +53,7 @@ _MEASURED = (
     attributes.SPARSITY,
     attributes.EPOCHS_TRAINED,
     attributes.DERIVED_FROM,
-    "tflite_sha256",
+    attributes.TFLITE_SHA256,
 )
 
 # What a person should know of the data.

@@ -55,8 +55,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     if len(points) < len(front.points):
         n_more = len(front.points) - len(points)
         console.print(f"{n_more} more points lie between these; --all shows every one.")
-    trials = (f"{PICK_NAMES[rule]}: trial {front.pick(rule).trial}" for rule in PICK_NAMES)
-    console.print(", ".join(trials), markup=False)
+    trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
+    console.print(f"Trials: {', '.join(trials)}", markup=False)
 
 
 def print_summary(console: Console, front: StudyFront) -> None:
@@ -103,7 +103,7 @@ def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
     """Print one line for each study."""
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     table.add_column("study", overflow="fold")
     table.add_column("task", overflow="fold")
     for name in ("trials", "front", "best"):
@@ -155,16 +155,17 @@ def data_line(data_name: str, generated: bool) -> str:
 
 
 def _header(front: StudyFront) -> list[str]:
-    lines = [
-        f"Study {front.study}: {front.n_trials:,} trials, {front.n_points:,} models measured, "
+    data = data_line(front.data_name, front.generated)
+    size = SIZE_NAMES.get(front.size_metric, front.size_metric)
+    return [
+        f"Study {front.study}: {front.n_trials:,} trials, {front.n_points:,} models, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
-        f"Accuracy on validation images of {data_line(front.data_name, front.generated)}; size: "
-        f"{SIZE_NAMES.get(front.size_metric, front.size_metric)}; latency on {front.device}",
+        f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
+        f"Accuracy: validation split; size: {size}; latency: {front.device}",
     ]
-    if front.generated:
-        lines.append("The pictures are generated: on photos, expect other accuracies.")
-    return lines
 
+
+PHOTOS_DIFFER = "; on photos, expect other accuracies"
 
 SIZE_NAMES = {"gzip": "gzip-compressed .tflite", "tflite": ".tflite as it is"}
 
@@ -197,7 +198,7 @@ def _selection(front: StudyFront) -> list[FrontPoint]:
 def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Table:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     if labels is not None:
         table.add_column("", overflow="fold")
     for name in ("trial", "accuracy", "size", "latency"):

@@ -20,7 +20,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     """
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     table.add_column("")
     for name in ("promised", "measured"):
         table.add_column(name, justify="right", no_wrap=True)

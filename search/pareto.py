@@ -199,10 +199,11 @@ def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
     """Return the index of the point that a rule picks among those which keep the limits.
 
     ``accuracy``, ``size`` and ``latency`` pick the best in that objective; ties go to the
-    better in the others. ``knee`` picks the best compromise: the point deepest below the plane
-    through the corners where one objective is best and the others are worst (after Das, "On
-    characterizing the 'knee' of the Pareto curve", 1999). It compares ratios (logarithms of
-    error, size and latency), each scaled to the range of the points which keep the limits.
+    better in the others. ``knee`` picks the best compromise: the point closest to the ideal one
+    that would be best in everything (Zeleny, "Compromise programming", 1973). It compares
+    ratios (logarithms of error, size and latency), each scaled to the range of the points which
+    keep the limits. Accuracy weighs as much as size and latency together: those two mostly rise
+    and fall as one, and would outvote it.
 
     Args:
         values: Points, as a rule those on a front.
@@ -225,7 +226,7 @@ def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
     losses = (rows * _SIGNS)[kept]
     column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
     if column is None:
-        order = np.lexsort((losses[:, 0], _knee_losses(rows[kept])))
+        order = np.lexsort((losses[:, 0], _squared_distances(rows[kept])))
     else:
         # Accuracy is the first to break a tie: it is what people regret.
         ties = [other for other in (0, 1, 2) if other != column]
@@ -297,8 +298,8 @@ def _decades(
     return gained
 
 
-def _knee_losses(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return how far each point lies from the ideal, along the normal of the corners' plane."""
+def _squared_distances(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return how far each point lies from the best in everything, see :func:`pick`."""
     logs = np.log10(
         np.column_stack(
             [
@@ -310,8 +311,9 @@ def _knee_losses(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     )
     low = logs.min(axis=0)
     width = logs.max(axis=0) - low
-    heights: npt.NDArray[np.float64] = ((logs - low) / np.where(width > 0, width, 1)).sum(axis=1)
-    return heights
+    scaled = (logs - low) / np.where(width > 0, width, 1)
+    distances: npt.NDArray[np.float64] = scaled**2 @ np.array([0.5, 0.25, 0.25])
+    return distances
 
 
 class _Check(NamedTuple):

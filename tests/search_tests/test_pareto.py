@@ -192,6 +192,12 @@ def test_pick(rule: PickRule, limits: Limits, expected: int) -> None:
     assert pick(FRONT, rule, limits) == expected
 
 
+def test_the_knee_is_no_extreme_where_size_and_latency_go_together() -> None:
+    # Every doubling of the network halves the error: no bend anywhere, so the middle it is.
+    values = [(1 - 0.5**n, 1000 * 2.0**n, 0.01 * 2.0**n) for n in range(1, 8)]
+    assert pick(values, "knee") == 3
+
+
 def test_ties_go_to_the_better_in_the_others() -> None:
     values = [(0.8, 100, 2), (0.9, 100, 3), (0.9, 100, 2), (0.8, 100, 1)]
     assert pick(values, "size") == 2
