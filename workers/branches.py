@@ -72,7 +72,7 @@ class BranchExplorer:
                         seen.add(new)
                         contexts.append((variant_context, new))
             if len(self._builds) >= self._max_builds:
-                self.notes.append(
+                self._note(
                     f"The model's parameters were read from {len(self._builds)} builds; others "
                     f"join the search when they are seen."
                 )
@@ -111,10 +111,10 @@ class BranchExplorer:
         values, is_all = _values_to_try(self._found[name], default)
         variants = self._variants(context, name, values)
         if not is_all and self._differ(name, list(variants.values())):
-            is_all = True
-            variants = self._variants(context, name, _all_values(self._found[name]))
-            is_all = len(variants) == len(_all_values(self._found[name]))
-        if is_all:
+            values, is_all = _all_values(self._found[name]), True
+            variants = self._variants(context, name, values)
+        # Unless the builds ran out, all values were seen.
+        if is_all and len(variants) == len(values):
             self._infer(name, default, variants)
         return [({**context, name: value}, built) for value, built in variants.items()]
 
@@ -172,7 +172,7 @@ class BranchExplorer:
                     f"build(hp) failed with its default values: {one_line(error)}."
                 ) from error
             what = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            self.notes.append(f"build(hp) fails at {what}: {one_line(error)}.")
+            self._note(f"build(hp) fails at {what}: {one_line(error)}.")
             failed = True
         else:
             self.layer_names.update(dict.fromkeys(layer_names(model)))
@@ -180,12 +180,22 @@ class BranchExplorer:
         self._remember(declared)
         return _Built(declared, active_values(hp), failed)
 
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
     def _remember(self, declared: Mapping[str, Parameter]) -> None:
         """Keep new parameters, each behind the one it was asked for after."""
         position = 0
         for name, parameter in declared.items():
-            if name in self._found:
+            known = self._found.get(name)
+            if known is not None:
                 position = self._order.index(name) + 1
+                if _range(parameter) != _range(known):
+                    self._note(
+                        f"The range of {name!r} changes with other values; the one it has among "
+                        f"the defaults is searched."
+                    )
                 continue
             self._found[name] = parameter
             self._order.insert(position, name)
@@ -204,6 +214,10 @@ def _values_to_try(
     if len(values) <= MAX_LISTED:
         return values, True
     return list(dict.fromkeys((default, values[0], values[-1]))), False
+
+
+def _range(parameter: Parameter) -> Parameter:
+    return replace(parameter, default=None, conditions=())
 
 
 def _always_holds(condition: Condition, parent: Parameter) -> bool:

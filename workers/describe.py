@@ -95,7 +95,7 @@ def load_hypermodel(spec: Any, input_shape: tuple[int, int, int], n_classes: int
         TaskError: If ``spec`` is none of these.
     """
     target = _import(spec) if isinstance(spec, str) else spec
-    if callable(target) and not hasattr(target, "build") or inspect.isclass(target):
+    if inspect.isclass(target) or (callable(target) and not hasattr(target, "build")):
         arguments = {"input_shape": tuple(input_shape), "n_classes": n_classes}
         accepted = _accepted(target, arguments)
         if accepted or inspect.isclass(target):

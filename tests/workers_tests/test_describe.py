@@ -266,6 +266,28 @@ def test_a_branch_that_cannot_be_built_is_noted_and_the_rest_described() -> None
     assert "depth=3" in note and "Negative dimension size" in note
 
 
+def test_a_range_that_depends_on_other_values_is_noted() -> None:
+    def build(hp: Any) -> Any:
+        wide = hp.Boolean("wide")
+        hp.Int("units", 1, 16 if wide else 8, default=4)
+        return net()
+
+    description = describe(build)
+    assert description.parameters[1] == Parameter("units", "int", 1, 8, step=1, default=4)
+    (note,) = description.notes
+    assert "'units'" in note
+
+
+def test_no_condition_is_made_of_values_that_were_not_tried() -> None:
+    def build(hp: Any) -> Any:
+        if hp.Choice("kind", ["a", "b", "c", "d"]) in ("b", "d"):
+            hp.Int("units", 1, 2)
+        return net()
+
+    assert conditions(build)["units"] == {"kind": ("b", "d")}
+    assert conditions(build, max_builds=3)["units"] == {}
+
+
 def test_exploring_ends() -> None:
     built = 0
 
