@@ -42,8 +42,8 @@ class SchemeInfo:
         trains: Whether it needs training of its own. Schemes which do not are fanned out to
             after every training.
         calibrates: Whether activation ranges are fixed with a representative dataset.
-        sparse_encoding: Whether a sparsity-encoded file of this scheme converts and runs
-            (dynamic-range converts, then fails at allocation).
+        sparse_encoding: Whether a sparsity-encoded file of this scheme converts and runs.
+            Integer and dynamic-range files convert, and then XNNPACK refuses them.
     """
 
     meaning: str
@@ -56,16 +56,16 @@ class SchemeInfo:
 SCHEMES: Mapping[QuantizationScheme, SchemeInfo] = MappingProxyType(
     {
         QuantizationScheme.FLOAT32: SchemeInfo("float32 throughout", 32, sparse_encoding=True),
-        QuantizationScheme.FLOAT16: SchemeInfo("float16 weights, float32 arithmetic", 16),
+        QuantizationScheme.FLOAT16: SchemeInfo(
+            "float16 weights, float32 arithmetic", 16, sparse_encoding=True
+        ),
         QuantizationScheme.DYNAMIC_RANGE: SchemeInfo(
             "int8 weights, activations quantized as they come", 8
         ),
         QuantizationScheme.DYNAMIC_INT4: SchemeInfo(
             "int4 weights, activations quantized as they come", 4
         ),
-        QuantizationScheme.INT8: SchemeInfo(
-            "int8 weights and activations", 8, calibrates=True, sparse_encoding=True
-        ),
+        QuantizationScheme.INT8: SchemeInfo("int8 weights and activations", 8, calibrates=True),
         QuantizationScheme.INT16X8: SchemeInfo(
             "int8 weights, int16 activations", 8, calibrates=True
         ),

@@ -268,7 +268,7 @@ def convert_trained(
         tflite = quantize_variant(float_model, scheme, images)
     sparse = None
     if trained.sparsity.get("overall", 0.0) > 0 and SCHEMES[scheme].sparse_encoding:
-        sparse = sparse_tflite(trained.model, scheme, images)
+        sparse = sparse_tflite(trained.model, scheme)
     sizes = ledger(tflite, trained.model, sparse)
     if size_metric == "tflite" and sparse is not None and len(sparse) < len(tflite):
         tflite = sparse

@@ -1,0 +1,29 @@
+"""Accuracy of a converted model: what the file that ships labels rightly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from spaces.dataset import Split
+from workers.runtime import outputs
+
+
+def tflite_accuracy(tflite: bytes, split: Split, batch_size: int = 100, threads: int = 1) -> float:
+    """Return the fraction of images that a ``.tflite`` model labels rightly, run by LiteRT.
+
+    An output that is not finite is a wrong answer, and not a free vote for the first class.
+
+    Args:
+        tflite: A converted model with one output a class.
+        split: Images and labels.
+        batch_size: Images an invocation.
+        threads: Of the interpreter.
+
+    Raises:
+        ConversionError: If the runtime cannot run the model.
+    """
+    found = outputs(tflite, split.images, batch_size, threads)
+    is_right = found.argmax(axis=1) == split.labels
+    if np.issubdtype(found.dtype, np.floating):
+        is_right &= np.isfinite(found).all(axis=1)
+    return float(np.mean(is_right))

@@ -1,0 +1,213 @@
+"""From trained weights to the ``.tflite`` file of a quantization scheme.
+
+One run of TensorFlow's converter gives a float32 file; ``litert-quantizer`` makes the other
+post-training schemes from it in milliseconds, where the converter takes 0.4 to 0.7 s each. Run
+side by side on trained networks (plain and separable convolutions, both heads), its files are
+as accurate, as fast and smaller in every post-training scheme. The converter remains for
+quantization-aware models and for sparsity encoding.
+
+Measured on one core with a network of 24,282 parameters: the converter 0.14 s for float32
+(1.4 s the first time), then 6 ms each for float16, dynamic-range and int4, 22 ms for int8 and
+int16x8, calibration with 200 images included.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spaces.dataset import Split
+from spaces.errors import ConversionError
+from spaces.schemes import QuantizationScheme
+from workers.flatbuffer import canonical
+from workers.runtime import invoke, load, network_input, quiet_stderr
+
+FloatImages = npt.NDArray[np.float32]
+
+STATIC_BITS = {QuantizationScheme.INT8: 8, QuantizationScheme.INT16X8: 16}
+DYNAMIC_BITS = {QuantizationScheme.DYNAMIC_RANGE: 8, QuantizationScheme.DYNAMIC_INT4: 4}
+
+
+def representative_images(split: Split, seed: int, n: int) -> FloatImages:
+    """Return images that stand for a split, as networks see them; the same for the same seed."""
+    n = min(n, len(split))
+    picked = np.sort(np.random.default_rng((seed, 1)).choice(len(split), n, replace=False))
+    return network_input(np.asarray(split.images[picked]))
+
+
+def float_tflite(model: Any) -> bytes:
+    """Convert a trained Keras model to a float32 ``.tflite`` file.
+
+    Its input is one image, ``[1, height, width, channels]``, and can be resized to a batch.
+    The same weights give the same bytes, in any process.
+
+    Args:
+        model: Keras 2 model without pruning or quantization wrappers.
+
+    Raises:
+        ConversionError: If the converter refuses an operation of the model.
+    """
+    import tensorflow as tf
+
+    return canonical(_run(tf.lite.TFLiteConverter.from_keras_model(model)))
+
+
+def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: FloatImages) -> bytes:
+    """Quantize a float32 ``.tflite`` file after training.
+
+    Args:
+        float_model: What :func:`float_tflite` returned.
+        scheme: A scheme that needs no training of its own.
+        images: Representative images, for schemes that calibrate. A few hundred are usual.
+
+    Returns:
+        The quantized file. ``int8`` and ``int16x8`` are integer throughout, input and output
+        included, as microcontrollers need it.
+
+    Raises:
+        ConversionError: If the network cannot be quantized so.
+    """
+    from litert_quantizer import qtyping, quantizer
+
+    if scheme is QuantizationScheme.FLOAT32:
+        return float_model
+    try:
+        with _quiet():
+            worker = quantizer.Quantizer(bytearray(float_model))
+            calibration = None
+            if scheme is QuantizationScheme.FLOAT16:
+                worker.update_quantization_recipe(
+                    regex=".*",
+                    operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+                    op_config=qtyping.OpQuantizationConfig(
+                        weight_tensor_config=qtyping.TensorQuantizationConfig(
+                            num_bits=16, dtype=qtyping.TensorDataType.FLOAT
+                        ),
+                        compute_precision=qtyping.ComputePrecision.FLOAT,
+                    ),
+                    algorithm_key="float_casting",
+                )
+            elif scheme in DYNAMIC_BITS:
+                # Depthwise weights are few, and XNNPACK has no fast kernel for dynamically
+                # quantized depthwise convolutions: they took five times as long.
+                for name in ("CONV_2D", "FULLY_CONNECTED"):
+                    worker.add_dynamic_config(
+                        regex=".*",
+                        operation_name=qtyping.TFLOperationName[name],
+                        num_bits=DYNAMIC_BITS[scheme],
+                    )
+            elif scheme in STATIC_BITS:
+                worker.add_static_config(
+                    regex=".*",
+                    operation_name=qtyping.TFLOperationName.ALL_SUPPORTED,
+                    activation_num_bits=STATIC_BITS[scheme],
+                    weight_num_bits=8,
+                )
+                calibration = activation_ranges(float_model, images)
+            else:
+                raise ConversionError(f"{scheme} needs training of its own.")
+            quantized = bytes(worker.quantize(calibration).quantized_model)
+    except (ValueError, RuntimeError, KeyError, ZeroDivisionError) as error:
+        raise ConversionError(f"{scheme}: {_one_line(error)}") from error
+    return canonical(quantized)
+
+
+def activation_ranges(
+    float_model: bytes, images: FloatImages
+) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
+    """Return the lowest and highest value of every tensor over representative images.
+
+    Raises:
+        ConversionError: If the network gives values that are not finite.
+    """
+    ranges: dict[str, dict[str, npt.NDArray[np.float32]]] = {}
+    interpreter = load(float_model, len(images), keep_tensors=True)
+    details = interpreter.get_input_details()[0]
+    interpreter.set_tensor(details["index"], images)
+    invoke(interpreter)
+    for tensor in interpreter.get_tensor_details():
+        if tensor["dtype"] != np.float32 or not tensor["name"]:
+            continue
+        try:
+            values = interpreter.get_tensor(tensor["index"])
+        except ValueError:
+            continue  # Scratch memory of a kernel.
+        if values.size == 0:
+            continue
+        low, high = np.min(values), np.max(values)
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise ConversionError("the network's activations are not finite")
+        shape = (1,) * values.ndim
+        ranges[tensor["name"]] = {"min": low.reshape(shape), "max": high.reshape(shape)}
+    return ranges
+
+
+def qat_tflite(model: Any) -> bytes:
+    """Convert a quantization-aware Keras model to full-integer int8, input and output included.
+
+    Raises:
+        ConversionError: If the converter refuses an operation of the model.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.inference_input_type = tf.int8
+    converter.inference_output_type = tf.int8
+    return canonical(_run(converter))
+
+
+def sparse_tflite(model: Any, scheme: QuantizationScheme) -> bytes | None:
+    """Convert a pruned Keras model to a sparsity-encoded file, which leaves zeros out.
+
+    Args:
+        model: Pruned and stripped Keras model.
+        scheme: One whose ``sparse_encoding`` is declared: ``float32`` or ``float16``.
+
+    Returns:
+        The file; None if the converter or the runtime cannot do it for this network.
+    """
+    import tensorflow as tf
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter.optimizations = [tf.lite.Optimize.EXPERIMENTAL_SPARSITY]
+    if scheme is QuantizationScheme.FLOAT16:
+        converter.optimizations.insert(0, tf.lite.Optimize.DEFAULT)
+        converter.target_spec.supported_types = [tf.float16]
+    try:
+        sparse = canonical(_run(converter))
+        invoke(load(sparse))
+    except ConversionError:
+        return None
+    return sparse
+
+
+def _run(converter: Any) -> bytes:
+    try:
+        with _quiet():
+            return bytes(converter.convert())
+    except Exception as error:
+        # The converter raises what its passes raise: there is no common class.
+        raise ConversionError(f"TFLite cannot convert the model: {_one_line(error)}") from error
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what converters print and log off the terminal; failures come as exceptions."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,89 @@
+"""Reads and rewrites ``.tflite`` files: same bytes for the same network, and its arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+IDENTIFIER = b"TFL3"
+
+
+def canonical(tflite: bytes) -> bytes:
+    """Return the same model without what depends on the process that converted it.
+
+    The converter names tensors after Keras's scopes and its own counters, which differ from
+    one conversion to the next, and leaves its version in the metadata. None of this is needed
+    to run the model. Without it, the same weights give the same bytes, and small models get
+    smaller.
+    """
+    schema = _schema()
+    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    model.description = b"search"
+    for entry in model.metadata or ():
+        model.buffers[entry.buffer].data = None
+    model.metadata = None
+    model.signatureDefs = None
+    for number, graph in enumerate(model.subgraphs):
+        graph.name = b"main" if number == 0 else b"graph%d" % number
+        for index, tensor in enumerate(graph.tensors):
+            tensor.name = b"t%d" % index
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = b"image"
+    graph.tensors[graph.outputs[0]].name = b"scores"
+    return _pack(model)
+
+
+def count_macs(tflite: bytes) -> int:
+    """Return the multiply-accumulates of one inference.
+
+    Counted are convolutions (plain, depthwise, transposed) and fully connected layers; additions
+    of biases, pooling and activations are not, as is usual.
+    """
+    schema = _schema()
+    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    names = {
+        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+    }
+    total = 0
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
+            total += _operator_macs(
+                name,
+                [graph.tensors[i] for i in operator.inputs if i >= 0],
+                graph.tensors[operator.outputs[0]],
+            )
+    return total
+
+
+def _operator_macs(name: str, inputs: list[Any], output: Any) -> int:
+    if name == "CONV_2D":  # Weights: [out, height, width, in].
+        return _n(output.shape[1:3]) * _n(inputs[1].shape)
+    if name == "DEPTHWISE_CONV_2D":  # Weights: [1, height, width, out].
+        return _n(output.shape[1:3]) * _n(inputs[1].shape)
+    if name == "TRANSPOSE_CONV":  # Inputs: output shape, weights [out, height, width, in], image.
+        return _n(inputs[2].shape[1:3]) * _n(inputs[1].shape)
+    if name == "FULLY_CONNECTED":  # Weights: [out, in]; once for each row of the input.
+        rows = _n(inputs[0].shape) // int(inputs[1].shape[-1])
+        return max(1, rows) * _n(inputs[1].shape)
+    return 0
+
+
+def _n(shape: Any) -> int:
+    return int(np.prod([int(size) for size in shape], dtype=np.int64))
+
+
+def _pack(model: Any) -> bytes:
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1 << 16)
+    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def _schema() -> Any:
+    from ai_edge_litert import schema_py_generated
+
+    return schema_py_generated

@@ -1,0 +1,155 @@
+"""LiteRT, the runtime that ships: load a model and run batches of images through it.
+
+An artefact counts only after this runtime has loaded and run it: some files convert and then
+fail to prepare. Such a failure is a :class:`~spaces.errors.ConversionError`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spaces.errors import ConversionError
+
+Array = npt.NDArray[Any]
+
+
+@cache
+def runtime_name() -> str:
+    """Return runtime, version and kernels, as stored beside every latency."""
+    return f"ai-edge-litert {version('ai-edge-litert')} (XNNPACK)"
+
+
+def load(
+    tflite: bytes, batch_size: int = 1, threads: int = 1, *, keep_tensors: bool = False
+) -> Any:
+    """Return an interpreter that is ready to be invoked on batches of one size.
+
+    Args:
+        tflite: A converted model.
+        batch_size: Images an invocation.
+        threads: Of the interpreter.
+        keep_tensors: Whether values between operations can be read afterwards; slower.
+
+    Raises:
+        ConversionError: If the runtime cannot load or prepare the model.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with quiet_stderr(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keeping tensors is "for debugging"; meant here.
+            interpreter = Interpreter(
+                model_content=tflite,
+                num_threads=threads,
+                experimental_preserve_all_tensors=keep_tensors,
+            )
+            details = interpreter.get_input_details()[0]
+            shape = (batch_size, *(int(n) for n in details["shape"][1:]))
+            if tuple(details["shape"]) != shape:
+                interpreter.resize_tensor_input(details["index"], shape)
+            interpreter.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(f"LiteRT cannot run the model: {_first_line(error)}") from error
+    return interpreter
+
+
+def invoke(interpreter: Any) -> None:
+    """Run once.
+
+    Raises:
+        ConversionError: If a kernel fails.
+    """
+    try:
+        interpreter.invoke()
+    except RuntimeError as error:
+        raise ConversionError(f"LiteRT cannot run the model: {_first_line(error)}") from error
+
+
+def network_input(images: Array) -> npt.NDArray[np.float32]:
+    """Return images as networks see them: uint8 divided by 255, floats as they are."""
+    if images.dtype == np.uint8:
+        return images.astype(np.float32) / np.float32(255)
+    return images.astype(np.float32, copy=False)
+
+
+def quantize_input(images: Array, details: dict[str, Any]) -> Array:
+    """Return images in the number format of a model's input.
+
+    Args:
+        images: ``[n, height, width, channels]`` as in a data set.
+        details: Of the input, as the interpreter gives them.
+    """
+    dtype = np.dtype(details["dtype"])
+    if dtype == np.float32:
+        return network_input(images)
+    scale, zero_point = details["quantization"]
+    if images.dtype == np.uint8:
+        # Every picture is made of 256 values: quantize those, and look the rest up.
+        table = _quantize(network_input(np.arange(256, dtype=np.uint8)), scale, zero_point, dtype)
+        return table[images]
+    return _quantize(network_input(images), scale, zero_point, dtype)
+
+
+def _quantize(
+    values: npt.NDArray[np.float32], scale: float, zero_point: int, dtype: np.dtype[Any]
+) -> Array:
+    """Quantize as TFLite's own kernel does: halves are rounded away from zero."""
+    scaled = values / np.float32(scale)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + zero_point
+    limits = np.iinfo(dtype)
+    return np.clip(rounded, limits.min, limits.max).astype(dtype)
+
+
+def outputs(tflite: bytes, images: Array, batch_size: int = 100, threads: int = 1) -> Array:
+    """Return raw outputs ``[n, classes]``, in the number format of the model's output.
+
+    Args:
+        tflite: A converted model.
+        images: As in a data set.
+        batch_size: Images an invocation.
+        threads: Of the interpreter.
+
+    Raises:
+        ConversionError: If the runtime cannot run the model.
+    """
+    found = []
+    interpreter = None
+    for start in range(0, len(images), batch_size):
+        batch = images[start : start + batch_size]
+        if interpreter is None or len(batch) != batch_size:
+            interpreter = load(tflite, len(batch), threads)
+        details = interpreter.get_input_details()[0]
+        interpreter.set_tensor(details["index"], quantize_input(batch, details))
+        invoke(interpreter)
+        found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return np.concatenate(found)
+
+
+@contextlib.contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Keep what C++ code writes to stderr off the terminal; failures come as exceptions."""
+    try:
+        saved = os.dup(2)
+    except OSError:  # No stderr at all: nothing to keep quiet.
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def _first_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
