@@ -5,6 +5,7 @@ Heavy modules are imported inside the commands, so that ``search --help`` answer
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import join, quote
@@ -14,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from search import __version__
-from search.command import CommandGroup, examples
+from search.command import INTERRUPTED, CommandGroup, examples
 from search.console import hint, print_json, stderr_console, stdout_console
 from search.options import (
     DEFAULT_STORAGE,
@@ -141,7 +142,7 @@ def run(
 
     display = make_display(stderr_console())
     try:
-        outcome = run_study(
+        report = run_study(
             task,
             trials=trials,
             more=more,
@@ -165,7 +166,7 @@ def run(
         )
     finally:
         display.close()
-    found = load_front(outcome.study_name, storage)
+    found = load_front(report.progress.study_name, storage)
     if as_json:
         print_json(front_to_dict(found))
     else:
@@ -175,7 +176,13 @@ def run(
         again += ["--study", study]
     if data is not None:
         again += ["--data", str(data)]
-    _say_what_next(found, storage, again)
+    if report.ended_by in ("interrupt", "timeout") and trials is not None:
+        again += ["--trials", str(trials)]
+    elif report.ended_by == "target":
+        again += ["--more", "50"]
+    _say_what_next(found, storage, again, report.ended_by)
+    if report.ended_by == "interrupt":
+        sys.exit(INTERRUPTED)
 
 
 @cli.command(epilog=examples("search tasks", "search tasks fruit", "search tasks --json"))
@@ -394,24 +401,37 @@ def _measured(values: Mapping[str, Any]) -> str:
     )
 
 
-def _say_what_next(front: StudyFront, storage: str, again: list[str]) -> None:
+_ENDINGS = {
+    "timeout": "Time is up before all trials are done; the same command goes on.",
+    "exhausted": "There is nothing new left to try in this search space.",
+}
+
+
+def _say_what_next(front: StudyFront, storage: str, again: list[str], ended_by: str) -> None:
     """Write the commands that people want to type after a run.
 
     Args:
         front: The study as it is now.
         storage: Its database.
-        again: The command that was run, without trials and storage.
+        again: The command that goes on with the study, without the storage.
+        ended_by: What ended the run.
     """
     at = [] if storage == DEFAULT_STORAGE else ["--storage", storage]
     commands = [
         (["search", "front", front.study, *at], "the whole front"),
         (["search", "dashboard", *at], "the study in a browser"),
         (["search", "export", front.study, *at, "-o", "best.json"], "one model, to retrain it"),
-        ([*again, *at, "--more", "50"], "go on searching"),
+        ([*again, *at], "go on searching"),
     ]
+    if not front.points:
+        commands = commands[-1:]
+    elif ended_by == "exhausted":
+        commands = commands[:-1]
     hint()
+    if ended_by in _ENDINGS:
+        hint(_ENDINGS[ended_by])
     hint("Next:")
-    for words, meaning in commands if front.points else commands[-1:]:
+    for words, meaning in commands:
         hint(f"  {join(words):<44}  {meaning}")
 
 

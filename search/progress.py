@@ -66,7 +66,7 @@ class LineDisplay:
             self._written_share = share
         elif not self._is_due(share):
             return
-        self._write(f"{what}: {done:,}/{total:,}", share)
+        self._write(_step(what, done, total), share)
 
     def start(self, progress: Progress) -> None:
         """Write how many trials there are to do."""
@@ -214,10 +214,19 @@ def _line(progress: Progress) -> str:
     )
 
 
+def _step(what: str, done: int, total: int) -> str:
+    """Return one line of preparation; nobody counts to one."""
+    if total <= 1:
+        return f"{what}: done" if done else f"{what} ..."
+    return f"{what}: {done:,}/{total:,}"
+
+
 def _bar(what: str, done: int, total: int) -> RenderableType:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
+    if total <= 1:
+        return _step(what, done, total)
     row = Table.grid(padding=(0, 2))
     row.add_row(
         what, ProgressBar(total=max(total, 1), completed=done, width=30), f"{done:,}/{total:,}"

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -18,6 +17,8 @@ from click.testing import CliRunner, Result
 
 import search
 from search.cli import PICKS, SIZES, cli
+from search.driver import RunReport
+from search.events import Progress
 from search.front import load_front
 from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
 from search.pareto import PICK_RULES
@@ -292,13 +293,10 @@ def test_storage_can_stand_in_the_environment(make_study) -> None:
 def test_list(make_study) -> None:
     make_study("one", n_trials=1)
     storage = make_study("two", n_trials=2)
-    assert [
-        line.split()[0] for line in search_("list", "--storage", storage).stdout.splitlines()
-    ] == [
-        "study",
-        "two",
-        "one",
-    ]
+    table = search_("list", "--storage", storage).stdout
+    names = [line.split()[0] for line in table.splitlines() if not line.startswith(" ")]
+    assert names == ["study", "two", "one"]
+    assert "generated" in table
     rows = json.loads(search_("list", "--storage", storage, "--json").stdout)
     assert [(row["study"], row["n_trials"]) for row in rows] == [("two", 2), ("one", 1)]
     assert rows[0]["generated_pictures"] is True
@@ -345,16 +343,24 @@ def test_export_of_one_trial(make_study) -> None:
 
 
 @pytest.fixture
-def run_calls(make_study, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+def ended_by() -> list[str]:
+    """What ends the runs of a test; the first entry counts."""
+    return ["target"]
+
+
+@pytest.fixture
+def run_calls(
+    make_study, ended_by: list[str], monkeypatch: pytest.MonkeyPatch
+) -> list[dict[str, Any]]:
     """Calls of a ``run_study`` that makes a small study instead of training for minutes."""
     calls: list[dict[str, Any]] = []
 
-    def run_study(task: str, **options: Any) -> SimpleNamespace:
+    def run_study(task: str, **options: Any) -> RunReport:
         calls.append({"task": task, **options})
         name = options["study"] or task
         make_study(name, n_trials=3)
         options["progress"]("drawing pictures", 1, 1)
-        return SimpleNamespace(study_name=name)
+        return RunReport(Progress(study_name=name, n_target=3), ended_by=ended_by[0])
 
     monkeypatch.setattr("search.run.run_study", run_study)
     return calls
@@ -371,9 +377,33 @@ def test_run_ends_with_the_front_and_what_to_type_next(run_calls: Any, tmp_path:
         f"search front 'my fruit' --storage {storage}",
         f"search dashboard --storage {storage}",
         f"search export 'my fruit' --storage {storage} -o best.json",
-        f"search run fruit --study 'my fruit' --storage {storage} --more 50",
+        f"search run fruit --study 'my fruit' --more 50 --storage {storage}",
     ):
         assert command in result.stderr
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    run_calls: Any, ended_by: list[str], tmp_path: Path
+) -> None:
+    ended_by[0] = "interrupt"
+    storage = str(tmp_path / "studies.db")
+    result = search_("run", "fruit", "--storage", storage, "--trials", "9")
+    assert result.exit_code == 130
+    assert "best accuracy" in result.stdout
+    assert f"search run fruit --trials 9 --storage {storage}" in result.stderr
+
+
+def test_a_run_that_is_out_of_time_or_of_ideas_says_so(
+    run_calls: Any, ended_by: list[str], tmp_path: Path
+) -> None:
+    command = ("run", "fruit", "--storage", str(tmp_path / "studies.db"))
+    ended_by[0] = "timeout"
+    late = search_(*command, "--timeout", "1s")
+    assert (late.exit_code, "Time is up" in late.stderr) == (0, True)
+    ended_by[0] = "exhausted"
+    done = search_(*command)
+    assert (done.exit_code, "nothing new left" in done.stderr) == (0, True)
+    assert "search run" not in done.stderr
 
 
 def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) -> None:
