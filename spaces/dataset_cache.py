@@ -133,8 +133,39 @@ def open_dataset(directory: Path) -> Dataset:
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
             f"{directory} must hold a data set that this version wrote, but it does not "
-            f"({error}). Delete that folder and run again."
+            f"({error}). If it is part of the cache, delete it and run again."
         ) from error
+
+
+def stored_directory(dataset: Dataset) -> Path | None:
+    """Return the directory a data set was opened from, if that holds exactly what it holds.
+
+    A task may have taken a part of the arrays (a slice of a map is a map of the same file) or
+    renamed something; opening the directory would undo that, so the answer is then None.
+    """
+    filename = getattr(dataset.train.images, "filename", None)
+    if filename is None:
+        return None
+    directory = Path(filename).parent
+    try:
+        stored = open_dataset(directory)
+    except DataError:
+        return None
+    for name in SPLIT_NAMES:
+        for kind in ("images", "labels"):
+            if _extent(dataset, name, kind) != _extent(stored, name, kind):
+                return None
+    stripped = [
+        dataclasses.replace(one, train=stored.train, val=stored.val, test=stored.test)
+        for one in (dataset, stored)
+    ]
+    return directory if stripped[0] == stripped[1] else None
+
+
+def _extent(dataset: Dataset, split: str, kind: str) -> tuple[object, ...]:
+    """Return which bytes of which file an array shows."""
+    array = getattr(getattr(dataset, split), kind)
+    return (getattr(array, "filename", None), array.shape, array.strides, array.dtype.str)
 
 
 def _write_arrays(dataset: Dataset, directory: Path) -> None:

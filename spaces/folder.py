@@ -71,7 +71,7 @@ def load_image_folder(
     found = find_pictures(path)
     pictures, n_ignored = _inspect(found.files, request.progress)
     _check_counts(path, found, Counter((file.split, file.class_name) for file, _ in pictures))
-    order = _class_order(found.class_names, class_names)
+    order, names = _class_order(found.class_names, class_names)
     name = readable(path.resolve().name)
     key = content_key(
         "folder",
@@ -80,7 +80,8 @@ def load_image_folder(
         str(image_size),
         str(seed),
         str(n_ignored + found.n_ignored),
-        *order,
+        *found.notes,
+        *names,
         *(
             part
             for file, digest in pictures
@@ -104,10 +105,8 @@ def load_image_folder(
             train=train,
             val=val,
             test=test,
-            class_names=_named_as_asked(order, class_names),
-            fingerprint=fingerprint_arrays(
-                _named_as_asked(order, class_names), (train, val, test)
-            ),
+            class_names=names,
+            fingerprint=fingerprint_arrays(names, (train, val, test)),
             notes=(
                 *found.notes,
                 *_count_note(n_ignored + found.n_ignored, "other files were ignored"),
@@ -232,19 +231,14 @@ def _position(file: FoundFile, seed: int) -> float:
     return int(key[:13], 16) / 16**13
 
 
-def _class_order(found: tuple[str, ...], asked: tuple[str, ...] | None) -> list[str]:
+def _class_order(
+    found: tuple[str, ...], asked: tuple[str, ...] | None
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the folders' names in the order of the labels, and what to call the classes."""
     by_folded = {name.casefold(): name for name in found}
     if asked is not None and sorted(name.casefold() for name in asked) == sorted(by_folded):
-        return [by_folded[name.casefold()] for name in asked]
-    return list(found)
-
-
-def _named_as_asked(order: list[str], asked: tuple[str, ...] | None) -> tuple[str, ...]:
-    if asked is not None and [name.casefold() for name in asked] == [
-        name.casefold() for name in order
-    ]:
-        return asked
-    return tuple(order)
+        return [by_folded[name.casefold()] for name in asked], asked
+    return list(found), found
 
 
 def _check_counts(path: Path, found: FoundFolder, counts: Counter[tuple[str, str]]) -> None:

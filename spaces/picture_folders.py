@@ -243,7 +243,8 @@ def _add_files(
 ) -> None:
     for key, folder in folders.items():
         class_name = readable((spelling or folders)[key].name)
-        seen: set[tuple[int, int]] = set()
+        # A link back to a folder around this one would bring in the pictures of other classes.
+        seen = {_identity(parent) for parent in folder.resolve().parents}
         _walk(found, split, class_name, folder, "", seen)
 
 
@@ -256,12 +257,11 @@ def _walk(
     seen: set[tuple[int, int]],
 ) -> None:
     """Collect files; symbolic links are followed, but each folder is entered once."""
-    entries = _scan(folder)
-    status = folder.stat()
-    if (status.st_dev, status.st_ino) in seen:
+    identity = _identity(folder)
+    if identity in seen:
         return
-    seen.add((status.st_dev, status.st_ino))
-    for entry in entries:
+    seen.add(identity)
+    for entry in _scan(folder):
         name = prefix + entry.name
         if entry.name.startswith("."):
             found.n_ignored += not _is_dir(entry)
@@ -269,6 +269,11 @@ def _walk(
             _walk(found, split, class_name, Path(entry.path), f"{name}/", seen)
         else:
             found.files.append(FoundFile(Path(entry.path), split, class_name, name))
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    status = folder.stat()
+    return status.st_dev, status.st_ino
 
 
 def _some(names: list[str], limit: int = 5) -> str:
