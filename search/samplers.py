@@ -112,6 +112,7 @@ class Mirror:
     """
 
     def __init__(self, sampler: BaseSampler, seed: int) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._study = optuna.create_study(
             storage=optuna.storages.InMemoryStorage(),
             directions=[objective.direction for objective in OBJECTIVES],
@@ -138,14 +139,22 @@ class Mirror:
         self._study.sampler = self._random if at_random else self._sampler
         trial = self._study.ask()
         params = space.suggest(trial)
-        stored = self._study.get_trials(deepcopy=False)[trial.number].system_attrs
-        generation = stored.get(attributes.GENERATION)
         return Proposal(
             params=params,
             distributions=trial.distributions,
-            system_attrs={} if generation is None else {attributes.GENERATION: generation},
+            system_attrs=self._population(trial),
             handle=trial,
         )
+
+    def _population(self, trial: Trial) -> dict[str, Any]:
+        """Return the generation of a trial as a system attribute, with NSGA-II."""
+        if not isinstance(self._sampler, NSGAIISampler):
+            return {}
+        # Optuna gives a generation to what the sampler proposed; fixed values have one too, or
+        # the start of a study would never be bred from.
+        frozen = self._study.get_trials(deepcopy=False)[trial.number]
+        generation = self._sampler.get_trial_generation(self._study, frozen)
+        return {attributes.GENERATION: generation}
 
     def discard(self, handle: Trial) -> None:
         """Turn a proposal down, or forget a trial that failed."""

@@ -44,7 +44,7 @@ QUANTIZATION = "quantization"
 """Parameter in which derived trials differ from the one whose training they share."""
 
 _N_PROPOSALS = 8
-_N_RANDOM_PROPOSALS = 32
+_N_RANDOM_PROPOSALS = 256
 
 
 @dataclass(frozen=True)
