@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +121,7 @@ def _open_study(
     artifacts: ArtifactKeeper | None,
 ) -> OpenStudy:
     seed = study_seed(storage, settings.name, settings.seed)
+    settings = replace(settings, seed=seed)
     study_id = find_study(storage, settings.name)
     if study_id is None:
         study_id = _create(storage, settings.name)

@@ -86,6 +86,9 @@ class TrainingConfig:
             "0 <= weight_decay",
             weight_decay=self.weight_decay,
         )
+        # 1 and 1.0 are equal, but not in the JSON that is hashed.
+        object.__setattr__(self, "learning_rate", float(self.learning_rate))
+        object.__setattr__(self, "weight_decay", float(self.weight_decay))
         _require(_is_int(self.epochs) and self.epochs >= 1, "1 <= epochs", epochs=self.epochs)
         _require(
             _is_int(self.qat_epochs) and self.qat_epochs >= 1,
@@ -130,6 +133,7 @@ class PruningConfig:
                 f"{name} is a number",
                 **{name: getattr(self, name)},
             )
+            object.__setattr__(self, name, float(getattr(self, name)))
         if self.schedule == "none":
             _require(
                 self.final_sparsity == 0,

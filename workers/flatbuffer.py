@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-IDENTIFIER = b"TFL3"
-
 
 def canonical(tflite: bytes) -> bytes:
     """Return the same model without what depends on the process that converted it.
@@ -76,11 +74,9 @@ def _n(shape: Any) -> int:
 
 
 def _pack(model: Any) -> bytes:
-    import flatbuffers
+    from ai_edge_litert.tools import flatbuffer_utils
 
-    builder = flatbuffers.Builder(1 << 16)
-    builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
-    return bytes(builder.Output())
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
 def _schema() -> Any:

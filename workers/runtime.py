@@ -77,7 +77,8 @@ def invoke(interpreter: Any) -> None:
 def network_input(images: Array) -> npt.NDArray[np.float32]:
     """Return images as networks see them: uint8 divided by 255, floats as they are."""
     if images.dtype == np.uint8:
-        return images.astype(np.float32) / np.float32(255)
+        scaled: npt.NDArray[np.float32] = images.astype(np.float32) / np.float32(255)
+        return scaled
     return images.astype(np.float32, copy=False)
 
 
@@ -106,7 +107,8 @@ def _quantize(
     scaled = values / np.float32(scale)
     rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + zero_point
     limits = np.iinfo(dtype)
-    return np.clip(rounded, limits.min, limits.max).astype(dtype)
+    clipped: Array = np.clip(rounded, limits.min, limits.max)
+    return clipped.astype(dtype)
 
 
 def outputs(tflite: bytes, images: Array, batch_size: int = 100, threads: int = 1) -> Array:
