@@ -270,12 +270,12 @@ def dashboard(storage: str, port: int, open_browser: bool) -> None:
 
     It has no login, so it listens on the loopback address and answers to localhost only.
     """
-    from search.dashboard import Dashboard
+    from search.dashboard import Dashboard, has_browser
 
     server = Dashboard(storage, port=port)
     click.echo(server.url)
     hint("Ctrl-C ends it.")
-    if open_browser:
+    if open_browser and has_browser():
         click.launch(server.url)
     try:
         server.serve()

@@ -9,6 +9,8 @@ headers that tell on it.
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
@@ -108,6 +110,11 @@ class Dashboard:
     def shutdown(self) -> None:
         """End :meth:`serve` from another thread."""
         self._server.shutdown()
+
+
+def has_browser() -> bool:
+    """Whether a window can open here; else a text browser would take the terminal."""
+    return sys.platform == "darwin" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 class _Server(ThreadingMixIn, WSGIServer):

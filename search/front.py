@@ -166,15 +166,15 @@ def find_study(storage: BaseStorage, name: str) -> Study:
     study = optuna.load_study(study_name=name, storage=storage)
     if not is_ours(study):
         raise StudyError(
-            f"Study {name!r} must be one that `search run` made, but somebody else made it: it "
-            f"holds no task."
+            f"Study {name!r} was not made by `search run`, which alone stores what its numbers "
+            f"mean. optuna-dashboard shows it: search dashboard"
         )
     return study
 
 
 def is_ours(study: Study) -> bool:
-    """Whether this program made a study."""
-    return attributes.TASK in study.user_attrs
+    """Whether this program made a study, all of it: the format is what it stores last."""
+    return attributes.FORMAT in study.user_attrs
 
 
 def read_front(study: Study) -> StudyFront:

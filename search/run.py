@@ -21,6 +21,7 @@ from spaces.compression import config_from_params
 from spaces.config import ParamValue, TrialConfig
 from spaces.dataset import Dataset, Split
 from spaces.errors import ConfigError
+from spaces.registry import canonical_ref
 from spaces.task import Progress, no_progress
 from workers.devices import get_device
 from workers.evaluate import TrialEvaluator
@@ -141,6 +142,7 @@ def run_study(
     get_device(device)
     limits = _limits(max_size_bytes, max_latency_ms, min_accuracy)
     started = time.monotonic()
+    canonical_ref(task)  # A name that is mistyped leaves no database behind.
     open_storage(storage).engine.dispose()  # Before minutes are spent on data.
     info, dataset = prepare_task(task, None if data is None else Path(data), progress=progress)
     if epochs is not None:

@@ -6,8 +6,10 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -424,6 +426,66 @@ def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) ->
     assert call["min_accuracy"] == pytest.approx(0.9)
     assert (call["sampler"], call["timeout_s"], call["seed"]) == ("nsga2", 1800, 7)
     assert call["fan_out"] is False
+
+
+METRICS = {
+    "promised": {"accuracy": 0.95, "size_bytes": 12_300, "latency_ms": 0.21},
+    "measured": {"accuracy": 0.96, "size_bytes": 12_400, "latency_ms": 0.22},
+    "test": {"images": 1000, "accuracy": 0.943, "accuracy_float32": 0.947},
+    "generated_pictures": True,
+    "same_data": True,
+    "identical_to_trial": False,
+}
+
+
+def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def retrain(*arguments: Any, progress: Any, **options: Any) -> dict[str, Any]:
+        calls.append((arguments, options))
+        progress("training", 1, 2)
+        return METRICS
+
+    monkeypatch.setattr("search.retrain.retrain", retrain)
+    result = search_("retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force")
+    assert result.exit_code == 0, result.stderr
+    assert calls == [
+        ((Path("best.json"), Path("deploy")), {"epochs": 9, "data": None, "force": True})
+    ]
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ["accuracy,", "validation", "95.0", "%", "96.0", "%"] in rows
+    assert ["size", "12.3", "kB", "12.4", "kB"] in rows
+    assert "94.3 %" in result.stdout and "1,000 images" in result.stdout
+    assert "generated" in result.stdout
+    assert "byte for byte" not in result.stdout
+    assert "training: 1/2" in result.stderr and "model.tflite" in result.stderr
+    monkeypatch.setitem(METRICS, "identical_to_trial", True)
+    assert "byte for byte" in search_("retrain", "best.json", "-o", "deploy").stdout
+    as_json = search_("retrain", "best.json", "-o", "deploy", "--json")
+    assert json.loads(as_json.stdout) == METRICS
+
+
+def test_the_dashboard_runs_until_ctrl_c(make_study) -> None:
+    storage = make_study(n_trials=1)
+    command = [sys.executable, "-m", "search", "dashboard", "--storage", storage]
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--no-open"],
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert b"Optuna Dashboard" in answer.read()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert errors.split() == ["Ctrl-C", "ends", "it."]
 
 
 def test_tasks() -> None:

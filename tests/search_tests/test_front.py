@@ -158,7 +158,7 @@ def test_missing_studies_are_named_with_the_nearest(make_study) -> None:
     with pytest.raises(StudyError, match=r"Known studies: fruit\. Did you mean 'fruit'\?"):
         load_front("friut", storage)
     optuna.create_study(study_name="foreign", storage=f"sqlite:///{storage}")
-    with pytest.raises(StudyError, match="somebody else made it"):
+    with pytest.raises(StudyError, match="was not made by `search run`"):
         load_front("foreign", storage)
 
 
