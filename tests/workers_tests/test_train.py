@@ -14,7 +14,7 @@ import pytest
 
 from spaces.config import OPTIMIZERS, PruningConfig, TrainingConfig, TrialConfig
 from spaces.dataset import Dataset, Split
-from spaces.errors import ConfigError, TrialFailedError
+from spaces.errors import TrialFailedError
 from workers.train import METRIC_NAMES, evaluate, steps_per_epoch, train, train_epochs
 
 SHAPE = (8, 8, 1)
@@ -252,15 +252,6 @@ def test_evaluating_agrees_with_the_history(keras: Any, dataset: Dataset) -> Non
     loss, accuracy = evaluate(model, dataset.val)
     assert history["val_loss"][-1] == pytest.approx(loss)
     assert history["val_accuracy"][-1] == accuracy
-
-
-@pytest.mark.slow
-def test_a_process_has_one_number_of_threads(keras: Any) -> None:
-    from workers.keras_compat import configure_tensorflow
-
-    configure_tensorflow(threads=1)
-    with pytest.raises(ConfigError, match="asked for 2"):
-        configure_tensorflow(threads=2)
 
 
 def trained_hash(dataset: Dataset, *, with_training_before: int = 0) -> str:
