@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +102,10 @@ def _read_dataset(path: Path, name: str) -> Dataset:
 def _read_arrays(path: Path) -> Arrays:
     broken = "must be a whole .npz file of plain arrays (numpy.savez), but cannot be read"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, Mapping):
-                raise ValueError("it is a single array")
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it is a single array")
+        with loaded as file:
             found = list(file)
             _check_keys(found, path)
             return {key: file[key] for key in KNOWN_KEYS if key in found}
