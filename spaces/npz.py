@@ -102,10 +102,10 @@ def _read_dataset(path: Path, name: str) -> Dataset:
 def _read_arrays(path: Path) -> Arrays:
     broken = "must be a whole .npz file of plain arrays (numpy.savez), but cannot be read"
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            raise ValueError("it is a single array")
-        with loaded as file:
+        with open(path, "rb") as stream:  # np.load(path) leaves a broken file open.
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it is a single array")
             found = list(file)
             _check_keys(found, path)
             return {key: file[key] for key in KNOWN_KEYS if key in found}
@@ -168,7 +168,8 @@ def _images(arrays: Arrays, split: str, path: Path) -> Array:
     if images.dtype == np.uint8:
         return images
     if images.dtype.kind in "fb":
-        images = images.astype(np.float32)
+        with np.errstate(over="ignore"):  # Too large for float32: infinite, and refused.
+            images = images.astype(np.float32)
         if not np.isfinite(images).all():
             raise DataError(f"{rule} must be finite numbers, but some are NaN or infinite.")
         return images
@@ -242,7 +243,7 @@ def _class_names(arrays: Arrays, path: Path) -> tuple[str, ...]:
 
 
 def _as_text(array: Array) -> Array:
-    return np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
+    return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
 
 
 def _plain_labels(labels: Array, key: str, path: Path) -> Array:
@@ -253,8 +254,9 @@ def _plain_labels(labels: Array, key: str, path: Path) -> Array:
     if labels.dtype.kind == "U" and labels.ndim == 1:
         return labels
     if labels.ndim in (1, 2) and labels.dtype.kind in "biuf":
-        whole = labels.astype(np.int64) if np.isfinite(labels).all() else None
-        if whole is not None and np.array_equal(whole, labels):
+        with np.errstate(invalid="ignore"):
+            whole = labels.astype(np.int64)
+        if np.array_equal(whole, labels):
             return whole
     raise DataError(
         f"{path}: {key} must be whole numbers or names, [n], [n, 1] or one-hot [n, classes], but "
