@@ -162,7 +162,7 @@ class Mirror:
 
     def end(self, handle: Trial, ending: Ending) -> None:
         """End a proposed trial."""
-        for index, value in enumerate(ending.system_attrs.get(attributes.CONSTRAINTS, ())):
+        for index, value in enumerate(_broken(ending.system_attrs)):
             handle.set_constraint(str(index), value)
         self._study.tell(handle, values=ending.values, state=ending.state)
 
@@ -174,11 +174,7 @@ class Mirror:
                 trial.params,
                 trial.distributions,
                 user_attrs={},
-                system_attrs={
-                    key: value
-                    for key, value in trial.system_attrs.items()
-                    if key in (attributes.CONSTRAINTS, attributes.GENERATION)
-                },
+                system_attrs=_for_samplers(trial.system_attrs),
                 state=trial.state,
                 values=None if trial.values is None else tuple(trial.values),
             )
@@ -188,3 +184,21 @@ class Mirror:
     def study(self) -> optuna.Study:
         """The study in memory; to look at, not to change."""
         return self._study
+
+
+def _broken(system_attrs: Mapping[str, Any]) -> list[float]:
+    """Return the constraints if one is broken; none if all are kept.
+
+    To samplers both mean the same, and they add constraints up for every trial at every ask.
+    """
+    constraints = list(system_attrs.get(attributes.CONSTRAINTS, ()))
+    return constraints if any(value > 0 for value in constraints) else []
+
+
+def _for_samplers(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+    attrs: dict[str, Any] = {}
+    if constraints := _broken(system_attrs):
+        attrs[attributes.CONSTRAINTS] = constraints
+    if attributes.GENERATION in system_attrs:
+        attrs[attributes.GENERATION] = system_attrs[attributes.GENERATION]
+    return attrs

@@ -130,6 +130,7 @@ class OpenStudy:
         self._space = space
         self._limits = settings.limits
         self._reference = reference
+        self._hypervolume: float | None = None  # None: the front changed since.
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
@@ -157,7 +158,9 @@ class OpenStudy:
     @property
     def hypervolume(self) -> float:
         """Hypervolume of the front."""
-        return hypervolume(self.front.values, self._reference)
+        if self._hypervolume is None:
+            self._hypervolume = hypervolume(self.front.values, self._reference)
+        return self._hypervolume
 
     @property
     def name(self) -> str:
@@ -386,6 +389,7 @@ class OpenStudy:
                 left.update(leaving)
                 if is_on_front:
                     joined.append(n)
+                    self._hypervolume = None
         staying = [n for n in joined if n not in left]
         dropped = {
             n: dict.fromkeys(self._model_keys.pop(n)) for n in left if n in self._model_keys
