@@ -15,8 +15,7 @@ def canonical(tflite: bytes) -> bytes:
     to run the model. Without it, the same weights give the same bytes, and small models get
     smaller.
     """
-    schema = _schema()
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    model = _read(tflite)
     model.description = b"search"
     for entry in model.metadata or ():
         model.buffers[entry.buffer].data = None
@@ -38,8 +37,9 @@ def count_macs(tflite: bytes) -> int:
     Counted are convolutions (plain, depthwise, transposed) and fully connected layers; additions
     of biases, pooling and activations are not, as is usual.
     """
-    schema = _schema()
-    model = schema.ModelT.InitFromPackedBuf(tflite, 0)
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = _read(tflite)
     names = {
         code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
     }
@@ -79,7 +79,11 @@ def _pack(model: Any) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _schema() -> Any:
-    from ai_edge_litert import schema_py_generated
+def _read(tflite: bytes) -> Any:
+    """Return a model as objects, with weights that lie behind the flatbuffer taken in.
 
-    return schema_py_generated
+    litert-quantizer leaves the larger ones there and refers to them by offset.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(tflite))

@@ -16,11 +16,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from spaces.dataset_cache import default_cache_dir, open_dataset, save_dataset
-
 from spaces.compression import joint_space
 from spaces.dataset import Dataset
+from spaces.dataset_cache import (
+    content_key,
+    default_cache_dir,
+    open_dataset,
+    save_dataset,
+    stored_directory,
+)
 from spaces.errors import DataError, TaskError
 from spaces.registry import canonical_ref, is_builtin, resolve_task
 from spaces.schemes import QuantizationScheme
@@ -67,11 +71,11 @@ def prepare_job(progress: Progress, ref: str, data: str | None, cache_dir: str) 
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
     task = resolve_task(ref)
     dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
-    directory = _mapped_directory(dataset)
+    directory = stored_directory(dataset)
     if directory is None:
-        directory = Path(cache_dir) / "prepared" / dataset.fingerprint
-        if not directory.exists():
-            save_dataset(dataset, directory)
+        key = content_key(dataset.fingerprint, dataset.name, *dataset.class_names, *dataset.notes)
+        directory = Path(cache_dir) / "prepared" / key
+        save_dataset(dataset, directory)
     info = describe_task(task, ref, data, dataset, Path(cache_dir))
     return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
 
@@ -203,15 +207,3 @@ def _write_quietly(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
-
-
-def _mapped_directory(dataset: Dataset) -> Path | None:
-    """Return the cache directory that a data set's arrays are mapped from, if they all are."""
-    folders = set()
-    for split in (dataset.train, dataset.val, dataset.test):
-        for array in (split.images, split.labels):
-            filename = getattr(array, "filename", None)
-            if not isinstance(array, np.memmap) or filename is None:
-                return None
-            folders.add(Path(filename).parent)
-    return folders.pop() if len(folders) == 1 else None
