@@ -78,4 +78,4 @@ ARTIFACT_PREFIX = "artifacts:"
 
 # --- System attributes of a study ---------------------------------------------------------
 METRIC_NAMES = "study:metric_names"
-"""Optuna's key, set through ``Study.set_metric_names``."""
+"""Optuna's key of ``Study.set_metric_names``: names of the objectives."""

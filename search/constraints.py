@@ -49,4 +49,5 @@ def constraint_values(
 
 
 def _excess(value: float | None, limit: float | None) -> float:
-    return 0.0 if value is None or limit is None else value / limit - 1
+    # An accuracy of at least 0 is no limit either.
+    return 0.0 if value is None or not limit else value / limit - 1

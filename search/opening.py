@@ -22,6 +22,7 @@ from search.samplers import Mirror, make_sampler, sampler_seed
 from search.settings import StudySettings
 from search.storage import artifacts_dir, open_storage, storage_errors, storage_url
 from search.study import OpenStudy
+from search.study_note import note_attrs
 from spaces.errors import StudyError
 from spaces.objectives import OBJECTIVES
 from spaces.schemes import POST_TRAINING_SCHEMES
@@ -134,6 +135,11 @@ def _open_study(
                 f"Study {settings.name!r} was not made by `search run`, and has "
                 f"{len(trials)} trials of its own. Use --study NEW_NAME."
             )
+        storage.set_study_system_attr(
+            study_id, attributes.METRIC_NAMES, [objective.name for objective in OBJECTIVES]
+        )
+        for key, value in note_attrs(settings).items():
+            storage.set_study_system_attr(study_id, key, value)
         space = settings.task.space
         reference = ReferencePoint.for_classes(len(settings.task.class_names))
     else:
@@ -154,7 +160,7 @@ def _open_study(
         else RowRecorder(storage.engine, study_id, storage.url)
     )
     return OpenStudy(
-        settings,
+        replace(settings, seed=seed),
         trials,
         space=space,
         target=stored.get(attributes.TARGET),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from search.records import Batch, MemoryRecorder
 from search.settings import RunSettings, StudySettings
 from search.storage import open_storage
 from spaces.config import TrialConfig
+from spaces.errors import StorageError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES
 from tests.search_tests import analytic
 from workers.executor import InlineExecutor
@@ -199,6 +201,32 @@ def test_a_batch_is_whole_or_not_there(database: RDBStorage, tmp_path: Path) -> 
             run(database, folder, n_trials)
         kill_at = None
         check_whole(database, folder, n_trials)
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    with study_for_run(path, SETTINGS) as study:
+        Driver(
+            study, InlineExecutor(analytic.make_result), analytic.make_config, RunSettings(2)
+        ).run()
+    database = open_storage(path)
+
+    def fill(connection: sqlite3.Connection, _record: object) -> None:
+        (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count = {n_pages + 20}")
+
+    sa.event.listen(database.engine, "connect", fill)
+    database.engine.dispose()
+    with pytest.raises(StorageError, match="the disk is full"):
+        run(database, tmp_path / "artifacts", n_trials=100)
+    told = told_numbers(database)
+    assert len(told) > 7
+    database.engine.dispose()
+    # Somebody made room.
+    database = open_storage(path)
+    run(database, tmp_path / "artifacts", n_trials=30)
+    assert told <= told_numbers(database)
+    check_whole(database, tmp_path / "artifacts", 30)
 
 
 KILLED_DRIVER = """

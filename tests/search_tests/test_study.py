@@ -58,6 +58,7 @@ class TestConstraints:
             (Limits(max_latency_ms=0.5), (100.0, 1.0, 0.9), [0, 0, 1.0, 0]),
             (Limits(min_accuracy=0.9), (100.0, 1.0, 0.45), [0, 0, 0, 0.5]),
             (Limits(min_accuracy=0.5), (100.0, 1.0, 1.0), [0, 0, 0, -1.0]),
+            (Limits(min_accuracy=0), (100.0, 1.0, 1.0), [0, 0, 0, 0]),
         ],
     )
     def test_ratios(
@@ -207,7 +208,9 @@ class TestRefusals:
             open_study(storage, replace(SETTINGS, **changes))
 
     def test_no_seed_means_the_study_s_own(self, storage: InMemoryStorage) -> None:
-        open_study(storage, replace(SETTINGS, seed=None))
+        assert open_study(storage, replace(SETTINGS, seed=None)).settings.seed == 1
+        new = replace(SETTINGS, name="new", seed=None)
+        assert open_study(storage, new).settings.seed == 0
 
     def test_another_sampler_is_fine(self, storage: InMemoryStorage) -> None:
         open_study(storage, replace(SETTINGS, sampler="nsga2"))
@@ -228,6 +231,32 @@ class TestRefusals:
         plain.add_trial(optuna.trial.create_trial(values=[1.0, 2.0, 3.0]))
         with pytest.raises(StudyError, match="'plain' was not made by `search run`"):
             open_study(storage, replace(SETTINGS, name="plain"))
+
+
+def test_a_driver_killed_while_it_created_the_study(
+    storage: InMemoryStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone on with at any step, and has all that a study has."""
+    n_left = 0
+    write = InMemoryStorage.set_study_user_attr
+
+    def killed(self: InMemoryStorage, study_id: int, key: str, value: Any) -> None:
+        nonlocal n_left
+        n_left -= 1
+        if n_left < 0:
+            raise KeyboardInterrupt
+        write(self, study_id, key, value)
+
+    monkeypatch.setattr(InMemoryStorage, "set_study_user_attr", killed)
+    for _ in range(5):
+        n_left = 1  # Each driver dies at its second write.
+        with pytest.raises(KeyboardInterrupt):
+            open_study(storage, SETTINGS)
+    n_left = 100
+    open_study(storage, SETTINGS)
+    plain = optuna.load_study(storage=storage, study_name="analytic")
+    assert plain.metric_names == ["accuracy", "size_bytes", "latency_ms"]
+    assert stored_task(plain.user_attrs) == SETTINGS.task
 
 
 class TestAskingAndTelling:
