@@ -158,11 +158,16 @@ def _header(front: StudyFront) -> list[str]:
     data = data_line(front.data_name, front.generated)
     size = SIZE_NAMES.get(front.size_metric, front.size_metric)
     return [
-        f"Study {front.study}: {front.n_trials:,} trials, {front.n_points:,} models, "
+        f"Study {front.study}: {_count(front.n_trials, 'trial')}, "
+        f"{_count(front.n_points, 'model')}, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
         f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
         f"Accuracy: validation split; size: {size}; latency: {front.device}",
     ]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 PHOTOS_DIFFER = "; on photos, expect other accuracies"

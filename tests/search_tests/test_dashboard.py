@@ -84,6 +84,22 @@ def test_it_listens_on_loopback_only(make_study) -> None:
         assert status(dashboard, path="/dashboard") == 200
 
 
+def test_the_study_says_what_its_numbers_mean(make_study) -> None:
+    import optuna
+    from optuna_dashboard import get_note
+
+    storage = f"sqlite:///{make_study('drawn', n_trials=1)}"
+    make_study("photos", n_trials=1, generated=False)
+    drawn, photos = (
+        get_note(optuna.load_study(study_name=name, storage=storage))
+        for name in ("drawn", "photos")
+    )
+    assert "The pictures are generated" in drawn
+    assert "generated" not in photos and "fruit360" in photos
+    for note in (drawn, photos):
+        assert "gzip-compressed" in note and "on host" in note
+
+
 def test_a_taken_port_is_passed_over(make_study) -> None:
     storage = make_study(n_trials=1)
     with serving(storage) as first, serving(storage, first.port) as second:
@@ -144,6 +160,9 @@ def test_the_front_is_seen_in_a_browser(
             "size_bytes",
             "latency_ms",
         ]
+
+        browser.get(f"{dashboard.url}/studies/1/note")
+        wait_for("document.body.innerText.includes('The pictures are generated')")
 
         trial = front.pick("accuracy").trial
         browser.get(f"{dashboard.url}/studies/1/trials?numbers={trial}")
