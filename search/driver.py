@@ -112,6 +112,10 @@ class Driver:
                 except KeyboardInterrupt:
                     ended_by = "interrupt"
                     n_abandoned = self._study.interrupt("interrupted: stopped by Ctrl-C")
+                    self._observer.message(
+                        f"Stopped. {_count(n_abandoned, 'trial')} under way will be tried again "
+                        f"by the same command."
+                    )
         except KeyboardInterrupt:
             raise  # The second one: the next start marks what is left running.
         except BaseException as error:
@@ -119,11 +123,6 @@ class Driver:
             raise
         finally:
             self._observer.finish(self.progress())
-        if ended_by == "interrupt":
-            self._observer.message(
-                f"Stopped. {_count(n_abandoned, 'trial')} under way will be tried again by the "
-                f"same command."
-            )
         return RunReport(self.progress(), ended_by, n_abandoned)
 
     def _loop(self) -> str:

@@ -160,7 +160,7 @@ def _open_study(
         else RowRecorder(storage.engine, study_id, storage.url)
     )
     return OpenStudy(
-        replace(settings, seed=seed),
+        settings,
         trials,
         space=space,
         target=stored.get(attributes.TARGET),

@@ -45,6 +45,7 @@ class Recording:
         self.updates.append(progress)
 
     def message(self, text: str) -> None:
+        assert "finish" not in self.calls
         self.messages.append(text)
 
     def finish(self, progress: Progress) -> None:
