@@ -65,8 +65,8 @@ def cli() -> None:
 @click.option(
     "--trials",
     type=Count(fix="For trials on top of those that a study has, use --more N."),
-    help="Trials the study shall have; a run that was stopped is finished.  [default: 100]",
-    show_default=False,
+    show_default="as last time, or 100",
+    help="Trials the study shall have; a run that was stopped is finished.",
 )
 @click.option("--more", type=Count(), help="Trials on top of those the study has.")
 @click.option(

@@ -40,8 +40,9 @@ def hint(text: str = "") -> None:
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console
 
-    # No guessing of what is a number or a path: only what is styled on purpose has colour.
-    console = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    # Only what is styled on purpose has colour; names of studies and classes are text, even if
+    # they look like markup or emoji.
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
     if console.width > MAX_WIDTH:
         console.width = MAX_WIDTH
     return console

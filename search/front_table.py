@@ -104,7 +104,9 @@ def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("study", overflow="fold")
+    # Names are to be copied: the data column gives way first.
+    longest = max((len(front.study) for front in fronts), default=0)
+    table.add_column("study", overflow="fold", min_width=min(longest, 30))
     table.add_column("task", overflow="fold")
     for name in ("trials", "front", "best"):
         table.add_column(name, justify="right", no_wrap=True)

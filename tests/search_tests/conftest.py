@@ -7,12 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from spaces.compression import config_from_params
 from spaces.config import TrialConfig
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.space import Parameter, SearchSpace
 from workers.result import Latency, Ledger, Limits, Point, TaskInfo, TrialResult
+
+# No test of ours is about time, and machines that run tests are busy.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 TASK = TaskInfo(
     name="fruit",

@@ -304,6 +304,12 @@ def test_list(make_study) -> None:
     assert rows[0]["generated_pictures"] is True
 
 
+def test_names_are_text_even_if_they_look_like_markup(make_study) -> None:
+    storage = make_study("[red]:smile:[/red]", n_trials=1)
+    for arguments in (("list",), ("front", "[red]:smile:[/red]")):
+        assert "[red]:smile:[/red]" in search_(*arguments, "--storage", storage).stdout
+
+
 def test_export_to_a_file_and_to_stdout(make_study, tmp_path: Path) -> None:
     storage = make_study(n_trials=6)
     path = tmp_path / "best file.json"
@@ -426,6 +432,22 @@ def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) ->
     assert call["min_accuracy"] == pytest.approx(0.9)
     assert (call["sampler"], call["timeout_s"], call["seed"]) == ("nsga2", 1800, 7)
     assert call["fan_out"] is False
+
+
+def test_a_browser_opens_where_there_is_one(make_study, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("search.dashboard.Dashboard.serve", lambda _: None)
+    monkeypatch.setattr("click.launch", lambda url: opened.append(url))
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    command = ("dashboard", "--storage", make_study(n_trials=1), "--port", "0")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    search_(*command)
+    monkeypatch.setenv("DISPLAY", ":0")
+    search_(*command, "--no-open")
+    assert opened == []
+    result = search_(*command)
+    assert opened == result.stdout.split()
 
 
 METRICS = {
