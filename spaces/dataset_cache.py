@@ -104,7 +104,7 @@ def save_dataset(dataset: Dataset, directory: Path) -> None:
 
 
 def open_dataset(directory: Path) -> Dataset:
-    """Map what :func:`save_dataset` wrote. Arrays are ``np.memmap`` and read-only.
+    """Map what :func:`save_dataset` wrote. Arrays are read-only views of the files.
 
     Raises:
         DataError: If there is none, or it is damaged.
@@ -143,10 +143,10 @@ def stored_directory(dataset: Dataset) -> Path | None:
     A task may have taken a part of the arrays (a slice of a map is a map of the same file) or
     renamed something; opening the directory would undo that, so the answer is then None.
     """
-    filename = getattr(dataset.train.images, "filename", None)
-    if filename is None:
+    file = mapped_file(dataset.train.images)
+    if file is None:
         return None
-    directory = Path(filename).parent
+    directory = file.parent
     try:
         stored = open_dataset(directory)
     except DataError:
@@ -162,10 +162,20 @@ def stored_directory(dataset: Dataset) -> Path | None:
     return directory if stripped[0] == stripped[1] else None
 
 
+def mapped_file(array: npt.NDArray[Any]) -> Path | None:
+    """Return the file that an array is a view of, if it is a view of a mapped one."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if isinstance(owner, np.memmap):
+            return None if owner.filename is None else Path(owner.filename)
+        owner = owner.base
+    return None
+
+
 def _extent(dataset: Dataset, split: str, kind: str) -> tuple[object, ...]:
     """Return which bytes of which file an array shows."""
     array = getattr(getattr(dataset, split), kind)
-    return (getattr(array, "filename", None), array.shape, array.strides, array.dtype.str)
+    return (mapped_file(array), array.shape, array.strides, array.dtype.str)
 
 
 def _write_arrays(dataset: Dataset, directory: Path) -> None:
@@ -244,4 +254,6 @@ def _map(directory: Path, name: str, meta: dict[str, Any]) -> npt.NDArray[Any]:
     array: npt.NDArray[Any] = np.load(directory / f"{name}.npy", mmap_mode="r")
     if list(array.shape) != expected["shape"] or array.dtype.str != expected["dtype"]:
         raise ValueError(f"{name}.npy is not the array it was")
-    return array
+    # A plain view: pickle, and so Ray, shares the memory of plain arrays with all workers, but
+    # copies an `np.memmap` into each.
+    return np.asarray(array)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import socket
 from pathlib import Path
@@ -38,7 +40,7 @@ def load_mnist(request: DataRequest) -> Dataset:
 def keras_copy() -> Path:
     """Return where Keras keeps MNIST: below ``$KERAS_HOME``, or else ``~/.keras``."""
     home = os.environ.get("KERAS_HOME")
-    base = Path(home) if home else Path.home() / ".keras"
+    base = Path(home).expanduser() if home else Path.home() / ".keras"
     return base / "datasets" / "mnist.npz"
 
 
@@ -50,7 +52,10 @@ def _download(path: Path, request: DataRequest) -> None:
     try:
         import tf_keras
 
-        tf_keras.datasets.mnist.load_data()
+        # Keras prints to stdout while it downloads. And `load_data` knows nothing of KERAS_HOME,
+        # which the rest of Keras goes by, so it is told the folder.
+        with contextlib.redirect_stdout(io.StringIO()):
+            tf_keras.datasets.mnist.load_data(cache_dir=str(path.parent.parent))
     except Exception as error:  # Keras raises a bare Exception when it gets no connection.
         raise DataError(
             f"MNIST is not at {path} and cannot be downloaded ({_one_line(error)}). Put mnist.npz "

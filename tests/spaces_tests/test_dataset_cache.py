@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pickle
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,7 @@ from spaces.dataset_cache import (
     cached_dataset,
     content_key,
     default_cache_dir,
+    mapped_file,
     open_dataset,
     save_dataset,
     stored_directory,
@@ -112,12 +115,36 @@ def test_hit_is_the_same_and_mapped(tmp_path: Path) -> None:
         assert_equal(dataset, make_dataset())
         for name in SPLIT_NAMES:
             for array in (getattr(dataset, name).images, getattr(dataset, name).labels):
-                assert isinstance(array, np.memmap)
-                assert Path(str(array.filename)).is_file()
+                file = mapped_file(array)
+                assert file is not None and file.is_file()
                 assert not array.flags.writeable
     assert cached_dataset("other key", tmp_path, lambda: make_dataset(1)).fingerprint != (
         first.fingerprint
     )
+
+
+def test_mapped_images_are_pickled_without_a_copy(tmp_path: Path) -> None:
+    # What Ray does to hand one copy to all workers of a node.
+    dataset = cached_dataset("key", tmp_path, make_dataset)
+    buffers: list[pickle.PickleBuffer] = []
+    pickled = pickle.dumps(dataset, protocol=5, buffer_callback=buffers.append)
+    assert sorted(buffer.raw().nbytes for buffer in buffers) == sorted(
+        array.nbytes
+        for split in (dataset.train, dataset.val, dataset.test)
+        for array in (split.images, split.labels)
+    )
+    assert_equal(pickle.loads(pickled, buffers=buffers), dataset)
+
+
+@pytest.mark.parametrize("take", [lambda a: a, lambda a: a[1:][::2], lambda a: a.reshape(-1)])
+def test_views_of_a_map_know_their_file(
+    tmp_path: Path, take: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.uint8]]
+) -> None:
+    np.save(tmp_path / "x.npy", make_dataset().train.images)
+    mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    for array in (mapped, np.asarray(mapped)):
+        assert mapped_file(take(array)) == tmp_path / "x.npy"
+    assert mapped_file(np.asarray(mapped) + 1) is None
 
 
 def damage_cut(path: Path) -> None:
@@ -160,15 +187,21 @@ def test_file_in_the_way_is_replaced(tmp_path: Path) -> None:
     assert_equal(cached_dataset("key", tmp_path, never), make_dataset())
 
 
+def inode(dataset: Dataset) -> int:
+    file = mapped_file(dataset.train.images)
+    assert file is not None
+    return file.stat().st_ino
+
+
 def test_loser_of_a_race_uses_the_winners(tmp_path: Path) -> None:
     def make_slowly() -> Dataset:
         winner = cached_dataset("key", tmp_path, make_dataset)
-        winners_files.append(os.stat(str(winner.train.images.filename)).st_ino)  # type: ignore[attr-defined]
+        winners_files.append(inode(winner))
         return make_dataset()
 
     winners_files: list[int] = []
     loser = cached_dataset("key", tmp_path, make_slowly)
-    assert os.stat(str(loser.train.images.filename)).st_ino == winners_files[0]  # type: ignore[attr-defined]
+    assert inode(loser) == winners_files[0]
     assert len(files_below(tmp_path)) == 7
 
 

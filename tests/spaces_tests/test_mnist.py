@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -11,6 +13,7 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from spaces.dataset_cache import mapped_file
 from spaces.errors import DataError
 from spaces.mnist import load_mnist
 from spaces.task import DataRequest
@@ -36,23 +39,33 @@ def save_digits(path: Path, n_train: int = 100) -> None:
 
 
 class FakeKeras:
-    """Stands where ``tf_keras`` is: downloads without a network, or fails as Keras does."""
+    """Stands where ``tf_keras`` is: downloads without a network, or fails as Keras does.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, copy_to: Path | None) -> None:
-        self.copy_to = copy_to
+    As in Keras, what is told as ``cache_dir`` counts and ``KERAS_HOME`` does not.
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, online: bool = True, writable: bool = True
+    ) -> None:
+        self.online = online
+        self.writable = writable
         self.timeouts: list[float | None] = []
         module = ModuleType("tf_keras")
         mnist = SimpleNamespace(load_data=self.load_data)
         module.datasets = SimpleNamespace(mnist=mnist)  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "tf_keras", module)
 
-    def load_data(self) -> None:
+    def load_data(self, path: str = "mnist.npz", cache_dir: str | None = None) -> None:
         self.timeouts.append(socket.getdefaulttimeout())
-        if self.copy_to is None:
+        print("Downloading data from https://example.org/mnist.npz")
+        if not self.online:
             raise Exception(
                 "URL fetch failure on https://example.org/mnist.npz:\n None -- refused"
             )
-        save_digits(self.copy_to)
+        if self.writable:
+            folder = Path(cache_dir or "~/.keras").expanduser() / "datasets"
+            folder.mkdir(parents=True, exist_ok=True)
+            save_digits(folder / path)
 
 
 def test_real_digits(shared_data: Path, keras_home: Path, tmp_path: Path) -> None:
@@ -70,7 +83,7 @@ def test_real_digits(shared_data: Path, keras_home: Path, tmp_path: Path) -> Non
     assert np.abs(np.bincount(dataset.val.labels) - n_train / 10).max() < 1
     again = load_mnist(request)
     assert again.fingerprint == dataset.fingerprint
-    assert isinstance(again.train.images, np.memmap)
+    assert mapped_file(again.train.images) is not None
 
 
 def test_home_without_keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,17 +104,24 @@ def test_path_of_ones_own(tmp_path: Path, keras_home: Path) -> None:
 
 @pytest.mark.parametrize("before", [None, b"half a file"])
 def test_keras_downloads(
-    tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch, before: bytes | None
+    tmp_path: Path,
+    keras_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    before: bytes | None,
 ) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
     path = keras_home / "datasets" / "mnist.npz"
     if before is not None:
         path.write_bytes(before)
-    keras = FakeKeras(monkeypatch, path)
+    keras = FakeKeras(monkeypatch)
     dataset = load_mnist(DataRequest(None, tmp_path / "cache"))
     assert len(dataset.train) == 90
     (timeout,) = keras.timeouts
     assert timeout is not None and timeout <= 60
     assert socket.getdefaulttimeout() is None
+    assert path.is_file()
+    assert capsys.readouterr().out == ""
     load_mnist(DataRequest(None, tmp_path / "cache"))
     assert len(keras.timeouts) == 1
 
@@ -109,7 +129,7 @@ def test_keras_downloads(
 def test_without_network(
     tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    FakeKeras(monkeypatch, None)
+    FakeKeras(monkeypatch, online=False)
     with pytest.raises(DataError, match="cannot be downloaded") as caught:
         load_mnist(DataRequest(None, tmp_path / "cache"))
     text = str(caught.value)
@@ -122,6 +142,36 @@ def test_without_network(
 def test_keras_that_keeps_no_copy(
     tmp_path: Path, keras_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    FakeKeras(monkeypatch, tmp_path / "elsewhere.npz")
+    FakeKeras(monkeypatch, writable=False)
     with pytest.raises(DataError, match="could not keep MNIST"):
         load_mnist(DataRequest(None, tmp_path / "cache"))
+
+
+OFFLINE = """
+import pathlib, spaces.mnist, spaces.task
+request = spaces.task.DataRequest(None, pathlib.Path("cache"))
+try:
+    spaces.mnist.load_mnist(request)
+except spaces.errors.DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_real_keras_without_network(tmp_path: Path) -> None:
+    # Nobody listens on port 9: the download fails at once, with or without a network.
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "all_proxy"), "http://127.0.0.1:9")
+    (tmp_path / "keras").mkdir()
+    env = {
+        **{name: value for name, value in os.environ.items() if name.lower() != "no_proxy"},
+        **proxies,
+        "HOME": str(tmp_path),
+        "KERAS_HOME": str(tmp_path / "keras"),
+        "PYTHONPATH": os.pathsep.join(entry or os.getcwd() for entry in sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", OFFLINE], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    (line,) = done.stdout.splitlines()
+    assert f"MNIST is not at {tmp_path / 'keras' / 'datasets' / 'mnist.npz'}" in line
+    assert "URL fetch failure" in line
