@@ -151,6 +151,11 @@ def optuna_optimize(sampler: str, n_trials: int, folder: Path) -> float:
     return seconds
 
 
+def suggest(trial: optuna.Trial) -> None:
+    """Declare the space as OptunaSearch wants it, which pickles this function."""
+    SPACE.suggest(trial)
+
+
 def ray_tune(sampler: str, n_trials: int, folder: Path) -> float:
     """Run Ray Tune with OptunaSearch, with two trials side by side and actors reused."""
     from ray import tune
@@ -162,11 +167,8 @@ def ray_tune(sampler: str, n_trials: int, folder: Path) -> float:
     def trainable(config: dict[str, Any]) -> None:
         tune.report(dict(zip(names, formula(config), strict=True)))
 
-    def space(trial: optuna.Trial) -> None:
-        SPACE.suggest(trial)
-
     search = OptunaSearch(
-        space=space, metric=names, mode=modes, sampler=make_sampler(sampler, seed=0)
+        space=suggest, metric=names, mode=modes, sampler=make_sampler(sampler, seed=0)
     )
     tuner = tune.Tuner(
         trainable,

@@ -9,7 +9,7 @@ marks the running ones as interrupted and tries their configurations again.
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search import attributes
-from search.artifacts import HISTORY_FILE, MODEL_FILE, ArtifactKeeper, model_keys
+from search.artifacts import HISTORY_FILE, ArtifactKeeper
 from search.encode import (
     config_attrs,
     ending_of,
@@ -25,9 +25,10 @@ from search.encode import (
     interruption,
     is_sound,
     point_ending,
-    stored_constraints,
 )
-from search.pareto import Front, ReferencePoint, hypervolume
+from search.front_files import FrontFiles, is_feasible
+from search.pareto import Front, ReferencePoint
+from search.past import Past, read_past
 from search.records import Batch, Ending, Recorder, new_trial
 from search.samplers import Mirror, Proposal
 from search.settings import StudySettings
@@ -104,7 +105,6 @@ class OpenStudy:
     Attributes:
         settings: What this run wants of it.
         target: Trials it is to have, derived ones not counted; None as long as nobody said.
-        front: Pareto front of the points that keep all limits, by trial number.
         n_points: Measured models: complete trials and those derived from them.
         outcomes: Trials of our own asking by outcome.
         n_interrupted: Trials that an earlier driver left running.
@@ -124,24 +124,22 @@ class OpenStudy:
     ) -> None:
         self.settings = settings
         self.target = target
-        self.front = Front()
-        self.n_points = 0
-        self.outcomes: Counter[str] = Counter()
+        past = read_past(trials, settings.limits)
+        self.n_points = past.n_points
+        self.outcomes = past.outcomes
+        self.n_interrupted = len(past.stale)
         self._space = space
         self._limits = settings.limits
-        self._reference = reference
-        self._hypervolume: float | None = None  # None: the front changed since.
+        self._files = FrontFiles(reference, artifacts)
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
         self._n_trials = len(trials)
         self._running: dict[int, _Running] = {}
-        self._seen: set[str] = set()
-        self._model_keys: dict[int, list[str]] = {}
-        self._retries: deque[tuple[int, dict[str, ParamValue]]] = deque()
+        self._seen = past.tried
+        self._retries = deque(past.retries)
         self._start_from_defaults = not trials
-        self.n_interrupted = 0
-        self._take_over(trials)
+        self._take_over(past, trials)
 
     # --- Counting -------------------------------------------------------------------------
 
@@ -158,9 +156,12 @@ class OpenStudy:
     @property
     def hypervolume(self) -> float:
         """Hypervolume of the front."""
-        if self._hypervolume is None:
-            self._hypervolume = hypervolume(self.front.values, self._reference)
-        return self._hypervolume
+        return self._files.hypervolume
+
+    @property
+    def front(self) -> Front:
+        """Pareto front of the points that keep all limits, by trial number."""
+        return self._files.front
 
     @property
     def name(self) -> str:
@@ -175,69 +176,15 @@ class OpenStudy:
 
     # --- Opening --------------------------------------------------------------------------
 
-    def _take_over(self, trials: list[FrozenTrial]) -> None:
-        """Learn what the study holds, and put right what a killed driver left."""
-        stale: dict[int, Ending] = {}
-        refreshed: dict[int, dict[str, Any]] = {}
-        interrupted: list[FrozenTrial] = []
-        for trial in trials:
-            outcome = trial.user_attrs.get(attributes.OUTCOME)
-            if trial.state == TrialState.RUNNING:
-                stale[trial.number] = interruption("interrupted: the driver was killed")
-                interrupted.append(trial)
-                continue
-            constraints = stored_constraints(self._limits, _values(trial), trial.user_attrs)
-            if constraints is not None:
-                if constraints != trial.system_attrs.get(attributes.CONSTRAINTS):
-                    refreshed[trial.number] = {attributes.CONSTRAINTS: constraints}
-                trial.system_attrs[attributes.CONSTRAINTS] = constraints
-            if outcome == "interrupted":
-                interrupted.append(trial)
-            elif trial.state.is_finished():
-                self._take_over_ended(trial, outcome)
-        self._recorder.write(Batch(ended=stale, trial_system_attrs=refreshed))
-        self._drop_files(trials)
-        self.n_interrupted = len(stale)
-        waiting: set[str] = set()
-        for trial in interrupted:
-            config_hash = trial.user_attrs.get(attributes.CONFIG_HASH)
-            if config_hash and config_hash not in self._seen | waiting:
-                waiting.add(config_hash)
-                self._retries.append((trial.number, dict(trial.params)))
-
-    def _take_over_ended(self, trial: FrozenTrial, outcome: str | None) -> None:
-        if config_hash := trial.user_attrs.get(attributes.CONFIG_HASH):
-            self._seen.add(config_hash)
-        if outcome and attributes.DERIVED_FROM not in trial.user_attrs:
-            self.outcomes[outcome] += 1
-        if trial.state != TrialState.FAIL:
+    def _take_over(self, past: Past, trials: list[FrozenTrial]) -> None:
+        """Go on where earlier runs ended, and put right what a killed driver left."""
+        for trial in past.known:
             self._mirror.add(trial)
-        values = _values(trial)
-        if values is not None:
-            self.n_points += 1
-            if is_feasible(trial.system_attrs):
-                self.front.add(trial.number, values)
-
-    def _drop_files(self, trials: list[FrozenTrial]) -> None:
-        """Remove the files of points that are not on the front, and files without a name."""
-        named: list[str] = []
-        dropped: dict[int, dict[str, Any]] = {}
-        for trial in trials:
-            keys = model_keys(trial.system_attrs)
-            named.extend(
-                key for key in trial.system_attrs if key.startswith(attributes.ARTIFACT_PREFIX)
-            )
-            if not keys:
-                continue
-            if trial.number in self.front:
-                self._model_keys[trial.number] = keys
-            else:
-                dropped[trial.number] = dict.fromkeys(keys)
-        if dropped:
-            self._recorder.write(Batch(trial_system_attrs=dropped))
-        if self._artifacts is not None:
-            gone = {key for attrs in dropped.values() for key in attrs}
-            self._artifacts.sweep(key for key in named if key not in gone)
+        attrs: dict[int, dict[str, Any]] = {n: dict(a) for n, a in past.refreshed.items()}
+        for number, dropped in self._files.take_over(trials).items():
+            attrs.setdefault(number, {}).update(dropped)
+        self._recorder.write(Batch(ended=past.stale, trial_system_attrs=attrs))
+        self._files.sweep()
 
     # --- Asking ---------------------------------------------------------------------------
 
@@ -311,95 +258,74 @@ class OpenStudy:
         """End a trial with a worker's result, and add the points derived from it."""
         running = self._running[number]
         ending = ending_of(result, self._limits)
-        points: dict[int, tuple[Point, Ending]] = {}
-        own_hash = running.config.hash
-        if ending.state == TrialState.COMPLETE:
-            assert result.point is not None
-            points[number] = (result.point, ending)
-            hashes = {own_hash}
-            others = {h for n, other in self._running.items() if n != number for h in other.hashes}
-            for sibling in result.siblings:
-                sibling_hash = sibling.config.hash
-                if sibling_hash in self._seen | hashes | others or not is_sound(sibling):
-                    continue
-                if not _takes(running.proposal, sibling.config):
-                    continue
-                hashes.add(sibling_hash)
-                points[self._n_trials + len(points) - 1] = (
-                    sibling,
-                    point_ending(sibling, result, self._limits),
-                )
-        endings = {n: point_ending_ for n, (_, point_ending_) in points.items()}
+        points = self._points(number, result, ending)
+        endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
         endings.setdefault(number, ending)
-        endings, left, joined = self._update_front(points, endings)
-        if result.history and self._artifacts is not None:
-            content = json.dumps({k: list(v) for k, v in result.history.items()}, indent=1)
-            endings[number] = _with_system_attrs(
-                endings[number], self._artifacts.write(HISTORY_FILE, content.encode())
-            )
-        created = tuple(
-            self._derived_trial(n, points[n][0], endings[n], number) for n in points if n != number
+        change = self._files.add(
+            {n: point for n, point in points.items() if is_feasible(endings[n].system_attrs)}
         )
-        grown = self._space.merged(result.new_parameters)
+        for n, attrs in change.added.items():
+            endings[n] = _with_system_attrs(endings[n], attrs)
+        if result.history and self._artifacts is not None:
+            history = {name: list(values) for name, values in result.history.items()}
+            content = json.dumps(history, indent=1).encode()
+            attrs = self._artifacts.write(HISTORY_FILE, content)
+            endings[number] = _with_system_attrs(endings[number], attrs)
+        created = tuple(
+            self._derived_trial(n, point, endings[n], number)
+            for n, point in points.items()
+            if n != number
+        )
+        space = self._space.merged(result.new_parameters)
+        has_grown = space is not self._space
         self._recorder.write(
             Batch(
                 created=created,
                 ended={number: endings[number]},
-                trial_system_attrs=left,
-                study_user_attrs={attributes.SEARCH_SPACE: grown.to_list()}
-                if grown is not self._space
-                else {},
+                trial_system_attrs=change.dropped,
+                study_user_attrs={attributes.SEARCH_SPACE: space.to_list()} if has_grown else {},
             )
         )
         # From here on the study has it.
-        self._space = grown
+        self._space = space
         self._n_trials += len(created)
         self.n_points += len(points)
-        self._seen.update(point.config.hash for point, _ in points.values())
-        self._seen.add(own_hash)
+        self._seen.add(running.config.hash)
+        self._seen.update(point.config.hash for point in points.values())
         outcome = str(ending.user_attrs[attributes.OUTCOME])
         self.outcomes[outcome] += 1
-        self._forget(number, endings[number])
+        self._forget(number, ending)
         for trial in created:
             self._mirror.add(trial)
-        if self._artifacts is not None:
-            self._artifacts.remove(key for attrs in left.values() for key in attrs)
+        self._files.remove_files(change)
         return Told(
             number,
             outcome,
-            str(ending.user_attrs.get(attributes.REASON, "")),
-            ending.values,
-            len(created),
-            joined,
+            reason=str(ending.user_attrs.get(attributes.REASON, "")),
+            values=ending.values,
+            n_derived=len(created),
+            n_on_front=len(change.added),
         )
 
-    def _update_front(
-        self, points: Mapping[int, tuple[Point, Ending]], endings: dict[int, Ending]
-    ) -> tuple[dict[int, Ending], dict[int, dict[str, Any]], int]:
-        """Put new points on the front; write the files of those which stay there.
-
-        Returns:
-            The endings, with their files; the files to drop, by trial; how many points joined.
-        """
-        left: set[int] = set()
-        joined: list[int] = []
-        for n, (point, ending) in points.items():
-            if is_feasible(ending.system_attrs):
-                is_on_front, leaving = self.front.add(n, point.values)
-                left.update(leaving)
-                if is_on_front:
-                    joined.append(n)
-                    self._hypervolume = None
-        staying = [n for n in joined if n not in left]
-        dropped = {
-            n: dict.fromkeys(self._model_keys.pop(n)) for n in left if n in self._model_keys
-        }
-        if self._artifacts is not None:
-            for n in staying:
-                attrs = self._artifacts.write(MODEL_FILE, points[n][0].tflite)
-                self._model_keys[n] = list(attrs)
-                endings[n] = _with_system_attrs(endings[n], attrs)
-        return endings, dropped, len(staying)
+    def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
+        """Return the points of a result which the study has not got, by trial number."""
+        if ending.state != TrialState.COMPLETE or result.point is None:
+            return {}
+        points = {number: result.point}
+        running = self._running[number]
+        hashes = {running.config.hash, *self._seen}
+        for n, other in self._running.items():
+            if n != number:
+                hashes |= other.hashes
+        for sibling in result.siblings:
+            config = sibling.config
+            if config.hash in hashes or not is_sound(sibling):
+                continue
+            if not _takes(running.proposal, config):
+                continue
+            hashes.add(config.hash)
+            points[self._n_trials + len(points) - 1] = sibling
+        return points
 
     def _derived_trial(
         self, number: int, point: Point, ending: Ending, parent: int
@@ -445,22 +371,11 @@ class OpenStudy:
         self._mirror.end(handle, ending)
 
 
-def is_feasible(system_attrs: Mapping[str, Any]) -> bool:
-    """Whether all constraints of a trial are kept."""
-    return all(value <= 0 for value in system_attrs.get(attributes.CONSTRAINTS, ()))
-
-
 def _takes(proposal: Proposal, config: TrialConfig) -> bool:
     """Whether the space has a derived point: its scheme may be one that is not searched."""
     distribution = proposal.distributions.get(QUANTIZATION)
     choices = getattr(distribution, "choices", ())
     return config.quantization.value in choices
-
-
-def _values(trial: FrozenTrial) -> tuple[float, ...] | None:
-    if trial.state != TrialState.COMPLETE or trial.values is None:
-        return None
-    return tuple(trial.values)
 
 
 def _with_system_attrs(ending: Ending, attrs: Mapping[str, Any]) -> Ending:

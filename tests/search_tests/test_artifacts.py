@@ -19,7 +19,7 @@ from search.storage import open_storage
 from spaces.errors import StorageError
 from tests.search_tests import analytic
 from workers.executor import InlineExecutor
-from workers.result import Limits
+from workers.result import Limits, TrialResult
 
 SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", seed=1)
 
@@ -72,6 +72,21 @@ def test_the_history_of_every_training_is_kept(storage: RDBStorage, tmp_path: Pa
         if HISTORY_FILE in files:
             history = json.loads((tmp_path / "artifacts" / files[HISTORY_FILE]).read_text())
             assert history["loss"] == [1.0, 0.5]
+
+
+def test_the_history_of_a_training_that_failed_is_kept_too(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "artifacts"
+    study = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    asked = study.ask(analytic.make_config)
+    assert asked is not None
+    history = {"loss": (1.0, float("nan"))}
+    study.tell(asked.number, TrialResult(asked.config, "failed", "loss is NaN", history=history))
+    open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    [trial] = optuna.load_study(storage=storage, study_name="analytic").trials
+    artifact_id = files_of(storage, trial)[HISTORY_FILE]
+    assert (folder / artifact_id).exists()
 
 
 def test_files_of_points_that_left_the_front_are_gone(storage: RDBStorage, tmp_path: Path) -> None:
