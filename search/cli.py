@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import join, quote
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +18,6 @@ from search import __version__
 from search.command import INTERRUPTED, CommandGroup, examples
 from search.console import hint, print_json, stderr_console, stdout_console
 from search.options import (
-    DEFAULT_STORAGE,
     DURATION,
     PATH,
     Count,
@@ -29,8 +28,7 @@ from search.options import (
 from search.units import format_accuracy, format_latency, format_size
 
 if TYPE_CHECKING:
-    from search.front import StudyFront
-    from search.pareto import PickRule
+    from search.picks import PickRule
     from workers.result import SizeMetric
 
 PICKS = ("knee", "accuracy", "size", "latency")
@@ -137,6 +135,7 @@ def run(
         )
     from search.front import load_front
     from search.front_table import front_to_dict, print_summary
+    from search.next_steps import say_what_next
     from search.progress import make_display
     from search.run import run_study
 
@@ -180,7 +179,7 @@ def run(
         again += ["--trials", str(trials)]
     elif report.ended_by == "target":
         again += ["--more", "50"]
-    _say_what_next(found, storage, again, report.ended_by)
+    say_what_next(found, storage, again, report.ended_by)
     if report.ended_by == "interrupt":
         sys.exit(INTERRUPTED)
 
@@ -399,40 +398,6 @@ def _measured(values: Mapping[str, Any]) -> str:
         f"{format_accuracy(values['accuracy'])}, {format_size(values['size_bytes'])}, "
         f"{format_latency(values['latency_ms'])}"
     )
-
-
-_ENDINGS = {
-    "timeout": "Time is up before all trials are done; the same command goes on.",
-    "exhausted": "There is nothing new left to try in this search space.",
-}
-
-
-def _say_what_next(front: StudyFront, storage: str, again: list[str], ended_by: str) -> None:
-    """Write the commands that people want to type after a run.
-
-    Args:
-        front: The study as it is now.
-        storage: Its database.
-        again: The command that goes on with the study, without the storage.
-        ended_by: What ended the run.
-    """
-    at = [] if storage == DEFAULT_STORAGE else ["--storage", storage]
-    commands = [
-        (["search", "front", front.study, *at], "the whole front"),
-        (["search", "dashboard", *at], "the study in a browser"),
-        (["search", "export", front.study, *at, "-o", "best.json"], "one model, to retrain it"),
-        ([*again, *at], "go on searching"),
-    ]
-    if not front.points:
-        commands = commands[-1:]
-    elif ended_by == "exhausted":
-        commands = commands[:-1]
-    hint()
-    if ended_by in _ENDINGS:
-        hint(_ENDINGS[ended_by])
-    hint("Next:")
-    for words, meaning in commands:
-        hint(f"  {join(words):<44}  {meaning}")
 
 
 def main() -> None:

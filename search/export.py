@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from search import attributes
 from search.front import find_study, read_front, reading
-from search.pareto import PickRule
+from search.picks import PickRule
 from spaces.config import TrialConfig
 from spaces.errors import ConfigError, ExportError
 from spaces.objectives import OBJECTIVES

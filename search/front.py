@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search import attributes
-from search.pareto import PickRule, ReferencePoint, hypervolume, pareto_mask, pick
+from search.pareto import ReferencePoint, hypervolume, pareto_mask
+from search.picks import PickRule, pick
 from spaces.config import ParamValue
 from spaces.errors import StudyError
 from workers.result import Limits
@@ -100,7 +101,7 @@ class StudyFront:
         return hypervolume([point.values for point in self.points], self.reference)
 
     def pick(self, rule: PickRule, limits: Limits | None = None) -> FrontPoint:
-        """Return the point that a rule picks (see ``search.pareto.pick``).
+        """Return the point that a rule picks (see ``search.picks.pick``).
 
         Raises:
             ConfigError: If the front is empty, or no point keeps the limits.

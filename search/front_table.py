@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from search.front import FrontPoint, StudyFront
-from search.pareto import PICK_RULES, PickRule
+from search.picks import PICK_RULES, PickRule
 from search.units import format_accuracy, format_latency, format_size
 from spaces.objectives import OBJECTIVES
 

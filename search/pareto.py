@@ -1,8 +1,8 @@
-"""Which points are worth keeping: Pareto front, hypervolume, and rules to pick one point.
+"""Which points are worth keeping: the Pareto front, and its hypervolume.
 
 Pure functions on arrays. Values are natural and in the order of
 ``spaces.objectives.OBJECTIVES``: accuracy (more is better), ``size_bytes`` and ``latency_ms``
-(less is better); signs are turned here and nowhere else.
+(less is better); signs are turned here, once.
 
 The hypervolume is measured in coordinates in which equal steps matter equally: the error
 ``1 - accuracy``, and the logarithms of size and latency (halving a size is worth the same at
@@ -13,25 +13,21 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import ConfigError
 from spaces.objectives import OBJECTIVES
-from workers.result import Limits
 
 Values: TypeAlias = npt.NDArray[np.float64] | Sequence[Sequence[float]]
 """Points, one a row: accuracy, size_bytes, latency_ms."""
 
-PickRule = Literal["knee", "accuracy", "size", "latency"]
-PICK_RULES: tuple[PickRule, ...] = get_args(PickRule)
-
-_SIGNS = np.array([-1.0 if o.direction == "maximize" else 1.0 for o in OBJECTIVES])
+SIGNS = np.array([-1.0 if o.direction == "maximize" else 1.0 for o in OBJECTIVES])
+"""Values times these are to be minimized, all of them."""
 
 # Where one unit of the normalized hypervolume ends: no network that labels anything comes
 # below, so that 1.0 is out of reach and numbers stay comparable for good.
@@ -39,9 +35,8 @@ _BEST_SIZE_BYTES = 1e3
 _BEST_LATENCY_MS = 1e-3
 
 # Logarithms need a floor; no model is smaller than a byte or faster than a nanosecond.
-_MIN_SIZE_BYTES = 1.0
-_MIN_LATENCY_MS = 1e-6
-_MIN_ERROR = 1e-3
+MIN_SIZE_BYTES = 1.0
+MIN_LATENCY_MS = 1e-6
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ class ReferencePoint:
 
 def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
     """Whether point ``a`` is nowhere worse than ``b`` and somewhere better."""
-    losses_a, losses_b = np.asarray(a) * _SIGNS, np.asarray(b) * _SIGNS
+    losses_a, losses_b = np.asarray(a) * SIGNS, np.asarray(b) * SIGNS
     return bool(np.all(losses_a <= losses_b) and np.any(losses_a < losses_b))
 
 
@@ -101,7 +96,7 @@ def pareto_mask(values: Values) -> npt.NDArray[np.bool_]:
 
     Takes O(n log n) steps.
     """
-    losses = _rows(values) * _SIGNS
+    losses = as_rows(values) * SIGNS
     mask = np.zeros(len(losses), dtype=bool)
     # In lexicographic order a row can only be dominated by rows before it, and the first
     # objective needs no further look. `lexsort` is stable: of equal rows the first comes first.
@@ -121,7 +116,7 @@ class Front:
 
     def __init__(self) -> None:
         self._keys: list[int] = []
-        self._losses = np.empty((len(_SIGNS), 64))  # One objective a row: compared in one go.
+        self._losses = np.empty((len(SIGNS), 64))  # One objective a row: compared in one go.
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -137,7 +132,7 @@ class Front:
     @property
     def values(self) -> npt.NDArray[np.float64]:
         """Points on the front, in the order of :attr:`keys`."""
-        natural: npt.NDArray[np.float64] = self._losses[:, : len(self)].T * _SIGNS
+        natural: npt.NDArray[np.float64] = self._losses[:, : len(self)].T * SIGNS
         return natural
 
     def add(self, key: int, values: Sequence[float]) -> tuple[bool, tuple[int, ...]]:
@@ -147,7 +142,7 @@ class Front:
             Whether it is on the front (a point equal to one on the front is not), and the keys
             of the points which left because of it.
         """
-        loss = np.asarray(values, dtype=float) * _SIGNS
+        loss = np.asarray(values, dtype=float) * SIGNS
         front = self._losses[:, : len(self)]
         if bool((front <= loss[:, None]).all(axis=0).any()):
             return False, ()
@@ -174,13 +169,13 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
     along one objective carries the area that the points so far dominate in the other two
     (Beume et al., "On the Complexity of Computing the Hypervolume Indicator", 2009).
     """
-    rows = _rows(values)
+    rows = as_rows(values)
     gains = np.column_stack(
         [
             (reference.error - (1 - rows[:, 0])) / reference.error,
-            _decades(reference.size_bytes, rows[:, 1], _MIN_SIZE_BYTES)
+            _decades(reference.size_bytes, rows[:, 1], MIN_SIZE_BYTES)
             / math.log10(reference.size_bytes / _BEST_SIZE_BYTES),
-            _decades(reference.latency_ms, rows[:, 2], _MIN_LATENCY_MS)
+            _decades(reference.latency_ms, rows[:, 2], MIN_LATENCY_MS)
             / math.log10(reference.latency_ms / _BEST_LATENCY_MS),
         ]
     )
@@ -193,50 +188,6 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
         x_next = gains[index + 1, 0] if index + 1 < len(gains) else 0.0
         volume += staircase.area * float(x - x_next)
     return volume
-
-
-def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
-    """Return the index of the point that a rule picks among those which keep the limits.
-
-    ``accuracy``, ``size`` and ``latency`` pick the best in that objective; ties go to the
-    better in the others. ``knee`` picks the best compromise: the point closest to the ideal one
-    that would be best in everything (Zeleny, "Compromise programming", 1973). It compares
-    ratios (logarithms of error, size and latency), each scaled to the range of the points which
-    keep the limits. Accuracy weighs as much as size and latency together: those two mostly rise
-    and fall as one, and would outvote it.
-
-    Args:
-        values: Points, as a rule those on a front.
-        rule: One of ``PICK_RULES``.
-        limits: What the point must keep; None for no limits.
-
-    Raises:
-        ConfigError: If there are no points, or none keeps the limits; the text says how close
-            they come.
-    """
-    if rule not in PICK_RULES:
-        raise ConfigError(f"`pick in ({', '.join(PICK_RULES)})` must hold, but got {rule!r}.")
-    rows = _rows(values)
-    if len(rows) == 0:
-        raise ConfigError("There is no point to pick: no trial is complete yet.")
-    limits = limits or Limits()
-    kept = np.flatnonzero(_kept(rows, _checks(limits)))
-    if len(kept) == 0:
-        raise ConfigError(_nothing_keeps(rows, limits))
-    losses = (rows * _SIGNS)[kept]
-    column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
-    if column is None:
-        order = np.lexsort((losses[:, 0], _squared_distances(rows[kept])))
-    else:
-        # Accuracy is the first to break a tie: it is what people regret.
-        ties = [other for other in (0, 1, 2) if other != column]
-        order = np.lexsort((losses[:, ties[1]], losses[:, ties[0]], losses[:, column]))
-    return int(kept[order[0]])
-
-
-def keeps_limits(values: Sequence[float], limits: Limits) -> bool:
-    """Whether one point keeps all limits."""
-    return bool(_kept(_rows([values]), _checks(limits))[0])
 
 
 class _Staircase:
@@ -283,7 +234,7 @@ class _Staircase:
         )
 
 
-def _rows(values: Values) -> npt.NDArray[np.float64]:
+def as_rows(values: Values) -> npt.NDArray[np.float64]:
     """Return points as a two-dimensional array, also when there are none."""
     rows = np.asarray(values, dtype=float).reshape(-1, len(OBJECTIVES))
     if np.isnan(rows).any():
@@ -296,71 +247,3 @@ def _decades(
 ) -> npt.NDArray[np.float64]:
     gained: npt.NDArray[np.float64] = math.log10(reference) - np.log10(np.maximum(values, floor))
     return gained
-
-
-def _squared_distances(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return how far each point lies from the best in everything, see :func:`pick`."""
-    logs = np.log10(
-        np.column_stack(
-            [
-                np.maximum(1 - rows[:, 0], _MIN_ERROR),
-                np.maximum(rows[:, 1], _MIN_SIZE_BYTES),
-                np.maximum(rows[:, 2], _MIN_LATENCY_MS),
-            ]
-        )
-    )
-    low = logs.min(axis=0)
-    width = logs.max(axis=0) - low
-    scaled = (logs - low) / np.where(width > 0, width, 1)
-    distances: npt.NDArray[np.float64] = scaled**2 @ np.array([0.5, 0.25, 0.25])
-    return distances
-
-
-class _Check(NamedTuple):
-    """One limit: which column must stay on which side of it."""
-
-    option: str
-    column: int
-    bound: float
-    format: Callable[[float], str]
-
-    def keeps(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        sign = _SIGNS[self.column]
-        kept: npt.NDArray[np.bool_] = rows[:, self.column] * sign <= self.bound * sign
-        return kept
-
-    def closest(self, rows: npt.NDArray[np.float64]) -> float:
-        """Return the best value of this column."""
-        return float((rows[:, self.column] * _SIGNS[self.column]).min() * _SIGNS[self.column])
-
-
-def _checks(limits: Limits) -> list[_Check]:
-    checks = [
-        ("--min-accuracy", 0, limits.min_accuracy, format_accuracy),
-        ("--max-size", 1, limits.max_size_bytes, format_size),
-        ("--max-latency", 2, limits.max_latency_ms, format_latency),
-    ]
-    return [_Check(*check) for check in checks if check[2] is not None]  # type: ignore[arg-type]
-
-
-def _kept(rows: npt.NDArray[np.float64], checks: Sequence[_Check]) -> npt.NDArray[np.bool_]:
-    mask = np.ones(len(rows), dtype=bool)
-    for check in checks:
-        mask &= check.keeps(rows)
-    return mask
-
-
-def _nothing_keeps(rows: npt.NDArray[np.float64], limits: Limits) -> str:
-    """Say for each limit how close the points come to it that keep all the others."""
-    checks = _checks(limits)
-    asked = " and ".join(f"{check.option} {check.format(check.bound)}" for check in checks)
-    closest = []
-    for check in checks:
-        others = [other for other in checks if other is not check]
-        rest = rows[_kept(rows, others)]
-        if len(rest):
-            condition = " with the rest kept" if others else ""
-            closest.append(f"{check.option} {check.format(check.closest(rest))}{condition}")
-    if not closest:
-        closest = [f"{check.option} {check.format(check.closest(rows))} alone" for check in checks]
-    return f"No point keeps {asked}. Closest: {', or '.join(closest)}."

@@ -23,7 +23,7 @@ from search.driver import RunReport
 from search.events import Progress
 from search.front import load_front
 from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
-from search.pareto import PICK_RULES
+from search.picks import PICK_RULES
 from spaces.errors import StudyError
 from workers.result import SIZE_METRICS
 

@@ -1,0 +1,42 @@
+"""What to type after a run."""
+
+from __future__ import annotations
+
+from shlex import join
+
+from search.console import hint
+from search.front import StudyFront
+from search.options import DEFAULT_STORAGE
+
+_ENDINGS = {
+    "timeout": "Time is up before all trials are done; the same command goes on.",
+    "exhausted": "There is nothing new left to try in this search space.",
+}
+
+
+def say_what_next(front: StudyFront, storage: str, again: list[str], ended_by: str) -> None:
+    """Write the commands that people want to type after a run.
+
+    Args:
+        front: The study as it is now.
+        storage: Its database.
+        again: The command that goes on with the study, without the storage.
+        ended_by: What ended the run.
+    """
+    at = [] if storage == DEFAULT_STORAGE else ["--storage", storage]
+    commands = [
+        (["search", "front", front.study, *at], "the whole front"),
+        (["search", "dashboard", *at], "the study in a browser"),
+        (["search", "export", front.study, *at, "-o", "best.json"], "one model, to retrain it"),
+        ([*again, *at], "go on searching"),
+    ]
+    if not front.points:
+        commands = commands[-1:]
+    elif ended_by == "exhausted":
+        commands = commands[:-1]
+    hint()
+    if ended_by in _ENDINGS:
+        hint(_ENDINGS[ended_by])
+    hint("Next:")
+    for words, meaning in commands:
+        hint(f"  {join(words):<44}  {meaning}")
