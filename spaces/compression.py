@@ -34,6 +34,10 @@ MIN_SPARSITY = 0.3
 
 MIN_WEIGHT_DECAY = 1e-6
 
+USUAL_LEARNING_RATE = 3e-3
+"""Where a search starts. Training lowers its rate along a cosine to zero, so that the highest
+one may be a few times what a constant rate would be."""
+
 # What TFMOT 0.8.1 does with layers, by class name: run against it, layer by layer, by
 # tests/workers_tests/test_networks.py. What is not listed (a layer of the user's own, too) is
 # never pruned, and refused by quantization-aware training.
@@ -109,7 +113,7 @@ def training_parameters(task: Task) -> tuple[Parameter, ...]:
             low,
             high,
             log=True,
-            default=min(max(1e-3, low), high),
+            default=min(max(USUAL_LEARNING_RATE, low), high),
         ),
         Parameter(
             "batch_size",
