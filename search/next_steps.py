@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from shlex import join
 
 from search.console import hint
 from search.front import StudyFront
-from search.options import DEFAULT_STORAGE
+from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
+from search.storage import masked
 
 _ENDINGS = {
     "timeout": "Time is up before all trials are done; the same command goes on.",
@@ -23,7 +25,9 @@ def say_what_next(front: StudyFront, storage: str, again: list[str], ended_by: s
         again: The command that goes on with the study, without the storage.
         ended_by: What ended the run.
     """
-    at = [] if storage == DEFAULT_STORAGE else ["--storage", storage]
+    # What stands in the environment need not be typed; a password is not for logs.
+    is_understood = storage in (DEFAULT_STORAGE, os.environ.get(STORAGE_VARIABLE))
+    at = [] if is_understood else ["--storage", masked(storage) if "://" in storage else storage]
     commands = [
         (["search", "front", front.study, *at], "the whole front"),
         (["search", "dashboard", *at], "the study in a browser"),

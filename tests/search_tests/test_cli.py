@@ -22,6 +22,7 @@ from search.cli import PICKS, SIZES, cli
 from search.driver import RunReport
 from search.events import Progress
 from search.front import load_front
+from search.next_steps import say_what_next
 from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
 from search.picks import PICK_RULES
 from spaces.errors import StudyError
@@ -388,6 +389,18 @@ def test_run_ends_with_the_front_and_what_to_type_next(run_calls: Any, tmp_path:
         f"search run fruit --study 'my fruit' --more 50 --storage {storage}",
     ):
         assert command in result.stderr
+
+
+def test_the_next_commands_tell_no_password(
+    make_study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    front = load_front("fruit", make_study(n_trials=1))
+    url = "postgresql+psycopg://me:secret@db.example/studies"
+    say_what_next(front, url, ["search", "run", "fruit"], "target")
+    assert "'postgresql+psycopg://me:***@db.example/studies'" in capsys.readouterr().err
+    monkeypatch.setenv(STORAGE_VARIABLE, url)
+    say_what_next(front, url, ["search", "run", "fruit"], "target")
+    assert "--storage" not in capsys.readouterr().err
 
 
 def test_an_interrupted_run_says_how_to_go_on(
