@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -239,11 +240,16 @@ def _converted(model: Any, weight_types: Sequence[Any] = (), **settings: Any) ->
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what converters print and log off the terminal; failures come as exceptions."""
+    """Keep what converters print, log and warn of off the terminal; failures are exceptions."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), quiet_stderr():
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            quiet_stderr(),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
             yield
     finally:
         logging.disable(before)
