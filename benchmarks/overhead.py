@@ -277,7 +277,7 @@ def main() -> None:
     parser.add_argument("--samplers", nargs="+", default=["random", "nsga2", "tpe"])
     parser.add_argument("--tune-trials", type=int, nargs="*", default=[100])
     parser.add_argument("--tune-samplers", nargs="+", default=["random", "tpe"])
-    parser.add_argument("--optuna-samplers", nargs="+", default=["random", "tpe"])
+    parser.add_argument("--optuna-samplers", nargs="*", default=["random", "tpe"])
     parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
     options = parser.parse_args()
     for name in {*options.samplers, *options.tune_samplers, *options.optuna_samplers}:
@@ -317,7 +317,10 @@ def measure_ours(table: Table, samplers: list[str], counts: list[int]) -> None:
     from workers.ray_executor import RayExecutor
 
     inline = InlineExecutor(evaluate)
-    on_ray = RayExecutor(make_evaluator, None, n_workers=N_WORKERS)
+    # Workers are replaced every few hundred trials; what that costs belongs to starting up.
+    on_ray = RayExecutor(
+        make_evaluator, None, n_workers=N_WORKERS, trials_a_worker=sum(counts) * 10
+    )
     try:
         for where, executor in (("inline", inline), ("2 Ray workers", on_ray)):
             for is_in_memory in (True, False):
