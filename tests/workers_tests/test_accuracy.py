@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +10,15 @@ import pytest
 from spaces.dataset import Split
 from spaces.errors import ConversionError
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.accuracy import tflite_accuracy
 from workers.runtime import network_input, outputs, quantize_input
 
-if TYPE_CHECKING:
-    from .conftest import Converted
+
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
 
 
 def details(dtype: Any, scale: float = 0.0, zero_point: int = 0) -> dict[str, Any]:

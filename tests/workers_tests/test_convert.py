@@ -6,7 +6,7 @@ import hashlib
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from spaces.dataset import Split
 from spaces.errors import ConversionError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.accuracy import tflite_accuracy
 from workers.convert import (
     activation_ranges,
@@ -26,8 +27,12 @@ from workers.convert import (
 from workers.runtime import load, network_input, outputs
 from workers.sizes import gzip_size
 
-if TYPE_CHECKING:
-    from .conftest import Converted
+
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
+
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from spaces.errors import DeviceError
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.devices import device_names, get_device
 
-if TYPE_CHECKING:
-    from .conftest import Converted
+
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
 
 
 @pytest.mark.parametrize("name", device_names())

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from spaces.errors import ConversionError
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.convert import float_tflite
 from workers.latency import host_latency, quick_latency_ms
 
-if TYPE_CHECKING:
-    from .conftest import Converted
+
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
 
 
 @pytest.fixture(scope="module")

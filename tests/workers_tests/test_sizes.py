@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.convert import float_tflite
 from workers.flatbuffer import count_macs
 from workers.sizes import gzip_size, ledger
 
-if TYPE_CHECKING:
-    from .conftest import Converted
+
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
 
 
 def test_gzip_sees_zeros() -> None:
