@@ -308,15 +308,20 @@ class OpenStudy:
         )
 
     def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
-        """Return the points of a result which the study has not got, by trial number."""
-        if ending.state != TrialState.COMPLETE or result.point is None:
-            return {}
-        points = {number: result.point}
+        """Return the points of a result which the study has not got, by trial number.
+
+        A scheme that cannot be converted or run is that point's failure: the other points of
+        its training count all the same.
+        """
+        points: dict[int, Point] = {}
+        if ending.state == TrialState.COMPLETE and result.point is not None:
+            points[number] = result.point
         running = self._running[number]
         hashes = {running.config.hash, *self._seen}
         for n, other in self._running.items():
             if n != number:
                 hashes |= other.hashes
+        next_number = self._n_trials
         for sibling in result.siblings:
             config = sibling.config
             if config.hash in hashes or not is_sound(sibling):
@@ -324,7 +329,8 @@ class OpenStudy:
             if not _takes(running.proposal, config):
                 continue
             hashes.add(config.hash)
-            points[self._n_trials + len(points) - 1] = sibling
+            points[next_number] = sibling
+            next_number += 1
         return points
 
     def _derived_trial(

@@ -58,5 +58,5 @@ FRUIT = Task(
     model="spaces.networks:ConvNet",
     load_data=load_fruit,
     data_help="--data: folder of class folders, or .npz; without it, generated pictures",
-    epochs=15,
+    epochs=10,
 )

@@ -337,6 +337,28 @@ class TestAskingAndTelling:
         told = study.tell(asked.number, replace(result, siblings=siblings))
         assert told.n_derived == len(siblings) - 1
 
+    def test_a_scheme_that_cannot_run_costs_its_own_point_only(
+        self, storage: InMemoryStorage
+    ) -> None:
+        study = open_study(storage, SETTINGS)
+        asked = ask(study)
+        result = evaluate(asked.config)
+        failed = replace(result, outcome="failed", point=None, reason="XNNPACK refuses it")
+        told = study.tell(asked.number, failed)
+        assert (told.outcome, told.n_derived) == ("failed", len(result.siblings))
+        parent, *derived = trials_of(storage)
+        assert parent.state is TrialState.FAIL
+        assert [t.user_attrs[attributes.DERIVED_FROM] for t in derived] == [0] * len(derived)
+        assert {t.state for t in derived} == {TrialState.COMPLETE}
+        assert (study.n_done, study.n_points) == (1, len(derived))
+        # As the next run reads it.
+        again = open_study(storage, SETTINGS)
+        assert (again.n_done, again.n_points, again.hypervolume) == (
+            study.n_done,
+            study.n_points,
+            study.hypervolume,
+        )
+
     def test_parameters_that_show_up_join_the_space(self, storage: InMemoryStorage) -> None:
         found = Parameter("filters_4", "int", 8, 64, default=8)
         beneath = Parameter("kernel_4", "int", 1, 3, conditions=(Condition("filters_4", (8,)),))
