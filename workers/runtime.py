@@ -104,8 +104,9 @@ def _quantize(
     values: npt.NDArray[np.float32], scale: float, zero_point: int, dtype: np.dtype[Any]
 ) -> Array:
     """Quantize as TFLite's own kernel does: halves are rounded away from zero."""
-    scaled = values / np.float32(scale)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + zero_point
+    # In float32, adding 0.5 would round up the largest number below 0.5 too.
+    scaled = (values / np.float32(scale)).astype(np.float64)
+    rounded = np.trunc(scaled + np.copysign(0.5, scaled)) + zero_point
     limits = np.iinfo(dtype)
     clipped: Array = np.clip(rounded, limits.min, limits.max)
     return clipped.astype(dtype)
