@@ -3,10 +3,10 @@
 One run of TensorFlow's converter gives a float32 file; ``litert-quantizer`` makes the other
 post-training schemes from it in milliseconds. Run side by side on MNIST (three blocks of plain
 or separable convolutions, both heads; 4,000 to 61,000 parameters), its files are as accurate as
-the converter's (within 0.3 %) and smaller compressed, by 1 % (float16) to 40 % (int16x8,
-separable). They are as fast, but for separable convolutions under dynamic-range, where the
-converter leaves small layers in float32 (9 us against 13). The converter remains for
-quantization-aware models and for sparsity encoding.
+the converter's (within 0.3 %) and smaller compressed, by under 1 % (float32, some float16) to
+40 % (int16x8, separable). They are as fast, but for separable convolutions under
+dynamic-range, where the converter leaves small layers in float32 (9 us against 13). The
+converter remains for quantization-aware models and for sparsity encoding.
 
 Processor time with 24,282 parameters: 0.07 s for float32, then 6 to 10 ms each for float16,
 dynamic-range and int4, 25 ms for int8 and int16x8, calibration with 200 images included.
@@ -99,9 +99,9 @@ def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: Flo
             elif scheme in DYNAMIC_BITS:
                 # Depthwise weights are few, and XNNPACK has no fast kernel for dynamically
                 # quantized depthwise convolutions: they nearly double a network's time. It has
-                # none for int4 convolutions either, which take four times as long as int8 and
-                # are worth it: they halve the file. One scale a channel was as accurate as one
-                # for each 32 weights, and smaller.
+                # none for int4 convolutions either, which run outside it: the network takes three
+                # to four times as long as with int8 ones, for a file 20 to 40 % smaller. Dense
+                # layers: one scale a channel is as accurate as one for 32 weights, and smaller.
                 for name in ("CONV_2D", "FULLY_CONNECTED"):
                     worker.add_dynamic_config(
                         regex=".*",
