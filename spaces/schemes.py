@@ -42,8 +42,9 @@ class SchemeInfo:
         trains: Whether it needs training of its own. Schemes which do not are fanned out to
             after every training.
         calibrates: Whether activation ranges are fixed with a representative dataset.
-        sparse_encoding: Whether a sparsity-encoded file of this scheme converts and runs.
-            Integer and dynamic-range files convert, and then XNNPACK refuses them.
+        sparse_encoding: Whether a sparsity-encoded file of this scheme converts and works.
+            Integer and dynamic-range files convert; then XNNPACK refuses them, or, with int16
+            activations, they run and give nonsense.
     """
 
     meaning: str
