@@ -1,67 +1,103 @@
-"""Accuracy of converted models."""
+"""Accuracy of files, and images in the number formats that files take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
-from spaces.dataset import Dataset, Split
+from spaces.dataset import Split
 from spaces.errors import ConversionError
-from spaces.schemes import QuantizationScheme
+from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.accuracy import tflite_accuracy
-from workers.convert import float_tflite, quantize_variant, representative_images
-from workers.runtime import network_input, outputs
-
-if TYPE_CHECKING:
-    from workers.evaluate import Trained
+from workers.runtime import network_input, outputs, quantize_input
 
 
 @pytest.fixture(scope="module")
-def spoiled(corner_pictures: Dataset) -> Split:
-    """Validation pictures, a third of them with a wrong label."""
-    split = corner_pictures.val
-    labels = split.labels.copy()
-    labels[::3] = (labels[::3] + 1) % 4
-    return Split(split.images, labels)
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
+
+
+def details(dtype: Any, scale: float = 0.0, zero_point: int = 0) -> dict[str, Any]:
+    """Of an input, as an interpreter tells them."""
+    return {"dtype": dtype, "quantization": (scale, zero_point)}
+
+
+class TestQuantizeInput:
+    def test_pixels_reach_both_ends(self) -> None:
+        images = np.array([0, 1, 128, 254, 255], np.uint8)
+        found = quantize_input(images, details(np.int8, 1 / 255, -128))
+        np.testing.assert_array_equal(found, [-128, -127, 0, 126, 127])
+        assert found.dtype == np.int8
+
+    def test_halves_go_away_from_zero(self) -> None:
+        images = np.array([-1.25, -0.75, -0.25, 0.25, 0.75, 1.25], np.float32)
+        found = quantize_input(images, details(np.int8, 0.5, 10))
+        np.testing.assert_array_equal(found, [7, 8, 9, 11, 12, 13])
+
+    def test_what_does_not_fit_is_clipped(self) -> None:
+        images = np.array([-1000, 1000], np.float32)
+        found = quantize_input(images, details(np.int8, 0.5, 10))
+        np.testing.assert_array_equal(found, [-128, 127])
+
+    def test_pixels_and_the_same_floats_agree(self) -> None:
+        images = np.arange(256, dtype=np.uint8)
+        for wanted in (details(np.int8, 0.0041, -128), details(np.int16, 1 / 32767)):
+            np.testing.assert_array_equal(
+                quantize_input(images, wanted), quantize_input(network_input(images), wanted)
+            )
+
+    def test_float_inputs_take_images_as_networks_do(self) -> None:
+        pixels = quantize_input(np.array([0, 51, 255], np.uint8), details(np.float32))
+        np.testing.assert_allclose(pixels, [0, 0.2, 1])
+        floats = np.array([-3, 0.5], np.float32)
+        np.testing.assert_array_equal(quantize_input(floats, details(np.float32)), floats)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("batch_size", [1, 100, 1000])
-def test_it_is_the_fraction_that_keras_labels_rightly(
-    trained: Trained, float_model: bytes, spoiled: Split, batch_size: int
-) -> None:
-    found = trained.model.predict(network_input(spoiled.images), verbose=0).argmax(axis=1)
-    expected = float(np.mean(found == spoiled.labels))
-    assert 0.5 < expected < 0.8
-    assert tflite_accuracy(float_model, spoiled, batch_size) == pytest.approx(expected, abs=1e-9)
+class TestAccuracy:
+    @pytest.mark.parametrize("scheme", POST_TRAINING_SCHEMES)
+    def test_is_the_fraction_of_right_labels(
+        self, converted: Converted, scheme: QuantizationScheme
+    ) -> None:
+        tflite = converted.files[scheme]
+        guesses = outputs(tflite, converted.val.images).argmax(axis=1)
+        right = Split(converted.val.images, guesses)
+        assert tflite_accuracy(tflite, right) == 1
+        labels = guesses.copy()
+        labels[:50] = (labels[:50] + 1) % 4
+        assert tflite_accuracy(tflite, Split(converted.val.images, labels)) == 0.8
+
+    @pytest.mark.parametrize("scheme", POST_TRAINING_SCHEMES)
+    @pytest.mark.parametrize("batch_size", [1, 7, 250, 1000])
+    def test_does_not_depend_on_the_batch(
+        self, converted: Converted, scheme: QuantizationScheme, batch_size: int
+    ) -> None:
+        tflite = converted.files[scheme]
+        expected = tflite_accuracy(tflite, converted.val)
+        assert tflite_accuracy(tflite, converted.val, batch_size) == expected
+
+    @pytest.mark.parametrize("scheme", POST_TRAINING_SCHEMES)
+    def test_is_the_same_for_pixels_and_floats(
+        self, converted: Converted, scheme: QuantizationScheme
+    ) -> None:
+        floats = Split(network_input(converted.val.images), converted.val.labels)
+        tflite = converted.files[scheme]
+        assert tflite_accuracy(tflite, floats) == tflite_accuracy(tflite, converted.val)
+
+    def test_outputs_that_are_not_finite_are_wrong(self, converted: Converted) -> None:
+        images = network_input(converted.val.images).copy()
+        images[:25] = np.nan
+        labels = outputs(converted.float_model, converted.val.images).argmax(axis=1)
+        labels[:25] = 0  # What argmax says of NaN.
+        assert tflite_accuracy(converted.float_model, Split(images, labels)) == 0.9
 
 
-@pytest.mark.slow
-def test_integer_outputs_are_labels_too(
-    float_model: bytes, corner_pictures: Dataset, spoiled: Split
-) -> None:
-    images = representative_images(corner_pictures.train, seed=0, n=100)
-    for scheme in (QuantizationScheme.INT8, QuantizationScheme.INT16X8):
-        tflite = quantize_variant(float_model, scheme, images)
-        assert tflite_accuracy(tflite, spoiled) == pytest.approx(2 / 3, abs=0.05)
-
-
-def test_an_output_that_is_no_number_is_wrong_whatever_the_label(keras: Any) -> None:
-    layers = keras.layers
-    model = keras.Sequential([layers.Input((1, 2, 1)), layers.Flatten(), layers.Dense(2)])
-    # Of dark pictures it says class 1. Light ones give [0, inf - inf].
-    model.set_weights([np.float32([[0, 1e38], [0, -1e38]]), np.float32([0, 1])])
-    tflite = float_tflite(model)
-    images = np.zeros((100, 1, 2, 1), np.float32)
-    images[30:] = 1e38
-    assert np.isnan(outputs(tflite, images)[30:, 1]).all()
-    labels = np.ones(100, dtype=np.int64)
-    assert tflite_accuracy(tflite, Split(images, labels)) == 0.3
-    assert tflite_accuracy(tflite, Split(images, 1 - labels)) == 0
-
-
-def test_what_does_not_run_has_no_accuracy(corner_pictures: Dataset) -> None:
-    with pytest.raises(ConversionError):
-        tflite_accuracy(b"no model", corner_pictures.val)
+def test_what_is_no_model_is_refused_in_one_line() -> None:
+    split = Split(np.zeros((2, 4, 4, 1), np.uint8), np.zeros(2, np.int64))
+    with pytest.raises(ConversionError, match="LiteRT cannot run the model") as caught:
+        tflite_accuracy(b"no model", split)
+    assert "\n" not in str(caught.value)

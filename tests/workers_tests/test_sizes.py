@@ -1,59 +1,118 @@
-"""Sizes of converted models."""
+"""Sizes and arithmetic of networks small enough to count by hand."""
 
 from __future__ import annotations
 
-import gzip
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.workers_tests import corners
+from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.convert import float_tflite
 from workers.flatbuffer import count_macs
-from workers.prune import mask_smallest
-from workers.result import Ledger
 from workers.sizes import gzip_size, ledger
 
 
-def test_gzip_is_deterministic_and_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    content = np.random.default_rng(0).integers(0, 20, 10_000).astype(np.uint8).tobytes()
-    size = gzip_size(content)
-    monkeypatch.setattr("time.time", lambda: 2e9)
-    assert gzip_size(content) == size
-    assert size == len(gzip.compress(content, 9, mtime=0))
-    assert 0 < size < len(content)
-    assert gzip_size(bytes(10_000)) < 100
+@pytest.fixture(scope="module")
+def converted() -> Converted:
+    """The network of all these tests and its files."""
+    return convert_trained_network()
+
+
+def test_gzip_sees_zeros() -> None:
+    weights = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    pruned = np.where(np.abs(weights) < 1.5, 0, weights).astype(np.float32)
+    assert len(weights.tobytes()) == len(pruned.tobytes())
+    assert gzip_size(pruned.tobytes()) < 0.5 * gzip_size(weights.tobytes())
 
 
 @pytest.mark.slow
-def test_the_ledger_counts_parameters_and_those_that_are_left(hypermodel: Any) -> None:
-    from workers.evaluate import build
-
-    model, _ = build(hypermodel, corners.make_config())
-    # Convolutions without bias, normalizations of 4 values a filter, two dense layers.
-    kernels = 9 * 8, 9 * 8 * 16, 256 * 16, 16 * 4
-    n_params = sum(kernels) + 4 * 8 + 4 * 16 + 16 + 4
-    assert model.count_params() == n_params
-    model.set_weights(
-        [np.full(w.shape, 0.5) + np.arange(w.size).reshape(w.shape) for w in model.get_weights()]
+class TestMacs:
+    @pytest.mark.parametrize(
+        ("layer", "arguments", "macs"),
+        [
+            # Output positions x weights a position.
+            ("Conv2D", {"filters": 5, "kernel_size": 3, "padding": "same"}, 64 * 9 * 2 * 5),
+            ("Conv2D", {"filters": 5, "kernel_size": 3}, 36 * 9 * 2 * 5),
+            (
+                "Conv2D",
+                {"filters": 5, "kernel_size": 3, "strides": 2, "padding": "same"},
+                16 * 9 * 2 * 5,
+            ),
+            ("DepthwiseConv2D", {"kernel_size": 3, "padding": "same"}, 64 * 9 * 2),
+            # Depthwise, then 1x1.
+            (
+                "SeparableConv2D",
+                {"filters": 5, "kernel_size": 3, "padding": "same"},
+                64 * 9 * 2 + 64 * 2 * 5,
+            ),
+            ("Conv2DTranspose", {"filters": 5, "kernel_size": 2, "strides": 2}, 64 * 4 * 2 * 5),
+            ("MaxPooling2D", {}, 0),
+        ],
     )
-    dense = float_tflite(model)
-    full = ledger(dense, model, None)
-    assert (full.n_params, full.n_nonzero) == (n_params, n_params)
-    mask_smallest(model, 0.75)
-    masked = float_tflite(model)
-    sizes = ledger(masked, model, b"x" * 77)
-    assert sizes.n_params == n_params
-    assert sizes.n_nonzero == n_params - sum(kernels) * 3 // 4
-    assert sizes.tflite_bytes == len(masked) == len(dense)
-    assert sizes.gzip_bytes == gzip_size(masked) < full.gzip_bytes
-    assert sizes.sparse_bytes == 77
-    assert sizes.macs == full.macs == count_macs(dense)
+    def test_of_one_layer(
+        self, converted: Converted, layer: str, arguments: dict[str, Any], macs: int
+    ) -> None:
+        keras = converted.keras
+        model = keras.Sequential(
+            [keras.Input((8, 8, 2)), getattr(keras.layers, layer)(**arguments)]
+        )
+        assert count_macs(float_tflite(model)) == macs
+
+    def test_of_a_dense_head(self, converted: Converted) -> None:
+        layers = converted.keras.layers
+        model = converted.keras.Sequential(
+            [
+                converted.keras.Input((8, 8, 2)),
+                layers.Flatten(),
+                layers.Dense(10),
+                layers.Dense(3, activation="softmax"),
+            ]
+        )
+        assert count_macs(float_tflite(model)) == 128 * 10 + 10 * 3
+
+    @pytest.mark.parametrize("scheme", POST_TRAINING_SCHEMES)
+    def test_do_not_depend_on_the_scheme(
+        self, converted: Converted, scheme: QuantizationScheme
+    ) -> None:
+        by_hand = 144 * 9 * 16 + 144 * 9 * 16 + 144 * 16 * 16 + 6 * 6 * 16 * 32 + 32 * 4
+        assert count_macs(converted.files[scheme]) == by_hand
 
 
-@pytest.mark.parametrize(("sparse_bytes", "expected"), [(None, 1000), (400, 400), (1200, 1000)])
-def test_the_metric_picks_the_size(sparse_bytes: int | None, expected: int) -> None:
-    sizes = Ledger(1000, 600, sparse_bytes, 10, 5, 100)
-    assert sizes.size_bytes("gzip") == 600
-    assert sizes.size_bytes("tflite") == expected
+@pytest.mark.slow
+class TestLedger:
+    def test_counts_parameters_and_those_that_are_not_zero(self, converted: Converted) -> None:
+        layers = converted.keras.layers
+        model = converted.keras.Sequential(
+            [
+                converted.keras.Input((4, 4, 1)),
+                layers.Conv2D(2, 3, use_bias=False),
+                layers.BatchNormalization(),
+                layers.Flatten(),
+                layers.Dense(3, bias_initializer="ones"),
+            ]
+        )
+        kernel = np.ones((3, 3, 1, 2))
+        kernel[0] = 0  # 6 of 18.
+        model.layers[0].set_weights([kernel])
+        sizes = ledger(float_tflite(model), model, None)
+        # Convolution, normalization (scale, offset, mean, variance), dense.
+        assert sizes.n_params == 18 + 4 * 2 + (8 * 3 + 3)
+        # Offset and mean of normalization start at zero.
+        assert sizes.n_nonzero == 12 + 2 * 2 + (8 * 3 + 3)
+
+    def test_holds_every_size(self, converted: Converted) -> None:
+        tflite = converted.files[QuantizationScheme.INT8]
+        sizes = ledger(tflite, converted.model, sparse=b"12345")
+        assert sizes.tflite_bytes == len(tflite)
+        assert sizes.gzip_bytes == gzip_size(tflite) < len(tflite)
+        assert sizes.sparse_bytes == 5
+        assert sizes.size_bytes("gzip") == sizes.gzip_bytes
+        assert sizes.size_bytes("tflite") == 5
+
+    def test_without_a_sparse_file(self, converted: Converted) -> None:
+        tflite = converted.files[QuantizationScheme.INT8]
+        sizes = ledger(tflite, converted.model, sparse=None)
+        assert sizes.sparse_bytes is None
+        assert sizes.size_bytes("tflite") == len(tflite)
