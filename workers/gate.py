@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spaces.config import PruningConfig
 from spaces.errors import ConversionError
-from spaces.schemes import QuantizationScheme
+from spaces.schemes import SCHEMES, QuantizationScheme
 from workers.result import EvaluateRequest, SizeMetric
 
 if TYPE_CHECKING:
@@ -64,29 +65,37 @@ def check_gate(
     from workers.prune import mask_smallest
 
     config = request.config
-    if config.pruning.is_active:
-        mask_smallest(model, config.pruning.final_sparsity)
     # Quantization-aware training ends in the same format as full-integer quantization.
     scheme = config.quantization
     if scheme is QuantizationScheme.QAT_INT8:
         scheme = QuantizationScheme.INT8
+
     try:
         tflite = quantize_variant(float_tflite(model), scheme, representative_images)
         latency_ms = device.measure(tflite).median_ms
+        if config.pruning.is_active:
+            # For the size only: masked at random, a narrow network may be one that no runtime
+            # takes, where a trained one is not.
+            mask_smallest(model, config.pruning.final_sparsity)
+            tflite = quantize_variant(float_tflite(model), scheme, representative_images)
     except ConversionError as error:
         return Gate(None, None, f"cannot be converted: {error}")
-    size_bytes = _predicted_size(tflite, request.size_metric, config.pruning.final_sparsity)
+    size_bytes = _predicted_size(tflite, request.size_metric, scheme, config.pruning)
     return Gate(size_bytes, latency_ms, _broken_limit(request, size_bytes, latency_ms))
 
 
-def _predicted_size(tflite: bytes, metric: SizeMetric, sparsity: float) -> float:
+def _predicted_size(
+    tflite: bytes, metric: SizeMetric, scheme: QuantizationScheme, pruning: PruningConfig
+) -> float:
     """Return the size by ``metric``, from below where only training can tell."""
     from workers.sizes import gzip_size
 
     if metric == "gzip":
         return float(gzip_size(tflite))
-    # Sparse encoding may shrink the file at most by what is zero.
-    return len(tflite) * (1.0 - sparsity)
+    if not SCHEMES[scheme].sparse_encoding:
+        return float(len(tflite))
+    # Sparse encoding shrinks the file by what is zero, at most.
+    return len(tflite) * (1.0 - pruning.final_sparsity)
 
 
 def _broken_limit(request: EvaluateRequest, size_bytes: float, latency_ms: float) -> str:
