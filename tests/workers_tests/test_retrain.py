@@ -1,0 +1,208 @@
+"""Retraining an exported configuration: the files of deployment, and what they promise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from spaces.config import PruningConfig, TrainingConfig, TrialConfig
+from spaces.dataset import Dataset
+from spaces.errors import DataError
+from spaces.registry import resolve_task
+from spaces.schemes import QuantizationScheme
+from spaces.task import DataRequest, no_progress
+from workers.accuracy import tflite_accuracy
+from workers.evaluate import TrialEvaluator
+from workers.prune import achieved_sparsity
+from workers.result import EvaluateRequest, Point
+from workers.retrain import KERAS_NAME, LABELS_NAME, METRICS_NAME, TFLITE_NAME, retrain_job
+from workers.runtime import network_input, outputs
+
+pytestmark = pytest.mark.slow
+
+S = QuantizationScheme
+
+
+class Exported(NamedTuple):
+    """A trial, what ``search export`` writes of it, and its data."""
+
+    point: Point
+    content: dict[str, Any]
+    dataset: Dataset
+
+
+def export(ref: str, dataset: Dataset, scheme: QuantizationScheme) -> Exported:
+    """Evaluate a pruned trial and export it."""
+    config = TrialConfig(
+        task=ref,
+        data_fingerprint=dataset.fingerprint,
+        hyperparameters=(("units", 16),),
+        training=TrainingConfig(0.01, batch_size=32, epochs=3, qat_epochs=1),
+        pruning=PruningConfig("polynomial", 0.5, 0.2, 0.7),
+        quantization=scheme,
+    )
+    result = TrialEvaluator(ref, dataset)(EvaluateRequest(config, fan_out=False))
+    assert result.point is not None, result.reason
+    content = {
+        "study": "corners",
+        "trial": 7,
+        "config": config.to_dict(),
+        "data_path": None,
+        "size_metric": "gzip",
+        "device": "host",
+        "measured": {
+            "accuracy": result.point.accuracy,
+            "tflite_sha256": result.point.tflite_sha256,
+        },
+    }
+    # What was exported is read back from a file.
+    return Exported(result.point, json.loads(json.dumps(content)), dataset)
+
+
+@pytest.fixture(scope="module")
+def task_ref(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("task") / "corners.py"
+    shutil.copy(Path(__file__).with_name("corners_task.py"), path)
+    return f"{path}:TASK"
+
+
+@pytest.fixture(scope="module")
+def dataset(task_ref: str, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    request = DataRequest(None, tmp_path_factory.mktemp("data"))
+    return resolve_task(task_ref).load_data(request)
+
+
+@pytest.fixture(scope="module")
+def exported(task_ref: str, dataset: Dataset) -> Exported:
+    return export(task_ref, dataset, S.INT8)
+
+
+def retrain(
+    exported: Exported, folder: Path, epochs: int | None = None, data: Path | None = None
+) -> dict[str, Any]:
+    out_dir = folder / "out"
+    out_dir.mkdir()
+    return retrain_job(
+        no_progress,
+        export=exported.content,
+        out_dir=str(out_dir),
+        epochs=epochs,
+        data=None if data is None else str(data),
+        cache_dir=str(folder / "cache"),
+    )
+
+
+@pytest.mark.parametrize("scheme", [S.INT8, S.QAT_INT8])
+def test_it_gives_the_model_of_the_trial(
+    task_ref: str,
+    dataset: Dataset,
+    exported: Exported,
+    tmp_path: Path,
+    scheme: QuantizationScheme,
+) -> None:
+    if scheme is not S.INT8:
+        exported = export(task_ref, dataset, scheme)
+    metrics = retrain(exported, tmp_path)
+    assert metrics["identical_to_trial"] is True
+    assert metrics["same_data"] is True
+    assert (tmp_path / "out" / TFLITE_NAME).read_bytes() == exported.point.tflite
+    measured = metrics["measured"]
+    assert measured["accuracy"] == exported.point.accuracy
+    assert measured["size_bytes"] == exported.point.size_bytes
+    assert measured["tflite_sha256"] == exported.point.tflite_sha256
+    assert metrics["sparsity"]["overall"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_it_leaves_what_deployment_needs(keras: Any, exported: Exported, tmp_path: Path) -> None:
+    metrics = retrain(exported, tmp_path)
+    out_dir = tmp_path / "out"
+    names = {TFLITE_NAME, KERAS_NAME, LABELS_NAME, METRICS_NAME}
+    assert {path.name for path in out_dir.iterdir()} == names
+    labels = (out_dir / LABELS_NAME).read_text()
+    assert labels == "top left\ntop right\nbottom left\nbottom right\n"
+    assert json.loads((out_dir / METRICS_NAME).read_text()) == metrics
+    tflite = (out_dir / TFLITE_NAME).read_bytes()
+    assert metrics["measured"]["tflite_sha256"] == hashlib.sha256(tflite).hexdigest()
+    # The Keras file is the network before quantization.
+    split = exported.dataset.test
+    model = keras.models.load_model(out_dir / KERAS_NAME)
+    scores = model.predict(network_input(split.images), verbose=0)
+    assert (scores.argmax(1) == split.labels).mean() == pytest.approx(
+        metrics["test"]["accuracy_float32"], abs=1e-9
+    )
+    agree = scores.argmax(1) == outputs(tflite, split.images).argmax(1)
+    assert agree.mean() > 0.9
+    assert achieved_sparsity(model) == pytest.approx(metrics["sparsity"])
+
+
+def test_metrics_say_what_was_promised_and_what_came_out(
+    exported: Exported, tmp_path: Path
+) -> None:
+    metrics = retrain(exported, tmp_path)
+    assert (metrics["study"], metrics["trial"]) == ("corners", 7)
+    assert metrics["data"] == "corners"
+    assert metrics["generated_pictures"] is False
+    assert metrics["promised"] == exported.content["measured"]
+    test = exported.dataset.test
+    assert metrics["test"]["images"] == len(test)
+    assert metrics["test"]["accuracy"] == tflite_accuracy(exported.point.tflite, test)
+    assert metrics["epochs"] == 3
+    assert {len(values) for values in metrics["history"].values()} == {3}
+    assert metrics["ledger"]["gzip_bytes"] == metrics["measured"]["size_bytes"]
+    assert metrics["latency"]["device"] == "host"
+    assert TrialConfig.from_dict(metrics["config"]) == exported.point.config
+
+
+def test_other_epochs_give_another_model(exported: Exported, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    out_dir = tmp_path / "out"
+    out_dir.mkdir()
+    metrics = retrain_job(
+        lambda *event: seen.append(event),
+        export=exported.content,
+        out_dir=str(out_dir),
+        epochs=5,
+        data=None,
+        cache_dir=str(tmp_path),
+    )
+    assert metrics["identical_to_trial"] is False
+    assert metrics["same_data"] is True
+    assert metrics["epochs"] == 5
+    config = exported.point.config
+    expected = replace(config, training=replace(config.training, epochs=5))
+    assert TrialConfig.from_dict(metrics["config"]) == expected
+    assert metrics["measured"]["tflite_sha256"] != exported.point.tflite_sha256
+    # Pruning follows its schedule over the new number of epochs.
+    assert metrics["sparsity"]["overall"] == pytest.approx(0.5, abs=0.02)
+    assert [event for event in seen if event[0] == "training"] == [
+        ("training", epoch, 5) for epoch in range(1, 6)
+    ]
+    assert seen[-1] == ("measuring", 1, 1)
+
+
+def test_data_that_changed_unasked_is_refused(exported: Exported, tmp_path: Path) -> None:
+    changed = tmp_path / "seed.txt"
+    changed.write_text("1")
+    content = {**exported.content, "data_path": str(changed)}
+    with pytest.raises(DataError, match="must be what the trial was trained on") as error:
+        retrain(exported._replace(content=content), tmp_path)
+    assert exported.dataset.fingerprint in str(error.value)
+    assert "--data" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_other_data_that_was_named_is_trained_on(exported: Exported, tmp_path: Path) -> None:
+    other = tmp_path / "seed.txt"
+    other.write_text("1")
+    metrics = retrain(exported, tmp_path, data=other)
+    assert metrics["same_data"] is False
+    assert metrics["identical_to_trial"] is False
+    assert metrics["config"]["data_fingerprint"] != exported.dataset.fingerprint
+    assert metrics["measured"]["accuracy"] > 0.8
