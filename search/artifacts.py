@@ -34,14 +34,15 @@ class ArtifactKeeper:
 
     Args:
         folder: Folder of the artifact store; made when the first file comes.
-        study_name: Names of its files start with its hash: several studies share a folder.
+        owner: Database and study; names of the files start with its hash, as several studies
+            share a folder.
     """
 
-    def __init__(self, folder: Path, study_name: str) -> None:
+    def __init__(self, folder: Path, owner: str) -> None:
         self._folder = folder
         self._store = FileSystemArtifactStore(folder)
         # The dashboard takes hexadecimal digits and dashes only.
-        self._prefix = hashlib.sha256(study_name.encode()).hexdigest()[:12] + "-"
+        self._prefix = hashlib.sha256(owner.encode()).hexdigest()[:12] + "-"
 
     def write(self, file_name: str, content: bytes) -> dict[str, str]:
         """Write a file; return the system attribute that makes it a trial's.

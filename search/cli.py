@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,6 +24,7 @@ from search.options import (
     json_option,
     limit_options,
     storage_option,
+    typed_options,
 )
 from search.units import format_accuracy, format_latency, format_size
 
@@ -92,7 +93,9 @@ def cli() -> None:
 )
 @limit_options("Only models count that")
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="tpe", help="Who picks trials.")
-@click.option("--timeout", type=DURATION, help="Start no trial after this time, such as 30m.")
+@click.option(
+    "--timeout", type=DURATION, help="Ask for no new trial after this time, such as 30m."
+)
 @click.option(
     "--seed",
     type=Count(0),
@@ -170,11 +173,8 @@ def run(
         print_json(front_to_dict(found))
     else:
         print_summary(stdout_console(), found)
-    again = ["search", "run", task]
-    if study is not None:
-        again += ["--study", study]
-    if data is not None:
-        again += ["--data", str(data)]
+    typed = typed_options(leave_out=("trials", "more", "storage", "as_json"))
+    again = ["search", "run", task, *typed]
     if report.ended_by in ("interrupt", "timeout") and trials is not None:
         again += ["--trials", str(trials)]
     elif report.ended_by == "target":
@@ -342,7 +342,12 @@ def export(
         return
     write_export(content, output, force=force)
     hint(f"{output}: trial {content['trial']}, {_measured(content['measured'])}")
-    hint(f"Train it in full: search retrain {quote(str(output))} -o {quote(output.stem)}")
+    from spaces.registry import is_builtin
+
+    words = ["search", "retrain", str(output), "-o", output.stem]
+    if not is_builtin(content["task"]):
+        words += ["--task", content["task"]]
+    hint(f"Train it in full: {join(words)}")
 
 
 @cli.command(
@@ -355,6 +360,7 @@ def export(
 @click.option("-o", "--output", required=True, type=PATH, help="Folder for what is deployed.")
 @click.option("--epochs", type=Count(), show_default="the trial's", help="Epochs of training.")
 @click.option("--data", type=PATH, show_default="the trial's", help="Data to train on.")
+@click.option("--task", help="The task, where it is code of your own: a file runs none unasked.")
 @click.option("--force", is_flag=True, help="Overwrite the files of an earlier retraining.")
 @json_option
 def retrain(
@@ -362,6 +368,7 @@ def retrain(
     output: Path,
     epochs: int | None,
     data: Path | None,
+    task: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -381,6 +388,7 @@ def retrain(
             output,
             epochs=epochs,
             data=data,
+            task=task,
             force=force,
             progress=display.prepare,
         )

@@ -17,12 +17,15 @@ from search.interrupts import Interrupts
 from search.settings import RunSettings
 from search.study import Asked, MakeConfig, OpenStudy, Told
 from search.units import format_accuracy, format_latency, format_size
-from spaces.errors import WorkersLostError
+from spaces.errors import TrialFailedError, WorkersLostError
 from workers.executor import Executor, Finished, Lost, Outcome
 from workers.result import EvaluateRequest
 
 N_QUEUED = 1
 """Trials beyond one a worker: the next one is there when a worker gets free."""
+
+MAX_FAILURES_FROM_THE_START = 10
+"""Trials that may fail, each with a reason of its own, before any has worked."""
 
 _WAIT_S = 1.0
 
@@ -55,6 +58,7 @@ class _State:
     done_at_start: int
     last: str = ""
     losses_in_a_row: int = 0
+    failures_from_the_start: int | None = 0  # None once a trial has worked.
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     interrupts: Interrupts = field(default_factory=Interrupts)
 
@@ -182,8 +186,24 @@ class Driver:
             self._state.losses_in_a_row = 0
             told = self._study.tell(ticket.asked.number, outcome.result)
             self._update(_line(told))
+            self._check_failures(told)
         else:
             self._take_loss(ticket, outcome)
+
+    def _check_failures(self, told: Told) -> None:
+        """End a run in which nothing works: that is the task's fault, not the trials'."""
+        state = self._state
+        if state.failures_from_the_start is None:
+            return
+        if told.outcome != "failed" or told.n_derived:
+            state.failures_from_the_start = None
+            return
+        state.failures_from_the_start += 1
+        if state.failures_from_the_start >= MAX_FAILURES_FROM_THE_START:
+            raise TrialFailedError(
+                f"The first {state.failures_from_the_start} trials all failed. The last one: "
+                f"{told.reason}"
+            )
 
     def _take_loss(self, ticket: _Ticket, loss: Lost) -> None:
         """Try a trial again whose worker died; once, as a trial may be what kills workers."""

@@ -13,6 +13,7 @@ from search import attributes
 from search.constraints import constraint_values
 from search.records import Ending
 from spaces.config import TrialConfig
+from spaces.schemes import SCHEMES
 from workers.result import Limits, Point, TrialResult
 
 
@@ -66,7 +67,7 @@ def point_ending(point: Point, result: TrialResult, limits: Limits) -> Ending:
         TrialState.COMPLETE,
         values=(float(accuracy), float(size_bytes), float(latency_ms)),
         user_attrs={
-            **_run_attrs(result),
+            **_run_attrs(result, point.config),
             attributes.OUTCOME: "complete",
             attributes.LEDGER: asdict(point.ledger),
             attributes.LATENCY: asdict(point.latency),
@@ -134,10 +135,23 @@ def _flaw(point: Point) -> str | None:
     return None
 
 
-def _run_attrs(result: TrialResult) -> dict[str, Any]:
+def _run_attrs(result: TrialResult, config: TrialConfig | None = None) -> dict[str, Any]:
+    """Return what is known of how a result came about.
+
+    Args:
+        result: Of a trial.
+        config: Of one of its points, if it is not the trial's own. A point that is derived
+            from a quantization-aware training was converted before that began.
+    """
+    epochs_trained = result.epochs_trained
+    seconds = dict(result.seconds)
+    scheme = result.config.quantization
+    if config is not None and config.quantization is not scheme and SCHEMES[scheme].trains:
+        epochs_trained -= config.training.qat_epochs
+        seconds.pop("qat", None)
     attrs: dict[str, Any] = {
-        attributes.EPOCHS_TRAINED: result.epochs_trained,
-        attributes.SECONDS: {name: round(s, 4) for name, s in result.seconds.items()},
+        attributes.EPOCHS_TRAINED: epochs_trained,
+        attributes.SECONDS: {name: round(s, 4) for name, s in seconds.items()},
         attributes.VERSIONS: dict(result.versions),
         attributes.WORKER: result.worker,
     }

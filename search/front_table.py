@@ -48,7 +48,7 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     for line in _header(front):
         console.print(line, markup=False)
     if not front.points:
-        console.print("No point yet: no trial is complete.")
+        console.print(_why_empty(front))
         return
     points = front.points if show_all else _selection(front)
     console.print(_table(points))
@@ -59,11 +59,18 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     console.print(f"Trials: {', '.join(trials)}", markup=False)
 
 
+def _why_empty(front: StudyFront) -> str:
+    if front.n_points == 0:
+        return "No point yet: no trial is complete."
+    return f"No point yet: none of the {front.n_points:,} models measured keeps the limits."
+
+
 def print_summary(console: Console, front: StudyFront) -> None:
     """Print the points that people ask for first: best, knee, smallest, fastest."""
     for line in _header(front):
         console.print(line, markup=False)
     if not front.points:
+        console.print(_why_empty(front))
         return
     chosen = {rule: front.pick(rule) for rule in PICK_NAMES}
     points = list(dict.fromkeys(point.trial for point in chosen.values()))

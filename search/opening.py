@@ -20,7 +20,14 @@ from search.records import MemoryRecorder, Recorder
 from search.rows import RowRecorder
 from search.samplers import Mirror, make_sampler, sampler_seed
 from search.settings import StudySettings
-from search.storage import artifacts_dir, open_storage, storage_errors, storage_url
+from search.storage import (
+    artifacts_dir,
+    masked,
+    open_storage,
+    sqlite_path,
+    storage_errors,
+    storage_url,
+)
 from search.study import OpenStudy
 from search.study_note import note_attrs
 from spaces.errors import StudyError
@@ -85,7 +92,11 @@ def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[Open
     database = open_storage(url)
     try:
         with study_lock(url, database.engine, settings.name):
-            artifacts = ArtifactKeeper(artifacts_dir(url), settings.name)
+            # Several databases may share a folder, and so the store: what one study has left
+            # behind must not be mistaken for another's.
+            path = sqlite_path(url)
+            owner = f"{path.name if path else masked(url)}/{settings.name}"
+            artifacts = ArtifactKeeper(artifacts_dir(url), owner)
             yield open_study(database, settings, artifacts)
     finally:
         database.remove_session()
@@ -235,8 +246,8 @@ def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -
         was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
         wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
         raise StudyError(
-            f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Use "
-            f"--study NEW_NAME to start a new study."
+            f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Ask "
+            f"for the same again, or use --study NEW_NAME to start a new study."
         )
 
 

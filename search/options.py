@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from search.units import parse_accuracy, parse_duration, parse_latency, parse_size
 from spaces.errors import ConfigError
@@ -23,11 +24,17 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # Generic in new cli
     Args:
         name: What ``--help`` shows in its place.
         parse: Turns the text into a number, or raises ``ConfigError``.
+        unit: Of the number, as ``parse`` reads it.
     """
 
-    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+    def __init__(self, name: str, parse: Callable[[str], float], unit: str = "") -> None:
         self.name = name
         self._parse = parse
+        self._unit = unit
+
+    def format(self, number: float) -> str:
+        """Return a text that :meth:`convert` turns into the number again."""
+        return f"{number:.12g}{self._unit}"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -70,11 +77,32 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-SIZE = Quantity("size", parse_size)
-LATENCY = Quantity("time", parse_latency)
-DURATION = Quantity("time", parse_duration)
+SIZE = Quantity("size", parse_size, "B")
+LATENCY = Quantity("time", parse_latency, "ms")
+DURATION = Quantity("time", parse_duration, "s")
 ACCURACY = Quantity("fraction", parse_accuracy)
 PATH = click.Path(path_type=Path)
+
+
+def typed_options(leave_out: Container[str]) -> list[str]:
+    """Return the options of the current command that were typed, as words of a command line.
+
+    Args:
+        leave_out: Names of options that are not to be typed again.
+    """
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        name = str(option.name)
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not isinstance(option, click.Option) or name in leave_out or not is_typed:
+            continue
+        words.append(max(option.opts, key=len))
+        if not option.is_flag:
+            value = context.params[name]
+            kind = option.type
+            words.append(kind.format(value) if isinstance(kind, Quantity) else str(value))
+    return words
 
 
 def storage_option(function: _Function) -> _Function:

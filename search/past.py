@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ class Past:
     retries: list[tuple[int, dict[str, ParamValue]]] = field(default_factory=list)
 
 
-def read_past(trials: Iterable[FrozenTrial], limits: Limits) -> Past:
+def read_past(trials: Sequence[FrozenTrial], limits: Limits) -> Past:
     """Return what a study holds.
 
     Args:
@@ -59,9 +59,17 @@ def read_past(trials: Iterable[FrozenTrial], limits: Limits) -> Past:
             interrupted.append(trial)
         elif trial.state.is_finished():
             _read_ended(past, trial, limits)
+    # A retry may differ where the space has grown since, so hashes alone do not tell.
+    replaced = {
+        trial.user_attrs.get(attributes.RETRY_OF)
+        for trial in trials
+        if trial.user_attrs.get(attributes.OUTCOME) in ("complete", "infeasible", "failed")
+    }
     waiting: set[str] = set()
     for trial in interrupted:
         config_hash = trial.user_attrs.get(attributes.CONFIG_HASH)
+        if trial.number in replaced:
+            continue
         if config_hash and config_hash not in past.tried | waiting:
             waiting.add(config_hash)
             past.retries.append((trial.number, dict(trial.params)))

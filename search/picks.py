@@ -42,7 +42,7 @@ def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
         raise ConfigError(f"`pick in ({', '.join(PICK_RULES)})` must hold, but got {rule!r}.")
     rows = as_rows(values)
     if len(rows) == 0:
-        raise ConfigError("There is no point to pick: no trial is complete yet.")
+        raise ConfigError("There is no point to pick: no trial that keeps all limits is complete.")
     limits = limits or Limits()
     kept = np.flatnonzero(_kept(rows, _checks(limits)))
     if len(kept) == 0:

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from spaces.dataset_cache import default_cache_dir
-
 from search.export import read_export
+from spaces.dataset_cache import default_cache_dir
 from spaces.errors import ConfigError, ExportError
+from spaces.registry import canonical_ref, is_builtin
 from spaces.task import Progress, no_progress
 from workers.jobs import run_job
 
@@ -22,6 +22,7 @@ def retrain(
     *,
     epochs: int | None = None,
     data: str | Path | None = None,
+    task: str | None = None,
     force: bool = False,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
@@ -37,6 +38,7 @@ def retrain(
             ``metrics.json``; made if it is not there.
         epochs: Train so many epochs instead of the trial's; the model is then another one.
         data: Train on this data instead of where the export says it lies.
+        task: The task, where it is not built in: its code runs only if the caller names it.
         force: Overwrite files of an earlier retraining.
         progress: Called after every epoch.
 
@@ -50,6 +52,7 @@ def retrain(
     if epochs is not None and epochs < 1:
         raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
     content = read_export(Path(export))
+    task_ref = _task_ref(content["config"]["task"], task)
     folder = _output_folder(Path(out_dir), force)
     return dict(
         run_job(
@@ -60,10 +63,23 @@ def retrain(
                 "epochs": epochs,
                 "data": None if data is None else str(Path(data).absolute()),
                 "cache_dir": str(default_cache_dir()),
+                "task": task_ref,
             },
             progress,
         )
     )
+
+
+def _task_ref(exported: str, given: str | None) -> str:
+    """Return the task to load; nothing that a file names is imported unasked."""
+    if given is not None:
+        return canonical_ref(given)
+    if not is_builtin(exported):
+        raise ExportError(
+            f"The exported task is code of your own, which runs only if you name it: add --task "
+            f"{exported} (or where that file lies now)."
+        )
+    return exported
 
 
 def _output_folder(folder: Path, force: bool) -> Path:

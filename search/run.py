@@ -24,8 +24,8 @@ from spaces.errors import ConfigError
 from spaces.registry import canonical_ref
 from spaces.task import Progress, no_progress
 from workers.devices import get_device
-from workers.evaluate import TrialEvaluator
-from workers.executor import Evaluator, Outcome
+from workers.evaluate import MakeEvaluator
+from workers.executor import Outcome
 from workers.prepare import prepare_task
 from workers.ray_executor import RayExecutor
 from workers.result import SIZE_METRICS, Limits, SizeMetric, TaskInfo
@@ -33,21 +33,6 @@ from workers.result import SIZE_METRICS, Limits, SizeMetric, TaskInfo
 THREADS = 1
 """TensorFlow threads of one worker. Two workers with one thread each train 1.4 times as much
 as one worker with two."""
-
-
-@dataclass(frozen=True)
-class MakeEvaluator:
-    """Makes the evaluator inside a worker; small enough to travel there.
-
-    Attributes:
-        task_ref: As ``search run`` takes it.
-    """
-
-    task_ref: str
-
-    def __call__(self, dataset: Dataset) -> Evaluator:
-        """Import TensorFlow, load the task, and return what evaluates its trials."""
-        return TrialEvaluator(self.task_ref, dataset, threads=THREADS)
 
 
 @dataclass(frozen=True)
@@ -174,7 +159,7 @@ def run_study(
             progress("starting workers", 0, 1)
             n_left = target - opened.n_done
             executor = RayExecutor(
-                MakeEvaluator(info.ref),
+                MakeEvaluator(info.ref, THREADS),
                 _plain(dataset),
                 n_workers=workers if workers is None else min(workers, n_left),
                 address=address,
@@ -225,8 +210,14 @@ def _limits(
 
 
 def _target(opened: OpenStudy, trials: int | None, more: int | None) -> int:
-    """Return how many trials the study is to have."""
+    """Return how many trials the study is to have.
+
+    ``more`` counts from what was asked for last time, and only once that is there: the same
+    command after a crash then finishes what it began.
+    """
     if more is not None:
+        if opened.target is not None and opened.n_done < opened.target:
+            return opened.target
         return opened.n_done + more
     return trials or opened.target or DEFAULT_TRIALS
 

@@ -140,8 +140,8 @@ def _prepare_sqlite(path: Path, must_exist: bool) -> None:
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:
-    # In WAL mode NORMAL survives a killed process, and a power cut but for the last moments.
-    connection.execute("PRAGMA synchronous=NORMAL")
+    # NORMAL would survive a killed process, but a power cut may take the last trials with it.
+    connection.execute("PRAGMA synchronous=FULL")
 
 
 @contextmanager

@@ -237,7 +237,7 @@ class OpenStudy:
                 config = make_config(proposal.params)
             except ConfigError:
                 self._mirror.discard(proposal.handle)
-                if attempt == 0 and not is_fixed and not self._seen:
+                if attempt == 0 and not self._seen:
                     raise  # Nothing ever worked: the space and the configuration disagree.
                 continue
             if config.hash not in self._seen and config.hash not in under_way:

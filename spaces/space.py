@@ -86,14 +86,14 @@ class Parameter:
                     f"got ({low=}, step={self.step})."
                 )
         if self.default is None:
-            object.__setattr__(self, "default", self._middle())
+            object.__setattr__(self, "default", self._first())
         elif not self.contains(self.default):
             raise ConfigError(
                 f"Parameter {self.name!r}: the default must lie in the range, but got "
                 f"{self.default!r}."
             )
 
-    def _middle(self) -> ParamValue:
+    def _first(self) -> ParamValue:
         if self.kind == "categorical":
             return self.choices[0]
         assert self.low is not None

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from spaces.compression import build_values
@@ -23,10 +23,13 @@ from spaces.registry import resolve_task
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.space import Parameter
 from workers.result import EvaluateRequest, Ledger, Point, SizeMetric, TrialResult
+from workers.train import OnEpoch, train
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from workers.devices import Device
 
 N_REPRESENTATIVE = 200
 """Training images that calibrate activation ranges; a few hundred are usual."""
@@ -35,8 +38,6 @@ MAX_SIBLING_SECONDS = 3.0
 """A sibling whose measuring would take longer than this, and longer than a quarter of the
 training it is derived from, is skipped: ``int16x8`` runs on reference kernels, some thirty
 times slower than the rest."""
-
-OnEpoch = Callable[[int, Mapping[str, float]], bool]
 
 
 @dataclass(frozen=True)
@@ -99,45 +100,47 @@ class TrialEvaluator:
 
     def __call__(self, request: EvaluateRequest) -> TrialResult:
         """Evaluate one trial. What goes wrong within it becomes its recorded reason."""
+        from workers.devices import get_device
         from workers.keras_compat import versions
 
+        device = get_device(request.device)
         watch = Stopwatch()
-        result = TrialResult(
+        known: dict[str, Any] = {"outcome": "failed"}
+        try:
+            self._evaluate(request, device, watch, known)
+        except (TrialFailedError, ConversionError) as error:
+            known["reason"] = str(error)
+        except Exception as error:
+            # A layer's own code, a kernel that finds no memory, a pass of a converter: these
+            # have no class in common, and one configuration's trouble is not the run's.
+            text = " ".join(str(error).split())[:300]
+            known["reason"] = f"{type(error).__name__}: {text}".rstrip(": ")
+        return TrialResult(
             config=request.config,
-            outcome="failed",
+            seconds=watch.seconds,
             versions=versions(),
             worker=f"{socket.gethostname()}:{os.getpid()}",
+            **known,
         )
-        try:
-            result = self._evaluate(request, result, watch)
-        except (TrialFailedError, ConversionError) as error:
-            result = replace(result, outcome="failed", reason=str(error))
-        return replace(result, seconds=watch.seconds)
 
     def _evaluate(
-        self, request: EvaluateRequest, result: TrialResult, watch: Stopwatch
-    ) -> TrialResult:
+        self, request: EvaluateRequest, device: Device, watch: Stopwatch, known: dict[str, Any]
+    ) -> None:
+        """Evaluate one trial; ``known`` takes fields of its result as they become known."""
         from workers.convert import representative_images
-        from workers.devices import get_device
         from workers.gate import check_gate
 
         config = request.config
-        device = get_device(request.device)
         images = representative_images(self._dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
         with watch.stage("gate"):
-            model, new_parameters = build(self._hypermodel, config)
+            model, known["new_parameters"] = build(self._hypermodel, config)
             gate = check_gate(model, request, images, device)
-        result = replace(
-            result,
-            size_bytes=gate.size_bytes,
-            latency_ms=gate.latency_ms,
-            new_parameters=new_parameters,
-        )
+        known.update(size_bytes=gate.size_bytes, latency_ms=gate.latency_ms)
         if gate.reason:
-            return replace(result, outcome="infeasible", reason=gate.reason)
+            known.update(outcome="infeasible", reason=gate.reason)
+            return
         trained = train_config(self._hypermodel, self._dataset, config, watch)
-        result = replace(
-            result,
+        known.update(
             epochs_trained=trained.epochs_trained,
             sparsity=trained.sparsity,
             history=trained.history,
@@ -145,11 +148,27 @@ class TrialEvaluator:
         points, skipped = measure_points(trained, self._dataset, request, images, watch)
         own = points.pop(config.quantization, None)
         if own is None:
-            reason = skipped.pop(config.quantization)
-            result = replace(result, outcome="failed", reason=reason)
+            known["reason"] = skipped.pop(config.quantization)
         else:
-            result = replace(result, outcome="complete", point=own)
-        return replace(result, siblings=tuple(points.values()), skipped=skipped)
+            known.update(outcome="complete", point=own)
+        known.update(siblings=tuple(points.values()), skipped=skipped)
+
+
+@dataclass(frozen=True)
+class MakeEvaluator:
+    """Makes the evaluator inside a worker; small enough to travel there.
+
+    Attributes:
+        task_ref: As ``search run`` takes it.
+        threads: TensorFlow threads.
+    """
+
+    task_ref: str
+    threads: int = 1
+
+    def __call__(self, dataset: Dataset) -> TrialEvaluator:
+        """Import TensorFlow, load the task, and return what evaluates its trials."""
+        return TrialEvaluator(self.task_ref, dataset, threads=self.threads)
 
 
 def build(hypermodel: Any, config: TrialConfig) -> tuple[Any, tuple[Parameter, ...]]:
@@ -183,7 +202,6 @@ def train_config(
     """
     from workers.prune import achieved_sparsity
     from workers.qat import train_quantization_aware
-    from workers.train import train
 
     watch = watch or Stopwatch()
     with watch.stage("build"):

@@ -69,6 +69,11 @@ def prepare_task(
 
 def prepare_job(progress: Progress, ref: str, data: str | None, cache_dir: str) -> dict[str, Any]:
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
+    if not is_builtin(ref):
+        # The user's code may run TensorFlow operations; threads are set before the first one.
+        from workers.keras_compat import configure_tensorflow
+
+        configure_tensorflow(threads=1)
     task = resolve_task(ref)
     dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
     directory = stored_directory(dataset)

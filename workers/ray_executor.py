@@ -107,7 +107,7 @@ class RayExecutor:
         self._is_shut_down = False
         self._ray, self._owns_ray = _start_ray(address, n_workers, threads, payload)
         try:
-            self._n_workers = n_workers or _n_cores(self._ray, address, threads)
+            self._n_workers = _n_workers(self._ray, n_workers, address, threads)
             self._make_evaluator = self._ray.put(make_evaluator)
             self._payload = self._ray.put(payload)
             self._slots = [self._new_slot() for _ in range(self._n_workers)]
@@ -272,16 +272,18 @@ def _start_ray(
     return ray, True
 
 
-def _n_cores(ray: Any, address: str | None, threads: int) -> int:
-    """Return how many workers there is room for."""
+def _n_workers(ray: Any, wanted: int | None, address: str | None, threads: int) -> int:
+    """Return how many workers to start: those wanted, or as many as there is room for."""
     if address is None:
-        return max(1, _available_cores() // threads)
-    n_workers = int(ray.cluster_resources().get("CPU", 0)) // threads
-    if n_workers < 1:
+        return wanted or max(1, _available_cores() // threads)
+    # Ray would wait for room without a word, for as long as others use the cluster.
+    room = int(ray.available_resources().get("CPU", 0)) // threads
+    if room < (wanted or 1):
         raise ConfigError(
-            f"The cluster at {address!r} must have a core for a worker, but has none."
+            f"The cluster at {address!r} must have {wanted or 1} free cores for as many workers, "
+            f"but has {room}."
         )
-    return n_workers
+    return wanted or room
 
 
 def _available_cores() -> int:

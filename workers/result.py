@@ -153,8 +153,8 @@ class TrialResult:
         point: The trial's own model.
         siblings: The same training under other schemes.
         skipped: Schemes without a point, and why.
-        size_bytes: Size known from the gate, when training did not happen.
-        latency_ms: Latency known from the gate, when training did not happen.
+        size_bytes: Size that the gate predicted, before training.
+        latency_ms: Latency that the gate measured, before training.
         epochs_trained: Epochs really trained, quantization-aware ones included.
         sparsity: Achieved fraction of zero weights: ``overall`` (of prunable layers) and by
             layer name.

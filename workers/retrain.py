@@ -32,6 +32,7 @@ def retrain_job(
     epochs: int | None,
     data: str | None,
     cache_dir: str,
+    task: str | None = None,
 ) -> dict[str, Any]:
     """Retrain what ``search export`` wrote; JSON in and out (see ``workers.jobs``).
 
@@ -43,6 +44,7 @@ def retrain_job(
         epochs: Train so many epochs instead of the trial's.
         data: Train on this data instead of the exported path.
         cache_dir: Where decoded images are kept.
+        task: The task to load, where its file has moved; None for the exported one.
 
     Returns:
         The content of ``metrics.json``.
@@ -58,9 +60,11 @@ def retrain_job(
 
     exported = TrialConfig.from_dict(export["config"])
     configure_tensorflow(threads=exported.threads)
-    task = resolve_task(exported.task)
+    loaded = resolve_task(exported.task if task is None else task)
     path = data if data is not None else export.get("data_path")
-    dataset = load_task_data(task, None if path is None else Path(path), Path(cache_dir), progress)
+    dataset = load_task_data(
+        loaded, None if path is None else Path(path), Path(cache_dir), progress
+    )
     if dataset.fingerprint != exported.data_fingerprint and data is None:
         raise DataError(
             f"The data at {path or 'the task itself'} must be what the trial was trained on "
@@ -70,7 +74,7 @@ def retrain_job(
     config = replace(exported, data_fingerprint=dataset.fingerprint)
     if epochs is not None:
         config = replace(config, training=replace(config.training, epochs=epochs))
-    hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
+    hypermodel = load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes)
     total = config.training.epochs
 
     def on_epoch(epoch: int, metrics: Any) -> bool:

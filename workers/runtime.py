@@ -58,7 +58,7 @@ def load(
                 interpreter.resize_tensor_input(details["index"], shape)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ConversionError(f"LiteRT cannot run the model: {_first_line(error)}") from error
+        raise ConversionError(f"LiteRT cannot run the model: {_one_line(error)}") from error
     return interpreter
 
 
@@ -71,7 +71,7 @@ def invoke(interpreter: Any) -> None:
     try:
         interpreter.invoke()
     except RuntimeError as error:
-        raise ConversionError(f"LiteRT cannot run the model: {_first_line(error)}") from error
+        raise ConversionError(f"LiteRT cannot run the model: {_one_line(error)}") from error
 
 
 def network_input(images: Array) -> npt.NDArray[np.float32]:
@@ -154,5 +154,5 @@ def quiet_stderr() -> Iterator[None]:
         os.close(saved)
 
 
-def _first_line(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]

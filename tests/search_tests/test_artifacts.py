@@ -13,7 +13,7 @@ from optuna.storages import RDBStorage
 from search import attributes
 from search.artifacts import HISTORY_FILE, MODEL_FILE, ArtifactKeeper
 from search.driver import Driver
-from search.opening import open_study
+from search.opening import open_study, study_for_run
 from search.settings import RunSettings, StudySettings
 from search.storage import open_storage
 from spaces.errors import StorageError
@@ -142,3 +142,18 @@ def test_no_room_for_files(tmp_path: Path) -> None:
     (tmp_path / "artifacts").write_text("a file where the folder should be")
     with pytest.raises(StorageError, match="Artifacts cannot be written.*same command again"):
         ArtifactKeeper(tmp_path / "artifacts", "study").write(MODEL_FILE, b"x")
+
+
+def test_databases_in_one_folder_leave_each_other_s_files_alone(tmp_path: Path) -> None:
+    """A study of the same name in another database has the same store, and other files."""
+    for name in ("first.db", "second.db", "first.db"):
+        with study_for_run(tmp_path / name, SETTINGS) as study:
+            executor = InlineExecutor(analytic.make_result)
+            settings = RunSettings(study.n_done + 4)
+            Driver(study, executor, analytic.make_config, settings).run()
+    for name in ("first.db", "second.db"):
+        opened = open_storage(tmp_path / name)
+        trials = optuna.load_study(storage=opened, study_name="analytic").trials
+        ids = [i for trial in trials for i in files_of(opened, trial).values()]
+        assert ids
+        assert all((tmp_path / "artifacts" / i).is_file() for i in ids)

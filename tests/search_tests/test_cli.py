@@ -391,6 +391,25 @@ def test_run_ends_with_the_front_and_what_to_type_next(run_calls: Any, tmp_path:
         assert command in result.stderr
 
 
+def test_the_command_that_goes_on_asks_for_the_same(run_calls: Any, tmp_path: Path) -> None:
+    """Without them the study would refuse the run, or judge its points by other limits."""
+    typed = (
+        *("--epochs", "2", "--max-size", "50KB", "--max-latency", "1.5ms", "--seed", "7"),
+        *("--sampler", "nsga2", "--no-fan-out", "--timeout", "30m", "--min-accuracy", "90%"),
+    )
+    storage = ("--storage", str(tmp_path / "studies.db"))
+    result = search_("run", "fruit", *storage, "--trials", "3", *typed)
+    assert result.exit_code == 0, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if "--more 50" in line]
+    again = search_(*line.split("  ")[1].split()[1:])
+    assert again.exit_code == 0, again.stderr
+    first, second = run_calls
+    for name in ("trials", "more", "observer", "progress"):
+        del first[name], second[name]
+    assert first == second
+    assert (first["max_size_bytes"], first["timeout_s"], first["fan_out"]) == (50_000, 1800, False)
+
+
 def test_the_next_commands_tell_no_password(
     make_study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -485,7 +504,10 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
     result = search_("retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force")
     assert result.exit_code == 0, result.stderr
     assert calls == [
-        ((Path("best.json"), Path("deploy")), {"epochs": 9, "data": None, "force": True})
+        (
+            (Path("best.json"), Path("deploy")),
+            {"epochs": 9, "data": None, "task": None, "force": True},
+        )
     ]
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["accuracy,", "validation", "95.0", "%", "96.0", "%"] in rows

@@ -14,13 +14,13 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search import attributes
-from search.driver import Driver, RunReport
+from search.driver import MAX_FAILURES_FROM_THE_START, Driver, RunReport
 from search.events import Progress
 from search.interrupts import Interrupts
 from search.opening import open_study, study_for_run
 from search.settings import RunSettings, StudySettings
 from search.storage import open_storage
-from spaces.errors import DataError, WorkersLostError
+from spaces.errors import DataError, TrialFailedError, WorkersLostError
 from tests.search_tests import analytic
 from workers.executor import Executor, Finished, InlineExecutor, Lost, Outcome
 from workers.ray_executor import RayExecutor
@@ -283,6 +283,30 @@ class TestCtrlC:
         assert reports[0].progress.n_done == 2
 
 
+def failing(request: EvaluateRequest) -> TrialResult:
+    return TrialResult(request.config, "failed", reason="OSError: no picture")
+
+
+def test_a_run_in_which_nothing_works_ends(tmp_path: Path) -> None:
+    with study_for_run(tmp_path / "studies.db", SETTINGS) as study:
+        driver = Driver(study, InlineExecutor(failing), analytic.make_config, RunSettings(50))
+        with pytest.raises(TrialFailedError, match="all failed.*OSError: no picture"):
+            driver.run()
+        assert study.outcomes["failed"] == MAX_FAILURES_FROM_THE_START
+
+
+def test_failures_after_a_trial_that_worked_do_not_end_a_run(tmp_path: Path) -> None:
+    def evaluate(request: EvaluateRequest) -> TrialResult:
+        n_told = study.n_done
+        return analytic.make_result(request) if n_told == 0 else failing(request)
+
+    with study_for_run(tmp_path / "studies.db", SETTINGS) as study:
+        n_trials = MAX_FAILURES_FROM_THE_START + 5
+        executor = InlineExecutor(evaluate)
+        driver = Driver(study, executor, analytic.make_config, RunSettings(n_trials))
+        assert driver.run().progress.n_failed == n_trials - 1
+
+
 @pytest.mark.slow
 def test_on_ray_with_a_worker_killed_on_the_way(tmp_path: Path) -> None:
     """Two workers, a database, and a kill -9: the run ends as if nothing had happened."""
@@ -290,9 +314,13 @@ def test_on_ray_with_a_worker_killed_on_the_way(tmp_path: Path) -> None:
     def make_evaluator(folder: Path) -> Callable[[EvaluateRequest], TrialResult]:
         def evaluate(request: EvaluateRequest) -> TrialResult:
             killed = folder / "killed"
-            if request.config.quantization != "float32" and not killed.exists():
-                killed.touch()
-                os.kill(os.getpid(), signal.SIGKILL)
+            if request.config.quantization != "float32":
+                try:
+                    killed.touch(exist_ok=False)
+                except FileExistsError:
+                    pass
+                else:
+                    os.kill(os.getpid(), signal.SIGKILL)
             return analytic.make_result(request)
 
         return evaluate

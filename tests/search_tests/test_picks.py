@@ -77,7 +77,7 @@ def test_when_nothing_keeps_the_limits_the_closest_values_are_told() -> None:
 
 
 def test_nothing_to_pick_from() -> None:
-    with pytest.raises(ConfigError, match="no trial is complete yet"):
+    with pytest.raises(ConfigError, match="no trial that keeps all limits is complete"):
         pick([], "knee")
 
 

@@ -75,7 +75,9 @@ def test_example_becomes_a_deployed_model(
     assert json.loads(search(tmp_path, "front", "shapes", "--json").stdout) == front
 
     assert search(tmp_path, "export", "shapes", "-o", "best.json").returncode == 0
-    done = search(tmp_path, "retrain", "best.json", "-o", "deploy")
+    refused = search(tmp_path, "retrain", "best.json", "-o", "deploy")
+    assert (refused.returncode, "--task" in refused.stderr) == (1, True)
+    done = search(tmp_path, "retrain", "best.json", "-o", "deploy", "--task", "shapes.py")
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "deploy" / "metrics.json").read_text())
     assert metrics["identical_to_trial"] is True
@@ -84,7 +86,9 @@ def test_example_becomes_a_deployed_model(
     assert 0 <= metrics["test"]["accuracy"] <= 1
 
     # Nothing is overwritten by mistake, and a picture more is noticed.
-    assert search(tmp_path, "retrain", "best.json", "-o", "deploy").returncode == 1
+    again = search(tmp_path, "retrain", "best.json", "-o", "deploy", "--task", "shapes.py")
+    assert again.returncode == 1
+    assert "--force" in again.stderr
     next((tmp_path / "pictures" / "circle").iterdir()).unlink()
     other = search(tmp_path, *run, "--trials", "4")
     assert other.returncode == 2
