@@ -23,8 +23,10 @@ def canonical(tflite: bytes) -> bytes:
     model.signatureDefs = None
     for number, graph in enumerate(model.subgraphs):
         graph.name = b"main" if number == 0 else b"graph%d" % number
+        # Unique in the whole file, or litert-quantizer refuses it.
+        prefix = b"t" if number == 0 else b"g%dt" % number
         for index, tensor in enumerate(graph.tensors):
-            tensor.name = b"t%d" % index
+            tensor.name = prefix + b"%d" % index
     graph = model.subgraphs[0]
     graph.tensors[graph.inputs[0]].name = b"image"
     graph.tensors[graph.outputs[0]].name = b"scores"
