@@ -134,5 +134,6 @@ def _write(
     """Write the four files. The Keras model is the trained network before quantization."""
     (out_dir / TFLITE_NAME).write_bytes(tflite)
     trained.model.save(out_dir / KERAS_NAME)
-    (out_dir / LABELS_NAME).write_text("".join(f"{name}\n" for name in class_names))
-    (out_dir / METRICS_NAME).write_text(json.dumps(metrics, indent=2) + "\n")
+    labels = "".join(f"{name}\n" for name in class_names)
+    (out_dir / LABELS_NAME).write_text(labels, encoding="utf-8")
+    (out_dir / METRICS_NAME).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
