@@ -84,7 +84,7 @@ def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
         annotated = tfmot.quantization.keras.quantize_annotate_model(model)
         with tfmot.quantization.keras.quantize_scope():
             return tfmot.quantization.keras.quantize_apply(annotated, scheme)
-    except (ValueError, RuntimeError, NotImplementedError, TypeError) as error:
+    except (ValueError, RuntimeError, NotImplementedError, TypeError, AttributeError) as error:
         text = " ".join(str(error).split())
         raise ConversionError(
             f"TFMOT cannot quantize this network for training: {text}"

@@ -245,7 +245,7 @@ def _words_of_this_machine() -> re.Pattern[str]:
             ("files", "pythonhosted"),
         )
     ]
-    # A folder counts at the start of a path only: `a/work/b` and `$HOME/work/c` are no machine's.
+    # A folder counts at the start of a path only: below another folder it is no machine's.
     return re.compile(
         rf"(?<![\w.$}})])(?:{'|'.join(map(re.escape, folders))})|{'|'.join(map(re.escape, hosts))}"
     )
