@@ -16,6 +16,10 @@ last entry is 0, since nothing is known against it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from search import attributes
 from workers.result import Limits
 
 
@@ -46,6 +50,11 @@ def constraint_values(
     if is_infeasible and max(values) <= 0:
         values[0] = 1.0
     return values
+
+
+def is_feasible(system_attrs: Mapping[str, Any]) -> bool:
+    """Whether a trial keeps all limits; one that plain Optuna stored has none to break."""
+    return all(value <= 0 for value in system_attrs.get(attributes.CONSTRAINTS) or ())
 
 
 def _excess(value: float | None, limit: float | None) -> float:

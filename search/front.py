@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search import attributes
+from search.constraints import is_feasible
 from search.pareto import ReferencePoint, hypervolume, pareto_mask
 from search.picks import PickRule, pick
 from spaces.config import ParamValue
@@ -212,14 +213,8 @@ def read_front(study: Study) -> StudyFront:
     )
 
 
-def is_feasible(trial: FrozenTrial) -> bool:
-    """Whether a complete trial keeps all limits of its study."""
-    constraints: Sequence[float] = trial.system_attrs.get(attributes.CONSTRAINTS) or ()
-    return all(value <= 0 for value in constraints)
-
-
 def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
-    feasible = [trial for trial in complete if is_feasible(trial)]
+    feasible = [trial for trial in complete if is_feasible(trial.system_attrs)]
     mask = pareto_mask([trial.values for trial in feasible])
     points = [
         _point(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front

@@ -14,6 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search import attributes
 from search.artifacts import MODEL_FILE, ArtifactKeeper, model_keys
+from search.constraints import is_feasible
 from search.pareto import Front, ReferencePoint, hypervolume
 from workers.result import Point
 
@@ -116,11 +117,6 @@ class FrontFiles:
         """Remove the files of points which left; called once the study does not name them."""
         if self._artifacts is not None:
             self._artifacts.remove(key for attrs in change.dropped.values() for key in attrs)
-
-
-def is_feasible(system_attrs: Mapping[str, Any]) -> bool:
-    """Whether all constraints of a trial are kept."""
-    return all(value <= 0 for value in system_attrs.get(attributes.CONSTRAINTS, ()))
 
 
 def values_of(trial: FrozenTrial) -> tuple[float, ...] | None:

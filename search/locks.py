@@ -17,7 +17,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from search.storage import masked, sqlite_path, storage_errors
-from spaces.errors import StudyError
+from spaces.errors import StorageError, StudyError
 
 
 @contextmanager
@@ -48,15 +48,28 @@ def _lock_path(database: Path, study_name: str) -> Path:
 
 @contextmanager
 def _file_lock(path: Path, study_name: str) -> Iterator[None]:
-    descriptor = _locked_file(path, study_name)
     try:
-        os.ftruncate(descriptor, 0)
-        os.write(descriptor, str(os.getpid()).encode())
+        descriptor = _locked_file(path, study_name)
+    except OSError as error:
+        raise _cannot_lock(path, error) from error
+    try:
+        try:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, str(os.getpid()).encode())
+        except OSError as error:
+            raise _cannot_lock(path, error) from error
         yield
     finally:
         # Removed while it is still locked: nobody else can hold this file then.
         path.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _cannot_lock(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"The folder of a database must be one that can be written to, but {str(path)!r} cannot "
+        f"be made: {error.strerror}. Make room there, or name another database with --storage."
+    )
 
 
 def _locked_file(path: Path, study_name: str) -> int:

@@ -47,24 +47,6 @@ def find_study(storage: RDBStorage | InMemoryStorage, name: str) -> int | None:
         return None
 
 
-def stored_task(user_attrs: Mapping[str, Any]) -> TaskInfo:
-    """Return the task of a study from its user attributes.
-
-    Raises:
-        StudyError: If the study is not one of ours.
-    """
-    try:
-        data = dict(user_attrs[attributes.TASK])
-        data["space"] = SearchSpace.from_list(user_attrs[attributes.SEARCH_SPACE])
-        for name in ("class_names", "input_shape", "notes"):
-            data[name] = tuple(data[name])
-        return TaskInfo(**data)
-    except (KeyError, TypeError) as error:
-        raise StudyError(
-            f"The study was not made by `search run` (it lacks {error}). Use --study NEW_NAME."
-        ) from error
-
-
 def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | None) -> int:
     """Return the seed a run has: the one asked for, the study's own, or 0."""
     if seed is not None:

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search import attributes
 from search.artifacts import HISTORY_FILE, ArtifactKeeper
+from search.constraints import is_feasible
 from search.encode import (
     config_attrs,
     ending_of,
@@ -26,7 +27,7 @@ from search.encode import (
     is_sound,
     point_ending,
 )
-from search.front_files import FrontFiles, is_feasible
+from search.front_files import FrontFiles
 from search.pareto import Front, ReferencePoint
 from search.past import Past, read_past
 from search.records import Batch, Ending, Recorder, new_trial

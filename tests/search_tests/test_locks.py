@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from search.locks import study_lock
 from search.storage import open_storage, storage_url
-from spaces.errors import StudyError
+from spaces.errors import StorageError, StudyError
 
 HOLDER = """
 import sys, time
@@ -78,6 +80,23 @@ def test_the_holder_is_named(tmp_path: Path) -> None:
     finally:
         holder.kill()
         holder.communicate()
+
+
+def test_a_full_disk_is_said_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = storage_url(tmp_path / "studies.db")
+    engine = open_storage(url).engine
+
+    def full(descriptor: int, data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError, match="No space left on device.*--storage") as error:
+        with study_lock(url, engine, "fruit"):
+            pass
+    assert "\n" not in str(error.value)
+    monkeypatch.undo()
+    with study_lock(url, engine, "fruit"):
+        pass  # It is free, although taking it failed.
 
 
 def test_a_killed_driver_leaves_no_lock(tmp_path: Path) -> None:

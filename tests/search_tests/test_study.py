@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from search import attributes
 from search.constraints import constraint_values
 from search.driver import Driver
-from search.opening import open_study, stored_task, study_for_run
+from search.opening import open_study, study_for_run
 from search.settings import RunSettings, StudySettings
 from search.storage import open_storage
 from search.study import Asked, OpenStudy
@@ -24,9 +24,16 @@ from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.space import Condition, Parameter, SearchSpace
 from tests.search_tests import analytic
 from workers.executor import InlineExecutor
-from workers.result import EvaluateRequest, Limits, TrialResult
+from workers.prepare import task_info_from_dict
+from workers.result import EvaluateRequest, Limits, TaskInfo, TrialResult
 
 SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", seed=1)
+
+
+def task_of(user_attrs: Mapping[str, Any]) -> TaskInfo:
+    """The task that a study says it has."""
+    space = user_attrs[attributes.SEARCH_SPACE]
+    return task_info_from_dict({**user_attrs[attributes.TASK], "space": space})
 
 
 def ask(study: OpenStudy) -> Asked:
@@ -108,7 +115,7 @@ class TestContent:
         assert attrs[attributes.SEED] == 1
         assert attrs[attributes.TARGET] == 6
         assert attrs[attributes.REFERENCE_POINT]["error"] == 0.75
-        assert stored_task(attrs) == SETTINGS.task
+        assert task_of(attrs) == SETTINGS.task
 
     def test_the_first_trial_is_the_default_configuration(self, plain: optuna.Study) -> None:
         assert plain.trials[0].params == SETTINGS.task.space.defaults()
@@ -256,7 +263,7 @@ def test_a_driver_killed_while_it_created_the_study(
     open_study(storage, SETTINGS)
     plain = optuna.load_study(storage=storage, study_name="analytic")
     assert plain.metric_names == ["accuracy", "size_bytes", "latency_ms"]
-    assert stored_task(plain.user_attrs) == SETTINGS.task
+    assert task_of(plain.user_attrs) == SETTINGS.task
 
 
 class TestAskingAndTelling:
