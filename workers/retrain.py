@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.config import TrialConfig
-from spaces.errors import DataError
+from spaces.errors import DataError, ExportError
 from spaces.registry import resolve_task
 from spaces.task import Progress
 from workers.evaluate import N_REPRESENTATIVE, Trained, convert_trained, train_config
@@ -51,6 +51,7 @@ def retrain_job(
 
     Raises:
         DataError: If the data is not what the trial was trained on, and was not named anew.
+        ExportError: If the files cannot be written.
     """
     from workers.accuracy import tflite_accuracy
     from workers.convert import float_tflite, representative_images
@@ -120,7 +121,13 @@ def retrain_job(
         "versions": versions(),
     }
     progress("measuring", 1, 1)
-    _write(Path(out_dir), tflite, trained, dataset.class_names, metrics)
+    try:
+        _write(Path(out_dir), tflite, trained, dataset.class_names, metrics)
+    except OSError as error:
+        raise ExportError(
+            f"The trained model cannot be written to {out_dir}: {error.strerror or error}. Make "
+            f"room, or give another folder with -o."
+        ) from error
     return metrics
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from spaces.config import PruningConfig, TrainingConfig, TrialConfig
 from spaces.dataset import Dataset
-from spaces.errors import DataError
+from spaces.errors import DataError, ExportError
 from spaces.registry import resolve_task
 from spaces.schemes import QuantizationScheme
 from spaces.task import DataRequest, no_progress
@@ -196,6 +196,21 @@ def test_data_that_changed_unasked_is_refused(exported: Exported, tmp_path: Path
     assert "--data" in str(error.value)
     assert "\n" not in str(error.value)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_is_gone_when_training_ends_is_said(
+    exported: Exported, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="cannot be written.*-o") as error:
+        retrain_job(
+            no_progress,
+            export=exported.content,
+            out_dir=str(tmp_path / "gone"),
+            epochs=1,
+            data=None,
+            cache_dir=str(tmp_path / "cache"),
+        )
+    assert "\n" not in str(error.value)
 
 
 def test_other_data_that_was_named_is_trained_on(exported: Exported, tmp_path: Path) -> None:
