@@ -76,8 +76,11 @@ class Pruner:
     The training loop calls :meth:`before_step` before each step in ``update_steps`` and
     multiplies the kernels with their masks after every optimizer step.
 
+    A kernel that is sparse at the start, from a training before, stays as sparse until the
+    schedule overtakes it. One that is sparser than the schedule ends is pruned as a dense one.
+
     Args:
-        model: Built Keras 2 model.
+        model: Built Keras 2 model, with the weights that training starts from.
         config: Schedule; not ``none``.
         total_steps: Steps of the whole training.
 
@@ -94,21 +97,30 @@ class Pruner:
         steps = range(begin or frequency, end + 1, frequency)
         self._sparsities = {step: float(schedule(step)[1]) for step in steps}
         self.update_steps: tuple[int, ...] = tuple(steps)
-        self.masks = [
-            (kernel, tf.Variable(tf.ones(kernel.shape, kernel.dtype), trainable=False))
-            for _, kernel in _prunable_kernels(model)
-        ]
+        self.masks: list[tuple[Any, Any]] = []
+        self._most_kept: list[int] = []
+        for _, kernel in _prunable_kernels(model):
+            is_kept = kernel.numpy() != 0
+            if np.count_nonzero(is_kept) < _n_kept(is_kept.size, config.final_sparsity):
+                is_kept[...] = True
+            self._most_kept.append(int(np.count_nonzero(is_kept)))
+            mask = tf.Variable(is_kept.astype(kernel.dtype.as_numpy_dtype), trainable=False)
+            self.masks.append((kernel, mask))
 
     def before_step(self, step: int) -> None:
         """Update and apply the masks, if they are due before this step (counted from 1)."""
         sparsity = self._sparsities.get(step)
         if sparsity is None:
             return
-        for kernel, mask in self.masks:
+        for (kernel, mask), most_kept in zip(self.masks, self._most_kept, strict=True):
             weights = kernel.numpy()
-            kept = _largest(weights, sparsity)
+            kept = _largest(weights, min(_n_kept(weights.size, sparsity), most_kept))
             mask.assign(kept)
             kernel.assign(weights * kept)
+
+    def next_update(self, step: int) -> int | None:
+        """Return the first step after this one before which masks change, if there is one."""
+        return next((each for each in self.update_steps if each > step), None)
 
 
 def mask_smallest(model: Any, sparsity: float) -> None:
@@ -123,7 +135,7 @@ def mask_smallest(model: Any, sparsity: float) -> None:
     """
     for _, kernel in _prunable_kernels(model):
         weights = kernel.numpy()
-        kernel.assign(weights * _largest(weights, sparsity))
+        kernel.assign(weights * _largest(weights, _n_kept(weights.size, sparsity)))
 
 
 def achieved_sparsity(model: Any) -> dict[str, float]:
@@ -145,16 +157,19 @@ def achieved_sparsity(model: Any) -> dict[str, float]:
     return {"overall": overall, **{name: zeros[name] / sizes[name] for name in zeros}}
 
 
-def _largest(weights: npt.NDArray[np.float32], sparsity: float) -> npt.NDArray[np.float32]:
-    """Return a mask of zeros and ones that keeps the weights of largest magnitude.
+def _n_kept(size: int, sparsity: float) -> int:
+    """Return how many weights TFMOT keeps: the rounded number, in its 32 bits, one at least."""
+    # float32 throughout, half to even: one weight more or less would be another file.
+    n_kept = np.round(np.float32(size) * (np.float32(1) - np.float32(sparsity)))
+    return max(int(n_kept), 1)
 
-    So many are kept as TFMOT keeps: the rounded number, in its 32 bits, and one at least. It
-    keeps all that tie with the smallest of them; here the first ones of those are kept.
+
+def _largest(weights: npt.NDArray[np.float32], n_kept: int) -> npt.NDArray[np.float32]:
+    """Return a mask of zeros and ones that keeps so many weights, of largest magnitude.
+
+    TFMOT keeps all that tie with the smallest of them; here the first ones of those are kept.
     """
     magnitudes = np.abs(weights).ravel()
-    # float32 throughout, half to even: one weight more or less would be another file.
-    n_kept = np.round(np.float32(magnitudes.size) * (np.float32(1) - np.float32(sparsity)))
-    n_kept = max(int(n_kept), 1)
     threshold = np.partition(magnitudes, magnitudes.size - n_kept)[magnitudes.size - n_kept]
     mask = magnitudes > threshold
     ties = np.flatnonzero(magnitudes == threshold)

@@ -13,7 +13,7 @@ from typing import Any
 from spaces.config import TrialConfig
 from spaces.dataset import Dataset
 from spaces.errors import ConversionError
-from workers.train import History, train_epochs
+from workers.train import History, Pause, train_epochs
 
 QAT_LEARNING_RATE_FACTOR = 0.3
 """Highest learning rate of quantization-aware training, as a fraction of the training's.
@@ -24,7 +24,7 @@ being better); pruned ones and those trained for few epochs still gain, the more
 
 
 def train_quantization_aware(
-    model: Any, dataset: Dataset, config: TrialConfig
+    model: Any, dataset: Dataset, config: TrialConfig, *, pause: Pause | None = None
 ) -> tuple[Any, History]:
     """Fine-tune a copy of a trained network for int8.
 
@@ -32,6 +32,7 @@ def train_quantization_aware(
         model: Trained Keras 2 model, pruned or not; it keeps its weights.
         dataset: What it was trained on.
         config: Configuration it was trained with; ``qat_epochs`` says how long.
+        pause: Called between chunks of steps, as in :func:`workers.train.train`.
 
     Returns:
         The quantization-aware model, ready for the TFLite converter, and its metrics by epoch.
@@ -58,6 +59,7 @@ def train_quantization_aware(
         training,
         epochs=training.qat_epochs,
         seed=seed,
+        pause=pause,
     )
     return quantized, history
 

@@ -12,7 +12,9 @@ training. Trials are short, and this wins them more accuracy than any constant r
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 OnEpoch = Callable[[int, Mapping[str, float]], bool]
 """Told the epoch (from 0) and its metrics; whether to go on."""
 
+Pause = Callable[[], None]
+"""Called between two batches; returns when the next one may begin, usually at once."""
+
 History = dict[str, tuple[float, ...]]
 """One value an epoch, under each of :data:`METRIC_NAMES`."""
 
@@ -39,26 +44,38 @@ METRIC_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
 CHUNK_BYTES = 16 * 2**20
 """Images that one call into TensorFlow takes at most, unless one batch is larger."""
 
+CHUNK_S = 0.15
+"""How long one call into TensorFlow shall take: so long does whoever asks for a pause wait."""
+
 EVALUATION_BATCH = 256
 
 
 def train(
-    model: Any, dataset: Dataset, config: TrialConfig, on_epoch: OnEpoch | None = None
+    model: Any,
+    dataset: Dataset,
+    config: TrialConfig,
+    on_epoch: OnEpoch | None = None,
+    *,
+    pause: Pause | None = None,
 ) -> History:
     """Train a network as its configuration says, pruning it by its schedule.
+
+    It goes on from the weights that the model has: random ones, or those of a training before,
+    whose zeros stay where the schedule ends at least as sparse.
 
     Args:
         model: Built Keras 2 model; its weights are changed, and sparse at the end.
         dataset: Trained on ``train``, judged on ``val`` after every epoch.
-        config: What to do.
+        config: What to do. With no epochs, nothing is done, and the history is empty.
         on_epoch: Called after every epoch; training ends when it returns False.
+        pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
     """
     training = config.training
     pruner = None
-    if config.pruning.is_active:
+    if config.pruning.is_active and training.epochs > 0:
         total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
         pruner = Pruner(model, config.pruning, total_steps)
     return train_epochs(
@@ -70,6 +87,7 @@ def train(
         seed=config.seed,
         pruner=pruner,
         on_epoch=on_epoch,
+        pause=pause,
     )
 
 
@@ -81,11 +99,11 @@ def train_epochs(
     *,
     epochs: int,
     seed: int,
-    first_epoch: int = 0,
     pruner: Pruner | None = None,
     on_epoch: OnEpoch | None = None,
+    pause: Pause | None = None,
 ) -> History:
-    """Run the epochs ``first_epoch`` to ``epochs - 1`` of a training of ``epochs`` epochs.
+    """Train for some epochs, from the weights that the model has.
 
     Every epoch sees the images in an order of its own, which depends on ``seed`` and the epoch
     alone; the last images of that order which fill no batch are left out of this epoch. The
@@ -96,44 +114,52 @@ def train_epochs(
         train_split: Images to train on.
         val_split: Images to judge by after each epoch.
         config: Learning rate, batch size, optimizer and weight decay; its epochs are not used.
-        epochs: Length of the whole training, which the learning rate's schedule spans.
+        epochs: Length of the training, which the learning rate's schedule spans; 0 for none.
         seed: Seeds the order of images.
-        first_epoch: Where to start in it.
         pruner: Masks to keep and update; made for the same number of steps.
         on_epoch: Called after every epoch; training ends when it returns False.
+        pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
     """
+    if epochs == 0:
+        return {name: () for name in METRIC_NAMES}
     n_images = len(train_split)
     batch_size = min(config.batch_size, n_images)
     n_steps = steps_per_epoch(n_images, batch_size)
     rates = _cosine_decay(config.learning_rate, epochs * n_steps)
-    image_bytes = train_split.images[:1].nbytes
-    max_chunk = max(1, CHUNK_BYTES // (batch_size * image_bytes))
     run_steps = _steps_function(model, train_split, config, batch_size, pruner)
     evaluate = _evaluation_function(model, val_split)
+    chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
     rows: list[tuple[float, ...]] = []
-    for epoch in range(first_epoch, epochs):
+    for epoch in range(epochs):
         order = np.random.default_rng((seed, epoch)).permutation(n_images)
         first_step = epoch * n_steps
-        loss, n_right = 0.0, 0
-        for start, stop in _chunks(first_step, first_step + n_steps, max_chunk, pruner):
+        start, end = first_step, first_step + n_steps
+        # Sums go in and out, so that they do not depend on where the chunks are cut either.
+        sums: tuple[Any, Any] = (np.float32(0), np.int32(0))
+        while start < end:
+            if pause is not None:
+                pause()
+            stop = min(start + chunks.n_steps, end)
             if pruner is not None:
                 pruner.before_step(start + 1)
+                stop = min(stop, (pruner.next_update(start + 1) or end + 1) - 1)
             picked = order[(start - first_step) * batch_size : (stop - first_step) * batch_size]
-            images, labels = _gather(train_split, picked, (stop - start, batch_size))
-            chunk_loss, chunk_right = run_steps(images, labels, rates[start:stop])
-            loss += float(chunk_loss)
-            n_right += int(chunk_right)
-        loss /= n_steps
+            with chunks.timed(stop - start):
+                images, labels = _gather(train_split, picked, (stop - start, batch_size))
+                sums = run_steps(images, labels, rates[start:stop], *sums)
+            start = stop
+        loss = float(sums[0]) / n_steps
         if not math.isfinite(loss):
             raise TrialFailedError(
                 f"loss became {'NaN' if math.isnan(loss) else 'infinite'} in epoch {epoch + 1} "
                 f"(learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
             )
-        rows.append((loss, n_right / (n_steps * batch_size), *_evaluate(evaluate, val_split)))
+        accuracy = int(sums[1]) / (n_steps * batch_size)
+        rows.append((loss, accuracy, *_evaluate(evaluate, val_split, pause)))
         if on_epoch is not None and not on_epoch(
             epoch, dict(zip(METRIC_NAMES, rows[-1], strict=True))
         ):
@@ -172,21 +198,28 @@ def _cosine_decay(learning_rate: float, total_steps: int) -> npt.NDArray[np.floa
     return (learning_rate * 0.5 * (1 + np.cos(np.pi * progress))).astype(np.float32)
 
 
-def _chunks(
-    first: int, last: int, max_steps: int, pruner: Pruner | None
-) -> Iterator[tuple[int, int]]:
-    """Split steps (from 0) into ranges of at most ``max_steps``, cut at mask updates."""
-    # A mask is updated before the step of that number, counted from 1 as TFMOT does.
-    updates = () if pruner is None else pruner.update_steps
-    cuts = iter([step - 1 for step in updates if first < step - 1 < last] + [last])
-    cut = next(cuts)
-    start = first
-    while start < last:
-        if start == cut:
-            cut = next(cuts)
-        stop = min(start + max_steps, cut)
-        yield start, stop
-        start = stop
+class _ChunkSize:
+    """How many steps take about ``CHUNK_S``, learned from those that ran.
+
+    It decides when a pause is possible, and nothing else: any cut gives the same weights.
+    """
+
+    def __init__(self, max_steps: int) -> None:
+        self.n_steps = 1  # The first call traces the graph, which tells nothing of its speed.
+        self._max_steps = max_steps
+        self._is_traced = False
+
+    @contextmanager
+    def timed(self, n_steps: int) -> Iterator[None]:
+        """Learn from the block, which runs so many steps."""
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        if self._is_traced:
+            fitting = int(n_steps * CHUNK_S / max(seconds, 1e-6))
+            # One quick chunk may be luck.
+            self.n_steps = max(1, min(fitting, 4 * self.n_steps, self._max_steps))
+        self._is_traced = True
 
 
 def _gather(
@@ -199,7 +232,10 @@ def _gather(
 def _steps_function(
     model: Any, split: Split, config: TrainingConfig, batch_size: int, pruner: Pruner | None
 ) -> Steps:
-    """Return a function that trains on ``[steps, batch, ...]``: sum of losses, number right."""
+    """Return a function that trains on ``[steps, batch, ...]``.
+
+    It adds to a sum of losses and to a number of right answers, and returns both.
+    """
     import tensorflow as tf
 
     variables = model.trainable_variables
@@ -213,11 +249,13 @@ def _steps_function(
             tf.TensorSpec([None, batch_size, *image_shape], split.images.dtype),
             tf.TensorSpec([None, batch_size], tf.int32),
             tf.TensorSpec([None], tf.float32),
+            tf.TensorSpec([], tf.float32),
+            tf.TensorSpec([], tf.int32),
         ]
     )
-    def run_steps(images: Any, labels: Any, learning_rates: Any) -> tuple[Any, Any]:
-        total_loss = tf.constant(0.0)
-        n_right = tf.constant(0)
+    def run_steps(
+        images: Any, labels: Any, learning_rates: Any, total_loss: Any, n_right: Any
+    ) -> tuple[Any, Any]:
         for step in tf.range(tf.shape(images)[0]):
             with tf.GradientTape() as tape:
                 outputs = model(_network_input(images[step]), training=True)
@@ -252,9 +290,13 @@ def _evaluation_function(model: Any, split: Split) -> Steps:
     return evaluate_batch  # type: ignore[no-any-return, unused-ignore]
 
 
-def _evaluate(evaluate_batch: Steps, split: Split) -> tuple[float, float]:
+def _evaluate(
+    evaluate_batch: Steps, split: Split, pause: Pause | None = None
+) -> tuple[float, float]:
     loss, n_right = 0.0, 0
     for start in range(0, len(split), EVALUATION_BATCH):
+        if pause is not None:
+            pause()
         stop = start + EVALUATION_BATCH
         batch_loss, batch_right = evaluate_batch(
             split.images[start:stop], split.labels[start:stop].astype(np.int32)

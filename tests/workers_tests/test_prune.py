@@ -191,6 +191,40 @@ def test_masks_are_those_of_tfmot(keras: Any, dataset: Dataset, schedule: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("schedule", ["constant", "polynomial"])
+def test_pruning_goes_on_from_what_is_sparse(keras: Any, dataset: Dataset, schedule: str) -> None:
+    from workers.train import train
+
+    model = build(keras)
+    train(model, dataset, trial(PruningConfig(schedule, 0.5, begin=0.1, end=0.6)))
+    before = model.get_weights()
+    zeros_during: list[float] = []
+
+    def pause() -> None:
+        zeros_during.append(achieved_sparsity(model)["overall"])
+
+    train(model, dataset, trial(PruningConfig(schedule, 0.8, begin=0.4, end=0.9)), pause=pause)
+
+    assert achieved_sparsity(model)["overall"] == pytest.approx(0.8, abs=0.01)
+    assert min(zeros_during) == pytest.approx(0.5, abs=0.01)  # They never grow in between.
+    for old, new in zip(before, model.get_weights(), strict=True):
+        if old.ndim > 1:
+            assert np.all(new[old == 0] == 0)
+
+
+@pytest.mark.slow
+def test_a_lower_target_lets_zeros_grow_anew(keras: Any, dataset: Dataset) -> None:
+    from workers.train import train
+
+    model = build(keras)
+    mask_smallest(model, 0.9)
+
+    train(model, dataset, trial(PruningConfig("polynomial", 0.6, begin=0.4, end=0.9)))
+
+    assert achieved_sparsity(model)["overall"] == pytest.approx(0.6, abs=0.01)
+
+
+@pytest.mark.slow
 def test_masking_before_training_keeps_the_largest_weights(keras: Any) -> None:
     model = build(keras)
     before = model.get_layer("dense").kernel.numpy()

@@ -209,14 +209,77 @@ def test_memory_maps_are_read_and_chunks_do_not_matter(
 ) -> None:
     np.save(tmp_path / "images.npy", dataset.train.images)
     mapped = Split(np.load(tmp_path / "images.npy", mmap_mode="r"), dataset.train.labels)
-    whole, split_up = build(keras, dropout=0.3), build(keras, dropout=0.3)
+    whole = build(keras, dropout=0.3)
 
-    train_epochs(whole, dataset.train, dataset.val, TRAINING, epochs=2, seed=0)
-    build(keras, dropout=0.3)  # Seeds dropout as it was for the first training.
-    monkeypatch.setattr("workers.train.CHUNK_BYTES", 3 * 16 * 64)
-    train_epochs(split_up, mapped, dataset.val, TRAINING, epochs=2, seed=0)
+    monkeypatch.setattr("workers.train.CHUNK_S", 1e9)
+    history = train_epochs(whole, dataset.train, dataset.val, TRAINING, epochs=2, seed=0)
+    for name, value in (("CHUNK_BYTES", 3 * 16 * 64), ("CHUNK_S", 0.0)):
+        split_up = build(keras, dropout=0.3)
+        monkeypatch.setattr(f"workers.train.{name}", value)
+        again = train_epochs(split_up, mapped, dataset.val, TRAINING, epochs=2, seed=0)
 
-    assert weights_hash(split_up) == weights_hash(whole)
+        assert weights_hash(split_up) == weights_hash(whole)
+        assert again == history
+
+
+@pytest.mark.slow
+def test_a_pause_is_possible_throughout_and_changes_nothing(
+    keras: Any, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = []
+    paused: list[str] = []
+    model = build(keras, dropout=0.3)
+
+    def pause() -> None:
+        paused.append(weights_hash(model))
+
+    config = TrialConfig("corners", "0", (), TRAINING, PruningConfig("constant", 0.5, 0.2, 0.8))
+    history = train(model, dataset, config)
+    weights.append(weights_hash(model))
+    model = build(keras, dropout=0.3)
+    monkeypatch.setattr("workers.train.CHUNK_S", 0.0)  # Every step takes longer than that.
+    assert train(model, dataset, config, pause=pause) == history
+    weights.append(weights_hash(model))
+
+    assert weights[0] == weights[1]
+    assert len(paused) == 2 * (20 + 2)  # Before each step and each batch of validation images.
+    assert len(set(paused)) > 40
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_weights_that_a_model_has(keras: Any, dataset: Dataset) -> None:
+    first = TrialConfig("corners", "0", (), TRAINING)
+    second = replace(first, training=replace(TRAINING, epochs=1), seed=3)
+    hashes = []
+    for _ in range(2):
+        before = build(keras)
+        train(before, dataset, first)
+        branch = build(keras)
+        branch.set_weights(before.get_weights())
+
+        history = train(branch, dataset, second)
+
+        hashes.append(weights_hash(branch))
+        assert len(history["loss"]) == 1
+        assert history["loss"][0] < train(build(keras), dataset, second)["loss"][0]
+    assert hashes[0] == hashes[1]
+
+
+def test_no_epochs_change_nothing(keras: Any, dataset: Dataset) -> None:
+    model = build(keras)
+    before = weights_hash(model)
+    first = TrialConfig("corners", "0", (), TRAINING)
+    config = replace(
+        first,
+        training=replace(TRAINING, epochs=0),
+        pruning=PruningConfig("polynomial", 0.5),
+        branched_from=first,
+    )
+
+    history = train(model, dataset, config)
+
+    assert history == dict.fromkeys(METRIC_NAMES, ())
+    assert weights_hash(model) == before
 
 
 @pytest.mark.slow
