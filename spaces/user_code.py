@@ -1,0 +1,137 @@
+"""Objects of a user's own code, named on the command line: ``package.module:NAME`` or a file.
+
+A file is named by its path, ``net.py`` or ``net.py:NAME``. The user asked for the code to run by
+naming it. It may import TensorFlow, so the driver leaves it to processes of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TypeVar
+
+from spaces.errors import ConfigError
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is looked for in user code.
+
+    Attributes:
+        word: What it is called in messages.
+        class_name: Its class, as users import it.
+        default_name: Name it has in a file, unless another is given.
+        unknown: Raised if there is no such module or file.
+        unusable: Raised if the code fails to load, or what it holds is something else.
+    """
+
+    word: str
+    class_name: str
+    default_name: str
+    unknown: type[ConfigError]
+    unusable: type[ConfigError]
+
+
+def is_code_ref(ref: str) -> bool:
+    """Whether ``ref`` has the form of a reference to code."""
+    return ref.endswith(".py") or ":" in ref
+
+
+def canonical_code_ref(ref: str, kind: Kind) -> str:
+    """Return ``ref`` so that it means the same from any folder: file paths become absolute.
+
+    Raises:
+        ConfigError: Of the kind's class, if there is no such file.
+    """
+    path, _, name = _split_file_ref(ref, kind)
+    if path is None:
+        return ref
+    _check_file(path, kind)
+    return f"{path.resolve()}:{name}"
+
+
+def load_code(ref: str, kind: Kind, wanted: type[_T]) -> _T:
+    """Run the code that ``ref`` names and return the object.
+
+    Raises:
+        ConfigError: Of the kind's classes, if there is no such code, or no such object in it.
+    """
+    path, given, name = _split_file_ref(ref, kind)
+    if path is not None:
+        module = _load_file(path, kind)
+    else:
+        module_name, _, name = ref.partition(":")
+        module = _load_module(module_name, ref, kind)
+        given = True
+    found = getattr(module, name, None)
+    if isinstance(found, wanted):
+        return found
+    if found is None:
+        others = sorted(key for key, value in vars(module).items() if isinstance(value, wanted))
+        hint = f" {kind.word.capitalize()}s in it: {', '.join(others)}." if others else ""
+        how = "" if given else f" Name another with {ref}:NAME."
+        raise kind.unusable(f"{ref} holds no {kind.word} named {name!r}.{hint}{how}")
+    raise kind.unusable(
+        f"{ref}: {name!r} must be a `{kind.class_name}`, but got {type(found).__name__}."
+    )
+
+
+def _split_file_ref(ref: str, kind: Kind) -> tuple[Path | None, bool, str]:
+    """Return file path, whether a name was given, and the name; no path if it is no file."""
+    if ref.endswith(".py"):
+        return Path(ref).expanduser(), False, kind.default_name
+    head, separator, tail = ref.rpartition(":")
+    if separator and head.endswith(".py"):
+        return Path(head).expanduser(), True, tail or kind.default_name
+    return None, False, kind.default_name
+
+
+def _check_file(path: Path, kind: Kind) -> None:
+    if not path.is_file():
+        raise kind.unknown(f"{kind.word.capitalize()} file {str(path)!r} does not exist.")
+
+
+def _load_file(path: Path, kind: Kind) -> ModuleType:
+    """Import a file under a name of its own, the same in every process."""
+    _check_file(path, kind)
+    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    module_name = f"search_user_code_{digest}"
+    if module_name in sys.modules:
+        return sys.modules[module_name]
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise kind.unusable(f"{str(path)!r} cannot be imported as a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[module_name]
+        raise kind.unusable(f"{str(path)!r} failed to load: {_describe(error)}.") from error
+    return module
+
+
+def _load_module(name: str, ref: str, kind: Kind) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+            raise kind.unknown(
+                f"Module {error.name!r} of {kind.word} {ref!r} cannot be found. Is it installed, "
+                f"or on PYTHONPATH?"
+            ) from error
+        raise kind.unusable(f"Module {name!r} failed to load: {_describe(error)}.") from error
+    except Exception as error:
+        raise kind.unusable(f"Module {name!r} failed to load: {_describe(error)}.") from error
+
+
+def _describe(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}".rstrip(": .")
