@@ -19,7 +19,6 @@ from search.study import Asked, MakeConfig, OpenStudy, Told
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import TrialFailedError, WorkersLostError
 from workers.executor import Executor, Finished, Lost, Outcome
-from workers.result import EvaluateRequest
 
 N_QUEUED = 1
 """Trials beyond one a worker: the next one is there when a worker gets free."""
@@ -166,18 +165,12 @@ class Driver:
             )
             return False
         self._submit(_Ticket(asked))
-        self._update(f"trial {asked.number} started")
+        origin = "" if asked.parent is None else f" from the weights of trial {asked.parent}"
+        self._update(f"trial {asked.number} started{origin}")
         return True
 
     def _submit(self, ticket: _Ticket) -> None:
-        settings = self._study.settings
-        request = EvaluateRequest(
-            config=ticket.asked.config,
-            limits=settings.limits,
-            size_metric=settings.size_metric,
-            device=settings.device,
-            fan_out=settings.fan_out,
-        )
+        request = self._study.request(ticket.asked.number)
         self._state.tickets[self._executor.submit(request)] = ticket
 
     def _take(self, outcome: Outcome) -> None:
@@ -248,6 +241,8 @@ class Driver:
             n_done=study.n_done,
             n_complete=study.outcomes["complete"],
             n_infeasible=study.outcomes["infeasible"],
+            n_stopped=study.outcomes["stopped"],
+            n_branches=study.n_branches,
             n_failed=study.outcomes["failed"],
             n_running=len(study.running),
             n_points=study.n_points,

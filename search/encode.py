@@ -33,6 +33,20 @@ def ending_of(result: TrialResult, limits: Limits) -> Ending:
         if flaw is None:
             return point_ending(result.point, result, limits)
         return failure(flaw, _run_attrs(result))
+    if result.outcome == "stopped":
+        return Ending(
+            # Without values: what it would have reached, nobody knows. It breaks no limit.
+            TrialState.PRUNED,
+            user_attrs={
+                **_run_attrs(result),
+                attributes.OUTCOME: "stopped",
+                attributes.REASON: result.reason,
+                attributes.GATE: {
+                    "size_bytes": result.size_bytes,
+                    "latency_ms": result.latency_ms,
+                },
+            },
+        )
     if result.outcome == "infeasible":
         return Ending(
             # Optuna's word for a trial without values; weights have nothing to do with it. The
@@ -155,6 +169,10 @@ def _run_attrs(result: TrialResult, config: TrialConfig | None = None) -> dict[s
         attributes.VERSIONS: dict(result.versions),
         attributes.WORKER: result.worker,
     }
+    if "val_accuracy" in result.history:
+        attrs[attributes.CURVE] = [round(a, 6) for a in result.history["val_accuracy"]]
+    if result.bar is not None:
+        attrs[attributes.BAR] = result.bar
     if result.sparsity:
         attrs[attributes.SPARSITY] = dict(result.sparsity)
     if result.skipped:

@@ -17,9 +17,11 @@ class Progress:
     Attributes:
         study_name: Name of the study.
         n_target: Trials the study is to have, derived ones not counted.
-        n_done: Trials that count towards it: complete, infeasible and failed ones.
+        n_done: Trials that count towards it: complete, infeasible, stopped and failed ones.
         n_complete: Trials with a measured model of their own.
         n_infeasible: Trials told as infeasible: a limit is broken, or they cannot be converted.
+        n_stopped: Trials that the race stopped: they could only become dominated points.
+        n_branches: Complete trials that started from the weights of another.
         n_failed: Trials that failed, with a reason.
         n_running: Trials under way now, queued ones included.
         n_points: Measured models: complete trials and those derived from them.
@@ -38,6 +40,8 @@ class Progress:
     n_done: int = 0
     n_complete: int = 0
     n_infeasible: int = 0
+    n_stopped: int = 0
+    n_branches: int = 0
     n_failed: int = 0
     n_running: int = 0
     n_points: int = 0

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from search import attributes
 from search.constraints import is_feasible
 from search.pareto import ReferencePoint, hypervolume, pareto_mask
+from search.past import COUNTED
 from search.picks import PickRule, pick
 from spaces.config import ParamValue
 from spaces.errors import StudyError
@@ -74,6 +75,8 @@ class StudyFront:
         n_target: Trials the study is to have; None if not recorded.
         n_trials: Trials that ended, derived and interrupted ones not counted.
         n_infeasible: Those of them that are infeasible.
+        n_stopped: Those of them that the race stopped.
+        n_branches: Those of them that started from the weights of another.
         n_failed: Those of them that failed.
         n_points: Measured models, derived ones too.
         reference: Where the hypervolume is measured from.
@@ -90,6 +93,8 @@ class StudyFront:
     n_target: int | None
     n_trials: int
     n_infeasible: int
+    n_stopped: int
+    n_branches: int
     n_failed: int
     n_points: int
     reference: ReferencePoint
@@ -203,8 +208,14 @@ def read_front(study: Study) -> StudyFront:
         device=stored[attributes.DEVICE],
         size_metric=stored[attributes.SIZE_METRIC],
         n_target=stored.get(attributes.TARGET),
-        n_trials=sum(outcome in ("complete", "infeasible", "failed") for outcome in outcomes),
+        n_trials=sum(outcome in COUNTED for outcome in outcomes),
         n_infeasible=outcomes.count("infeasible"),
+        n_stopped=outcomes.count("stopped"),
+        n_branches=sum(
+            attributes.BRANCHED_FROM in trial.user_attrs
+            and attributes.DERIVED_FROM not in trial.user_attrs
+            for trial in trials
+        ),
         n_failed=outcomes.count("failed"),
         n_points=len(complete),
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),

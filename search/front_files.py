@@ -6,7 +6,7 @@ does not grow with the study.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,11 @@ class FrontFiles:
         if self._hypervolume is None:
             self._hypervolume = hypervolume(self.front.values, self._reference)
         return self._hypervolume
+
+    def hypervolume_with(self, points: Iterable[Sequence[float]]) -> float:
+        """Return what the hypervolume would be with some more points on the front."""
+        rows = [*self.front.values.tolist(), *points]
+        return hypervolume(rows, self._reference)
 
     def take_over(self, trials: Iterable[FrozenTrial]) -> dict[int, dict[str, None]]:
         """Put the points of earlier runs on the front.

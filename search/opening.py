@@ -14,6 +14,7 @@ from optuna.storages import InMemoryStorage, RDBStorage
 
 from search import attributes
 from search.artifacts import ArtifactKeeper
+from search.kept_weights import WeightKeeper
 from search.locks import study_lock
 from search.pareto import ReferencePoint
 from search.records import MemoryRecorder, Recorder
@@ -79,7 +80,8 @@ def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[Open
             path = sqlite_path(url)
             owner = f"{path.name if path else masked(url)}/{settings.name}"
             artifacts = ArtifactKeeper(artifacts_dir(url), owner)
-            yield open_study(database, settings, artifacts)
+            weights = WeightKeeper(artifacts_dir(url), owner)
+            yield open_study(database, settings, artifacts, weights)
     finally:
         database.remove_session()
         database.engine.dispose()
@@ -89,6 +91,7 @@ def open_study(
     storage: RDBStorage | InMemoryStorage,
     settings: StudySettings,
     artifacts: ArtifactKeeper | None = None,
+    weights: WeightKeeper | None = None,
 ) -> OpenStudy:
     """Create a study, or go on with the one of that name.
 
@@ -98,21 +101,23 @@ def open_study(
         storage: Opened database, or a storage in memory.
         settings: What the run wants of its study.
         artifacts: Keeps files; None for no files.
+        weights: Keeps weights for branches; None to keep them in memory.
 
     Raises:
         StorageError: If the database cannot be used.
         StudyError: If the study holds something else than this run asks for.
     """
     if isinstance(storage, InMemoryStorage):
-        return _open_study(storage, settings, artifacts)
+        return _open_study(storage, settings, artifacts, weights)
     with storage_errors(storage.url):
-        return _open_study(storage, settings, artifacts)
+        return _open_study(storage, settings, artifacts, weights)
 
 
 def _open_study(
     storage: RDBStorage | InMemoryStorage,
     settings: StudySettings,
     artifacts: ArtifactKeeper | None,
+    weights: WeightKeeper | None,
 ) -> OpenStudy:
     seed = study_seed(storage, settings.name, settings.seed)
     settings = replace(settings, seed=seed)
@@ -161,6 +166,7 @@ def _open_study(
         recorder=recorder,
         mirror=Mirror(make_sampler(settings.sampler, start_seed, n_points), start_seed),
         artifacts=artifacts,
+        weights=weights,
     )
 
 

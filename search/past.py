@@ -13,8 +13,10 @@ from search import attributes
 from search.encode import interruption, stored_constraints
 from search.front_files import values_of
 from search.records import Ending
-from spaces.config import ParamValue
 from workers.result import Limits
+
+COUNTED = ("complete", "infeasible", "stopped", "failed")
+"""Outcomes of trials that count towards the study's target."""
 
 KILLED = "interrupted: the driver was killed"
 
@@ -30,7 +32,7 @@ class Past:
         tried: Hashes of the configurations that are not to be tried again.
         stale: Endings of the trials that a killed driver left running, by number.
         refreshed: Constraints to store anew, because limits have changed, by number.
-        retries: Numbers and parameters of interrupted trials which nothing has replaced yet.
+        retries: Interrupted trials which nothing has replaced yet.
     """
 
     known: list[FrozenTrial] = field(default_factory=list)
@@ -39,7 +41,7 @@ class Past:
     tried: set[str] = field(default_factory=set)
     stale: dict[int, Ending] = field(default_factory=dict)
     refreshed: dict[int, dict[str, Any]] = field(default_factory=dict)
-    retries: list[tuple[int, dict[str, ParamValue]]] = field(default_factory=list)
+    retries: list[FrozenTrial] = field(default_factory=list)
 
 
 def read_past(trials: Sequence[FrozenTrial], limits: Limits) -> Past:
@@ -63,7 +65,7 @@ def read_past(trials: Sequence[FrozenTrial], limits: Limits) -> Past:
     replaced = {
         trial.user_attrs.get(attributes.RETRY_OF)
         for trial in trials
-        if trial.user_attrs.get(attributes.OUTCOME) in ("complete", "infeasible", "failed")
+        if trial.user_attrs.get(attributes.OUTCOME) in COUNTED
     }
     waiting: set[str] = set()
     for trial in interrupted:
@@ -72,7 +74,7 @@ def read_past(trials: Sequence[FrozenTrial], limits: Limits) -> Past:
             continue
         if config_hash and config_hash not in past.tried | waiting:
             waiting.add(config_hash)
-            past.retries.append((trial.number, dict(trial.params)))
+            past.retries.append(trial)
     return past
 
 

@@ -181,6 +181,7 @@ def _states(progress: Progress) -> str:
     counts = [
         (progress.n_running, "running"),
         (progress.n_infeasible, "infeasible"),
+        (progress.n_stopped, "stopped"),
         (progress.n_failed, "failed"),
     ]
     parts = [f"{count:,} {name}" for count, name in counts if count or name == "running"]

@@ -23,6 +23,9 @@ class StudySettings:
         sampler: Name of the sampler. It may change from run to run.
         seed: Seed of the sampler and of every training; None for the study's own, or 0.
         fan_out: Whether a training is measured under every scheme that needs none of its own.
+        race: Whether trainings that can only give dominated points are stopped early.
+        branch: Whether trials may start from the weights of good ones.
+        gate: Whether size and latency are looked at before training.
     """
 
     name: str
@@ -33,6 +36,9 @@ class StudySettings:
     sampler: str = "tpe"
     seed: int | None = None
     fan_out: bool = True
+    race: bool = True
+    branch: bool = True
+    gate: bool = True
 
 
 @dataclass(frozen=True)

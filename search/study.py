@@ -9,8 +9,8 @@ marks the running ones as interrupted and tries their configurations again.
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search import attributes
 from search.artifacts import HISTORY_FILE, ArtifactKeeper
+from search.branching import Branch, Brancher, Values, kind_of
 from search.constraints import is_feasible
 from search.encode import (
     config_attrs,
@@ -28,22 +29,28 @@ from search.encode import (
     point_ending,
 )
 from search.front_files import FrontFiles
+from search.kept_weights import WeightKeeper
 from search.pareto import Front, ReferencePoint
-from search.past import Past, read_past
+from search.past import COUNTED, Past, read_past
 from search.records import Batch, Ending, Recorder, new_trial
 from search.samplers import Mirror, Proposal
 from search.settings import StudySettings
+from spaces.compression import params_from_config
 from spaces.config import ParamValue, TrialConfig
 from spaces.errors import ConfigError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES
 from spaces.space import SearchSpace
-from workers.result import Point, TrialResult
+from workers.race import Curve, Race, settled_from
+from workers.result import EvaluateRequest, Point, TrialResult
 
 MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
 """Turns the parameters of a trial into its configuration."""
 
 QUANTIZATION = "quantization"
 """Parameter in which derived trials differ from the one whose training they share."""
+
+MAX_CURVES = 200
+"""Trainings that the race compares with: the newest ones."""
 
 _N_PROPOSALS = 8
 _N_RANDOM_PROPOSALS = 256
@@ -56,10 +63,12 @@ class Asked:
     Attributes:
         number: Its number in the study.
         config: What to evaluate.
+        parent: Number of the trial whose weights it starts from; None for a new training.
     """
 
     number: int
     config: TrialConfig
+    parent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +77,7 @@ class Told:
 
     Attributes:
         number: Its number.
-        outcome: ``complete``, ``infeasible`` or ``failed``.
+        outcome: ``complete``, ``infeasible``, ``stopped`` or ``failed``.
         reason: Why it has no values.
         values: Its objective values.
         n_derived: Points derived from its training that entered the study.
@@ -88,6 +97,7 @@ class _Running:
     proposal: Proposal
     config: TrialConfig
     hashes: frozenset[str]
+    branch: Branch | None = None
 
 
 class OpenStudy:
@@ -102,12 +112,14 @@ class OpenStudy:
         recorder: Writes to the study.
         mirror: Makes the proposals; empty.
         artifacts: Keeps files; None for no files.
+        weights: Keeps weights for branches; None to keep them in memory.
 
     Attributes:
         settings: What this run wants of it.
         target: Trials it is to have, derived ones not counted; None as long as nobody said.
         n_points: Measured models: complete trials and those derived from them.
         outcomes: Trials of our own asking by outcome.
+        n_branches: Those of them that started from the weights of another, and are complete.
         n_interrupted: Trials that an earlier driver left running.
     """
 
@@ -122,6 +134,7 @@ class OpenStudy:
         recorder: Recorder,
         mirror: Mirror,
         artifacts: ArtifactKeeper | None = None,
+        weights: WeightKeeper | None = None,
     ) -> None:
         self.settings = settings
         self.target = target
@@ -135,6 +148,11 @@ class OpenStudy:
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
+        self._weights = weights or WeightKeeper()
+        self._brancher = Brancher(settings.task.epochs, space)
+        self._curves: deque[Curve] = deque(maxlen=MAX_CURVES)
+        self._training_of: dict[int, int] = {}
+        self.n_branches = 0
         self._n_trials = len(trials)
         self._running: dict[int, _Running] = {}
         self._seen = past.tried
@@ -146,8 +164,8 @@ class OpenStudy:
 
     @property
     def n_done(self) -> int:
-        """Trials which count: of our own asking, and complete, infeasible or failed."""
-        return sum(self.outcomes[name] for name in ("complete", "infeasible", "failed"))
+        """Trials which count: of our own asking, and however they ended."""
+        return sum(self.outcomes[name] for name in COUNTED)
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -186,6 +204,49 @@ class OpenStudy:
             attrs.setdefault(number, {}).update(dropped)
         self._recorder.write(Batch(ended=past.stale, trial_system_attrs=attrs))
         self._files.sweep()
+        if past.known:
+            self._remember(trials)
+
+    def _remember(self, trials: list[FrozenTrial]) -> None:
+        """Learn from earlier runs what the race and branches go by."""
+        points: dict[int, dict[Any, Values]] = {}
+        trainings: list[tuple[int, TrialConfig, FrozenTrial]] = []
+        for trial in trials:
+            if attributes.CONFIG not in trial.user_attrs:
+                continue  # Plain Optuna's.
+            parent = trial.user_attrs.get(attributes.DERIVED_FROM)
+            config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+            number = trial.number if parent is None else int(parent)
+            if trial.values is not None:
+                self._training_of[trial.number] = number
+                accuracy, size_bytes, latency_ms = trial.values
+                points.setdefault(number, {})[config.quantization] = (
+                    accuracy,
+                    size_bytes,
+                    latency_ms,
+                )
+            if parent is None and trial.user_attrs.get(attributes.OUTCOME) in COUNTED:
+                trainings.append((number, config, trial))
+        for number, config, trial in trainings:
+            stored = trial.user_attrs
+            if stored[attributes.OUTCOME] == "complete":
+                self._note_curve(config, stored.get(attributes.CURVE, ()))
+                self.n_branches += attributes.BRANCHED_FROM in stored
+            self._brancher.note(
+                number,
+                config,
+                points.get(number, {}),
+                gain=stored.get(attributes.GAIN, 0.0),
+                seconds=sum(stored.get(attributes.SECONDS, {}).values()),
+                parent=stored.get(attributes.BRANCHED_FROM),
+                predicted=stored.get(attributes.PREDICTED_GAIN),
+            )
+
+    def _note_curve(self, config: TrialConfig, accuracies: Sequence[float]) -> None:
+        """Let the race compare with a training that went on to its end."""
+        epochs = config.training.epochs
+        if config.branched_from is None and len(accuracies) >= epochs:
+            self._curves.append(Curve(tuple(accuracies[:epochs]), settled_from(config)))
 
     # --- Asking ---------------------------------------------------------------------------
 
@@ -197,12 +258,25 @@ class OpenStudy:
         """
         retry_of: int | None = None
         fixed: Mapping[str, ParamValue] | None = None
+        found: tuple[Proposal, TrialConfig, bool] | None = None
+        branch: Branch | None = None
         if self._retries:
-            retry_of, fixed = self._retries.popleft()
+            retry = self._retries.popleft()
+            retry_of, fixed = retry.number, dict(retry.params)
+            branch = _branch_of(retry)
         elif self._start_from_defaults:
             self._start_from_defaults = False
             fixed = self._space.defaults()
-        found = self._find_new(make_config, fixed)
+        elif self.settings.branch:
+            branch = self._brancher.propose(
+                self._weights.numbers, self._worth().__getitem__, self._files.hypervolume_with
+            )
+        if branch is not None:
+            found = self._start_branch(branch)
+            fixed = None
+        if found is None:
+            branch = None
+            found = self._find_new(make_config, fixed)
         if found is None:
             return None
         proposal, config, is_fixed = found
@@ -210,6 +284,9 @@ class OpenStudy:
         user_attrs = config_attrs(config)
         if is_fixed and retry_of is not None:
             user_attrs[attributes.RETRY_OF] = retry_of
+        if branch is not None:
+            user_attrs[attributes.BRANCHED_FROM] = branch.parent
+            user_attrs[attributes.PREDICTED_GAIN] = branch.predicted
         trial = new_trial(
             number,
             proposal.params,
@@ -219,8 +296,46 @@ class OpenStudy:
         )
         self._recorder.write(Batch(created=(trial,)))
         self._n_trials += 1
-        self._running[number] = _Running(proposal, config, self._expected_hashes(config))
-        return Asked(number, config)
+        self._running[number] = _Running(proposal, config, self._expected_hashes(config), branch)
+        return Asked(number, config, None if branch is None else branch.parent)
+
+    def request(self, number: int) -> EvaluateRequest:
+        """Return what a worker needs to evaluate a trial under way."""
+        running, settings = self._running[number], self.settings
+        config, branch = running.config, running.branch
+        race = None
+        if settings.race and branch is None:
+            front = tuple((a, s, t) for a, s, t in self.front.values.tolist())
+            race = Race(front, tuple(self._curves))
+        return EvaluateRequest(
+            config=config,
+            limits=settings.limits,
+            size_metric=settings.size_metric,
+            device=settings.device,
+            # Weights that are only quantized anew gave all their other points before.
+            fan_out=settings.fan_out and config.training.epochs > 0,
+            check_gate=settings.gate,
+            race=race,
+            start_weights=None if branch is None else self._weights.get(branch.parent),
+            keep_weights=settings.branch,
+        )
+
+    def _worth(self) -> Counter[int]:
+        """Return how many points on the front each training has."""
+        return Counter(self._training_of[n] for n in self.front.keys if n in self._training_of)
+
+    def _start_branch(self, branch: Branch) -> tuple[Proposal, TrialConfig, bool] | None:
+        """Return a branch as a proposal; None if it was tried, or the space has it not."""
+        config = branch.config
+        hashes = self._seen.union(*(running.hashes for running in self._running.values()))
+        if config.hash in hashes:
+            return None
+        params = params_from_config(config, self._space)
+        proposal = self._mirror.propose(self._space, fixed=params)
+        if proposal.params != params:
+            self._mirror.discard(proposal.handle)
+            return None
+        return proposal, config, True
 
     def _find_new(
         self, make_config: MakeConfig, fixed: Mapping[str, ParamValue] | None
@@ -262,6 +377,7 @@ class OpenStudy:
         points = self._points(number, result, ending)
         endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
         endings.setdefault(number, ending)
+        hypervolume_before = self.hypervolume
         change = self._files.add(
             {n: point for n, point in points.items() if is_feasible(endings[n].system_attrs)}
         )
@@ -272,6 +388,11 @@ class OpenStudy:
             content = json.dumps(history, indent=1).encode()
             attrs = self._artifacts.write(HISTORY_FILE, content)
             endings[number] = _with_system_attrs(endings[number], attrs)
+        gain = self.hypervolume - hypervolume_before
+        endings[number] = replace(
+            endings[number],
+            user_attrs={**endings[number].user_attrs, attributes.GAIN: gain},
+        )
         created = tuple(
             self._derived_trial(n, point, endings[n], number)
             for n, point in points.items()
@@ -288,13 +409,14 @@ class OpenStudy:
             )
         )
         # From here on the study has it.
-        self._space = space
+        self._space = self._brancher.space = space
         self._n_trials += len(created)
         self.n_points += len(points)
         self._seen.add(running.config.hash)
         self._seen.update(point.config.hash for point in points.values())
         outcome = str(ending.user_attrs[attributes.OUTCOME])
         self.outcomes[outcome] += 1
+        self._learn(number, result, outcome, gain, points)
         self._forget(number, ending)
         for trial in created:
             self._mirror.add(trial)
@@ -307,6 +429,34 @@ class OpenStudy:
             n_derived=len(created),
             n_on_front=len(change.added),
         )
+
+    def _learn(
+        self,
+        number: int,
+        result: TrialResult,
+        outcome: str,
+        gain: float,
+        points: Mapping[int, Point],
+    ) -> None:
+        """Learn from a result what the race and branches go by."""
+        running = self._running[number]
+        branch, config = running.branch, running.config
+        self._training_of.update(dict.fromkeys(points, number))
+        if outcome == "complete":
+            self._note_curve(config, result.history.get("val_accuracy", ()))
+            self.n_branches += branch is not None
+        models = [*result.siblings, *([] if result.point is None else [result.point])]
+        self._brancher.note(
+            number,
+            config,
+            {m.config.quantization: m.values for m in models if is_sound(m)},
+            gain=gain,
+            seconds=sum(result.seconds.values()),
+            parent=None if branch is None else branch.parent,
+            predicted=None if branch is None else branch.predicted,
+        )
+        if result.weights is not None:
+            self._weights.put(number, result.weights, self._worth().__getitem__)
 
     def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
         """Return the points of a result which the study has not got, by trial number.
@@ -337,7 +487,7 @@ class OpenStudy:
     def _derived_trial(
         self, number: int, point: Point, ending: Ending, parent: int
     ) -> FrozenTrial:
-        proposal = self._running[parent].proposal
+        proposal, branch = self._running[parent].proposal, self._running[parent].branch
         return new_trial(
             number,
             {**proposal.params, QUANTIZATION: point.config.quantization.value},
@@ -346,6 +496,7 @@ class OpenStudy:
                 **config_attrs(point.config),
                 **ending.user_attrs,
                 attributes.DERIVED_FROM: parent,
+                **({} if branch is None else {attributes.BRANCHED_FROM: branch.parent}),
             },
             # Of its parent's generation: NSGA-II finds it in that population.
             system_attrs={**proposal.system_attrs, **ending.system_attrs},
@@ -369,13 +520,33 @@ class OpenStudy:
             self._recorder.write(Batch(ended=endings))
         for number, ending in endings.items():
             running = self._running[number]
-            self._retries.append((number, dict(running.proposal.params)))
+            self._retries.append(self._as_retry(number, running))
             self._forget(number, ending)
         return len(endings)
+
+    def _as_retry(self, number: int, running: _Running) -> FrozenTrial:
+        attrs = config_attrs(running.config)
+        if running.branch is not None:
+            attrs[attributes.BRANCHED_FROM] = running.branch.parent
+            attrs[attributes.PREDICTED_GAIN] = running.branch.predicted
+        proposal = running.proposal
+        return new_trial(
+            number, proposal.params, proposal.distributions, user_attrs=attrs, system_attrs={}
+        )
 
     def _forget(self, number: int, ending: Ending) -> None:
         handle: Trial = self._running.pop(number).proposal.handle
         self._mirror.end(handle, ending)
+
+
+def _branch_of(trial: FrozenTrial) -> Branch | None:
+    """Return the branch that an interrupted trial was; None for a new training."""
+    parent = trial.user_attrs.get(attributes.BRANCHED_FROM)
+    if parent is None:
+        return None
+    config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+    predicted = float(trial.user_attrs.get(attributes.PREDICTED_GAIN, 0.0))
+    return Branch(int(parent), kind_of(config), config, predicted)
 
 
 def _takes(proposal: Proposal, config: TrialConfig) -> bool:

@@ -53,8 +53,8 @@ class TrainingConfig:
         batch_size: Images a step, at least 1.
         optimizer: One of ``OPTIMIZERS``.
         weight_decay: Decoupled weight decay of the optimizer, at least 0.
-        epochs: Passes over the training images, at least 1. Pruning happens within them;
-            quantization-aware training comes on top.
+        epochs: Passes over the training images, at least 1 (a branch may have 0). Pruning
+            happens within them; quantization-aware training comes on top.
         qat_epochs: Epochs of quantization-aware training, used by schemes which train.
     """
 
@@ -89,7 +89,7 @@ class TrainingConfig:
         # 1 and 1.0 are equal, but not in the JSON that is hashed.
         object.__setattr__(self, "learning_rate", float(self.learning_rate))
         object.__setattr__(self, "weight_decay", float(self.weight_decay))
-        _require(_is_int(self.epochs) and self.epochs >= 1, "1 <= epochs", epochs=self.epochs)
+        _require(_is_int(self.epochs) and self.epochs >= 0, "0 <= epochs", epochs=self.epochs)
         _require(
             _is_int(self.qat_epochs) and self.qat_epochs >= 1,
             "1 <= qat_epochs",
@@ -174,6 +174,9 @@ class TrialConfig:
         seed: Seeds initial weights, shuffling and dropout, in [0, 2**31).
         threads: TensorFlow threads; part of the configuration, because another number gives
             other weights.
+        branched_from: A branch starts from the weights that this configuration's training
+            ends with (before any quantization), instead of random ones. It is the same network
+            on the same data; None for a training of its own.
     """
 
     task: str
@@ -184,6 +187,7 @@ class TrialConfig:
     quantization: QuantizationScheme = QuantizationScheme.FLOAT32
     seed: int = 0
     threads: int = 1
+    branched_from: TrialConfig | None = None
 
     def __post_init__(self) -> None:
         _require(bool(self.task), "task is not empty", task=self.task)
@@ -210,6 +214,27 @@ class TrialConfig:
             _is_int(self.seed) and 0 <= self.seed < 2**31, "0 <= seed < 2**31", seed=self.seed
         )
         _require(_is_int(self.threads) and self.threads >= 1, "1 <= threads", threads=self.threads)
+        if self.branched_from is None:
+            _require(self.training.epochs >= 1, "1 <= epochs", epochs=self.training.epochs)
+        else:
+            self._check_branch(self.branched_from)
+
+    def _check_branch(self, parent: TrialConfig) -> None:
+        for name in ("task", "data_fingerprint", "hyperparameters", "seed", "threads"):
+            _require(
+                getattr(self, name) == getattr(parent, name),
+                f"a branch has the {name} of what it branched from",
+                **{name: getattr(self, name), f"branched_from.{name}": getattr(parent, name)},
+            )
+        # Quantization comes after the weights that a branch starts from.
+        parent = parent.with_quantization(QuantizationScheme.FLOAT32)
+        object.__setattr__(self, "branched_from", parent)
+
+    @property
+    def lineage(self) -> tuple[TrialConfig, ...]:
+        """Trainings that lead here, the first one first and this one last."""
+        before = () if self.branched_from is None else self.branched_from.lineage
+        return (*before, self)
 
     @property
     def hyperparameter_dict(self) -> dict[str, ParamValue]:
@@ -231,6 +256,10 @@ class TrialConfig:
         data = asdict(self)
         data["hyperparameters"] = dict(self.hyperparameters)
         data["quantization"] = self.quantization.value
+        # Only where there is one, so that hashes stay what they were without branches.
+        del data["branched_from"]
+        if self.branched_from is not None:
+            data["branched_from"] = self.branched_from.to_dict()
         return data
 
     @classmethod
@@ -255,6 +284,8 @@ class TrialConfig:
             values["pruning"] = PruningConfig(
                 **_checked(PruningConfig, values["pruning"], "pruning")
             )
+        if values.get("branched_from") is not None:
+            values["branched_from"] = cls.from_dict(values["branched_from"])
         return cls(**values)
 
 

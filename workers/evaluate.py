@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spaces.compression import build_values
 from spaces.config import TrialConfig
@@ -22,14 +22,17 @@ from spaces.errors import ConversionError, TrialFailedError
 from spaces.registry import resolve_task
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.space import Parameter
+from workers.race import settled_from
 from workers.result import EvaluateRequest, Ledger, Point, SizeMetric, TrialResult
 from workers.train import OnEpoch, train
+from workers.weights import pack_weights, unpack_weights
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
     from workers.devices import Device
+    from workers.gate import Gate
 
 N_REPRESENTATIVE = 200
 """Training images that calibrate activation ranges; a few hundred are usual."""
@@ -38,6 +41,10 @@ MAX_SIBLING_SECONDS = 3.0
 """A sibling whose measuring would take longer than this, and longer than a quarter of the
 training it is derived from, is skipped: ``int16x8`` runs on reference kernels, some thirty
 times slower than the rest."""
+
+
+Weights: TypeAlias = "Sequence[npt.NDArray[np.generic]]"
+"""Weights of a network in the order of Keras's ``get_weights``."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +135,40 @@ class TrialEvaluator:
     ) -> None:
         """Evaluate one trial; ``known`` takes fields of its result as they become known."""
         from workers.convert import representative_images
-        from workers.gate import check_gate
+        from workers.gate import Gate, check_gate
 
         config = request.config
+        start = None if request.start_weights is None else unpack_weights(request.start_weights)
         images = representative_images(self._dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
         with watch.stage("gate"):
             model, known["new_parameters"] = build(self._hypermodel, config)
-            gate = check_gate(model, request, images, device)
+            if start is not None:
+                model.set_weights(start)
+            gate = Gate(None, None)
+            if request.check_gate:
+                gate = check_gate(model, request, images, device)
         known.update(size_bytes=gate.size_bytes, latency_ms=gate.latency_ms)
         if gate.reason:
             known.update(outcome="infeasible", reason=gate.reason)
             return
-        trained = train_config(self._hypermodel, self._dataset, config, watch)
+        referee = _Referee(request, gate)
+        known.update(bar=referee.bar)
+        trained = train_config(
+            self._hypermodel,
+            self._dataset,
+            config,
+            watch,
+            on_epoch=referee,
+            start_weights=start,
+        )
         known.update(
             epochs_trained=trained.epochs_trained,
             sparsity=trained.sparsity,
             history=trained.history,
         )
+        if referee.verdict:
+            known.update(outcome="stopped", reason=referee.verdict)
+            return
         points, skipped = measure_points(trained, self._dataset, request, images, watch)
         own = points.pop(config.quantization, None)
         if own is None:
@@ -152,6 +176,36 @@ class TrialEvaluator:
         else:
             known.update(outcome="complete", point=own)
         known.update(siblings=tuple(points.values()), skipped=skipped)
+        if request.keep_weights and (own is not None or points):
+            known["weights"] = pack_weights(trained.model.get_weights())
+
+
+class _Referee:
+    """Judges a training after every epoch; a callback of it.
+
+    Attributes:
+        bar: Accuracy the training must reach; None without a race.
+        verdict: Why it was stopped; empty if it was not.
+    """
+
+    def __init__(self, request: EvaluateRequest, gate: Gate) -> None:
+        self._race = request.race
+        self._n_epochs = request.config.training.epochs
+        self._settled_from = settled_from(request.config)
+        self._accuracies: list[float] = []
+        self.verdict = ""
+        self.bar: float | None = None
+        if self._race is not None and gate.models:
+            self.bar = max(self._race.bar(gate.models), request.limits.min_accuracy or 0.0)
+
+    def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
+        """Take the metrics of an epoch; return whether to go on."""
+        self._accuracies.append(metrics["val_accuracy"])
+        if self._race is not None and self.bar is not None:
+            self.verdict = self._race.verdict(
+                self._accuracies, self._n_epochs, self._settled_from, self.bar
+            )
+        return not self.verdict
 
 
 @dataclass(frozen=True)
@@ -190,11 +244,20 @@ def train_config(
     config: TrialConfig,
     watch: Stopwatch | None = None,
     on_epoch: OnEpoch | None = None,
+    start_weights: Weights | None = None,
 ) -> Trained:
     """Train, prune and, where the scheme asks for it, train quantization-aware.
 
     The same configuration gives the same weights, bit for bit, in any process with the same
     library versions and thread count: it is built anew from its seed.
+
+    Args:
+        hypermodel: Builds the network.
+        dataset: Trained on ``train``.
+        config: What to do.
+        watch: Takes the seconds by stage.
+        on_epoch: Called after every epoch; training ends when it returns False.
+        start_weights: What a branch starts from; None to train what it branched from first.
 
     Raises:
         TrialFailedError: If the loss is no number, or the model cannot be built.
@@ -206,12 +269,18 @@ def train_config(
     watch = watch or Stopwatch()
     with watch.stage("build"):
         model, new_parameters = build(hypermodel, config)
+    if config.branched_from is not None:
+        if start_weights is None:
+            before = train_config(hypermodel, dataset, config.branched_from, watch)
+            start_weights = before.model.get_weights()
+        model.set_weights(start_weights)
     with watch.stage("train"):
         history = train(model, dataset, config, on_epoch=on_epoch)
     sparsity = achieved_sparsity(model)
-    epochs = config.training.epochs
+    epochs = len(history["loss"])
     qat_model = None
-    if config.quantization is QuantizationScheme.QAT_INT8:
+    ended_early = epochs < config.training.epochs
+    if config.quantization is QuantizationScheme.QAT_INT8 and not ended_early:
         with watch.stage("qat"):
             qat_model, qat_history = train_quantization_aware(model, dataset, config)
         history = {name: (*values, *qat_history.get(name, ())) for name, values in history.items()}

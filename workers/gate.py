@@ -8,12 +8,13 @@ as infeasible for the price of a second instead of a training.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spaces.config import PruningConfig
 from spaces.errors import ConversionError
-from spaces.schemes import SCHEMES, QuantizationScheme
+from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from workers.result import EvaluateRequest, SizeMetric
 
 if TYPE_CHECKING:
@@ -40,11 +41,14 @@ class Gate:
         size_bytes: Predicted size by the study's metric; None if it cannot be converted.
         latency_ms: Measured latency; None if it cannot be converted.
         reason: Why training would be wasted; empty if it would not.
+        models: Size and latency of every model that the training is to give, where a race
+            asks for it.
     """
 
     size_bytes: float | None
     latency_ms: float | None
     reason: str = ""
+    models: tuple[tuple[float, float], ...] = ()
 
 
 def check_gate(
@@ -61,27 +65,71 @@ def check_gate(
         representative_images: Float images for schemes that calibrate.
         device: Whose latency is measured.
     """
-    from workers.convert import float_tflite, quantize_variant
+    from workers.convert import float_tflite
     from workers.prune import mask_smallest
 
-    config = request.config
-    # Quantization-aware training ends in the same format as full-integer quantization.
-    scheme = config.quantization
-    if scheme is QuantizationScheme.QAT_INT8:
-        scheme = QuantizationScheme.INT8
-
+    pruning = request.config.pruning
+    own = request.config.quantization
     try:
-        tflite = quantize_variant(float_tflite(model), scheme, representative_images)
-        latency_ms = device.measure(tflite).median_ms
-        if config.pruning.is_active:
+        dense = masked = float_tflite(model)
+        if pruning.is_active:
             # For the size only: masked at random, a narrow network may be one that no runtime
             # takes, where a trained one is not.
-            mask_smallest(model, config.pruning.final_sparsity)
-            tflite = quantize_variant(float_tflite(model), scheme, representative_images)
+            mask_smallest(model, pruning.final_sparsity)
+            masked = float_tflite(model)
+        predict = _Predictor(request, dense, masked, representative_images, device)
+        size_bytes, latency_ms = predict(own, exact=request.limits.max_latency_ms is not None)
     except ConversionError as error:
         return Gate(None, None, f"cannot be converted: {error}")
-    size_bytes = _predicted_size(tflite, request.size_metric, scheme, config.pruning)
-    return Gate(size_bytes, latency_ms, _broken_limit(request, size_bytes, latency_ms))
+    reason = _broken_limit(request, size_bytes, latency_ms)
+    if reason or request.race is None or not request.race.can_judge:
+        return Gate(size_bytes, latency_ms, reason)
+    models = [(size_bytes, latency_ms)]
+    for scheme in POST_TRAINING_SCHEMES if request.fan_out else ():
+        # int16x8 is left out: it is as accurate as float32 and many times slower.
+        if scheme not in (own, QuantizationScheme.INT16X8):
+            with contextlib.suppress(ConversionError):
+                models.append(predict(scheme))
+    return Gate(size_bytes, latency_ms, models=tuple(models))
+
+
+@dataclass(frozen=True)
+class _Predictor:
+    """Size and latency of an untrained network under one scheme after the other."""
+
+    request: EvaluateRequest
+    dense: bytes
+    masked: bytes
+    images: npt.NDArray[np.float32]
+    device: Device
+
+    def __call__(self, scheme: QuantizationScheme, exact: bool = False) -> tuple[float, float]:
+        """Return the size in bytes and the latency in milliseconds.
+
+        Args:
+            scheme: To convert to.
+            exact: Whether the latency is measured as that of a trained model, or roughly.
+
+        Raises:
+            ConversionError: If the network cannot be converted or run.
+        """
+        from workers.convert import quantize_variant
+        from workers.latency import quick_latency_ms
+
+        # Quantization-aware training ends in the same format as full-integer quantization.
+        if scheme is QuantizationScheme.QAT_INT8:
+            scheme = QuantizationScheme.INT8
+        tflite = quantize_variant(self.dense, scheme, self.images)
+        if exact or self.device.name != "host":
+            latency_ms = self.device.measure(tflite).median_ms
+        else:
+            latency_ms = quick_latency_ms(tflite)
+        if self.masked is not self.dense:
+            tflite = quantize_variant(self.masked, scheme, self.images)
+        size_bytes = _predicted_size(
+            tflite, self.request.size_metric, scheme, self.request.config.pruning
+        )
+        return size_bytes, latency_ms
 
 
 def _predicted_size(

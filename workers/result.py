@@ -13,6 +13,7 @@ from typing import Literal
 from spaces.config import TrialConfig
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter, SearchSpace
+from workers.race import Race
 
 SizeMetric = Literal["gzip", "tflite"]
 SIZE_METRICS: tuple[SizeMetric, ...] = ("gzip", "tflite")
@@ -43,6 +44,11 @@ class EvaluateRequest:
         size_metric: Which size is ``size_bytes``.
         device: Name of the device whose latency is measured.
         fan_out: Whether to measure the schemes which need no training of their own too.
+        check_gate: Whether to look at size and latency before training.
+        race: What to judge the training by after each epoch; None to train to the end.
+        start_weights: What a branch starts from, as ``workers.weights`` packs it; None to
+            train what it branched from first.
+        keep_weights: Whether the trained weights are wanted back, for branches.
     """
 
     config: TrialConfig
@@ -50,6 +56,10 @@ class EvaluateRequest:
     size_metric: SizeMetric = "gzip"
     device: str = "host"
     fan_out: bool = True
+    check_gate: bool = True
+    race: Race | None = None
+    start_weights: bytes | None = field(default=None, repr=False)
+    keep_weights: bool = False
 
 
 @dataclass(frozen=True)
@@ -139,7 +149,7 @@ class Point:
         return self.accuracy, float(self.size_bytes), self.latency.median_ms
 
 
-TrialOutcome = Literal["complete", "infeasible", "failed"]
+TrialOutcome = Literal["complete", "infeasible", "stopped", "failed"]
 
 
 @dataclass(frozen=True)
@@ -148,7 +158,8 @@ class TrialResult:
 
     Attributes:
         config: The configuration that was evaluated.
-        outcome: ``complete`` has a ``point``; ``infeasible`` and ``failed`` have a ``reason``.
+        outcome: ``complete`` has a ``point``; ``infeasible`` (the gate), ``stopped`` (the race)
+            and ``failed`` have a ``reason``.
         reason: Why it has no point; one line.
         point: The trial's own model.
         siblings: The same training under other schemes.
@@ -164,6 +175,9 @@ class TrialResult:
         new_parameters: Parameters that showed up only while building this model.
         versions: Versions of the libraries that decide which bytes come out.
         worker: Where it ran: ``host:pid``.
+        bar: Accuracy that its training had to reach, with a race.
+        weights: Trained weights before any quantization, as ``workers.weights`` packs them,
+            where they were wanted.
     """
 
     config: TrialConfig
@@ -181,6 +195,8 @@ class TrialResult:
     new_parameters: tuple[Parameter, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     worker: str = ""
+    bar: float | None = None
+    weights: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

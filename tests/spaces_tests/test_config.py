@@ -141,7 +141,7 @@ def test_another_scheme_leaves_all_else() -> None:
         ({"batch_size": True}, "1 <= batch_size"),
         ({"optimizer": "adagrad"}, "optimizer in"),
         ({"weight_decay": -1e-9}, "0 <= weight_decay"),
-        ({"epochs": 0}, "1 <= epochs"),
+        ({"epochs": -1}, "0 <= epochs"),
         ({"qat_epochs": 0}, "1 <= qat_epochs"),
     ],
 )
