@@ -105,8 +105,14 @@ class TrialEvaluator:
         self._hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
         self._task_ref = task_ref
 
-    def __call__(self, request: EvaluateRequest) -> TrialResult:
-        """Evaluate one trial. What goes wrong within it becomes its recorded reason."""
+    def __call__(self, request: EvaluateRequest, on_epoch: OnEpoch | None = None) -> TrialResult:
+        """Evaluate one trial. What goes wrong within it becomes its recorded reason.
+
+        Args:
+            request: The trial.
+            on_epoch: Called after every epoch, in this process; the trial is stopped when it
+                returns False. Beside the race, which the request brings.
+        """
         from workers.devices import get_device
         from workers.keras_compat import versions
 
@@ -114,7 +120,7 @@ class TrialEvaluator:
         watch = Stopwatch()
         known: dict[str, Any] = {"outcome": "failed"}
         try:
-            self._evaluate(request, device, watch, known)
+            self._evaluate(request, device, watch, known, on_epoch)
         except (TrialFailedError, ConversionError) as error:
             known["reason"] = str(error)
         except Exception as error:
@@ -131,7 +137,12 @@ class TrialEvaluator:
         )
 
     def _evaluate(
-        self, request: EvaluateRequest, device: Device, watch: Stopwatch, known: dict[str, Any]
+        self,
+        request: EvaluateRequest,
+        device: Device,
+        watch: Stopwatch,
+        known: dict[str, Any],
+        on_epoch: OnEpoch | None,
     ) -> None:
         """Evaluate one trial; ``known`` takes fields of its result as they become known."""
         from workers.convert import representative_images
@@ -151,7 +162,7 @@ class TrialEvaluator:
         if gate.reason:
             known.update(outcome="infeasible", reason=gate.reason)
             return
-        referee = _Referee(request, gate)
+        referee = _Referee(request, gate, on_epoch)
         known.update(bar=referee.bar)
         trained = train_config(
             self._hypermodel,
@@ -188,8 +199,9 @@ class _Referee:
         verdict: Why it was stopped; empty if it was not.
     """
 
-    def __init__(self, request: EvaluateRequest, gate: Gate) -> None:
+    def __init__(self, request: EvaluateRequest, gate: Gate, on_epoch: OnEpoch | None) -> None:
         self._race = request.race
+        self._on_epoch = on_epoch
         self._n_epochs = request.config.training.epochs
         self._settled_from = settled_from(request.config)
         self._accuracies: list[float] = []
@@ -205,6 +217,8 @@ class _Referee:
             self.verdict = self._race.verdict(
                 self._accuracies, self._n_epochs, self._settled_from, self.bar
             )
+        if self._on_epoch is not None and not self._on_epoch(epoch, metrics):
+            self.verdict = self.verdict or f"stopped from outside after {epoch + 1} epochs"
         return not self.verdict
 
 
