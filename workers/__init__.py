@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from workers.device import Device, Measurement, modelled_latency
 from workers.executor import Evaluator, Executor, Finished, InlineExecutor, Lost
 from workers.result import EvaluateRequest, Latency, Ledger, Limits, Point, TaskInfo, TrialResult
 
 __all__ = [
+    "Device",
     "EvaluateRequest",
     "Evaluator",
     "Executor",
@@ -15,7 +17,9 @@ __all__ = [
     "Ledger",
     "Limits",
     "Lost",
+    "Measurement",
     "Point",
     "TaskInfo",
     "TrialResult",
+    "modelled_latency",
 ]

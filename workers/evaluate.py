@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from workers.devices import Device
+    from workers.device import Device
     from workers.gate import Gate
 
 N_REPRESENTATIVE = 200
@@ -116,7 +116,7 @@ class TrialEvaluator:
         from workers.devices import get_device
         from workers.keras_compat import versions
 
-        device = get_device(request.device)
+        device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
         watch = Stopwatch()
         known: dict[str, Any] = {"outcome": "failed"}
         try:
@@ -159,6 +159,7 @@ class TrialEvaluator:
             if request.check_gate:
                 gate = check_gate(model, request, images, device)
         known.update(size_bytes=gate.size_bytes, latency_ms=gate.latency_ms)
+        known.update(ram_bytes=gate.ram_bytes)
         if gate.reason:
             known.update(outcome="infeasible", reason=gate.reason)
             return
@@ -317,13 +318,16 @@ def measure_points(
         Measured points by scheme, and why others are missing.
     """
     from workers.convert import float_tflite
+    from workers.devices import get_device
 
     config = request.config
+    device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
     with watch.stage("convert"):
         float_model = float_tflite(trained.model)
     schemes = [config.quantization]
     if request.fan_out:
-        schemes += [scheme for scheme in POST_TRAINING_SCHEMES if scheme not in schemes]
+        runnable = [scheme for scheme in POST_TRAINING_SCHEMES if scheme in device.schemes]
+        schemes += [scheme for scheme in runnable if scheme not in schemes]
     budget_s = max(MAX_SIBLING_SECONDS, 0.25 * watch.seconds.get("train", 0.0))
     points: dict[QuantizationScheme, Point] = {}
     skipped: dict[QuantizationScheme, str] = {}
@@ -338,6 +342,7 @@ def measure_points(
                 request,
                 images,
                 watch,
+                device,
                 budget_s=None if own else budget_s,
             )
         except ConversionError as error:
@@ -384,11 +389,12 @@ def _measure(
     request: EvaluateRequest,
     images: npt.NDArray[np.float32],
     watch: Stopwatch,
+    device: Device,
     budget_s: float | None,
 ) -> Point:
     """Convert to one scheme and measure; a ``ConversionError`` says why there is no point."""
     from workers.accuracy import tflite_accuracy
-    from workers.devices import get_device
+    from workers.device import measure_on
     from workers.latency import quick_latency_ms
 
     with watch.stage("convert"):
@@ -402,12 +408,12 @@ def _measure(
                     f"{seconds:.0f} s, more than {budget_s:.0f} s"
                 )
         accuracy = tflite_accuracy(tflite, dataset.val)
-        latency = get_device(request.device).measure(tflite)
+        found, sizes = measure_on(device, tflite, sizes, dataset.val.images)
     return Point(
         config=request.config.with_quantization(scheme),
         accuracy=accuracy,
         size_bytes=sizes.size_bytes(request.size_metric),
-        latency=latency,
+        latency=found.latency,
         ledger=sizes,
         tflite=tflite,
     )

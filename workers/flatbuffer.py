@@ -17,7 +17,7 @@ def canonical(tflite: bytes) -> bytes:
     to run the model. Without it, the same weights give the same bytes, and small models get
     smaller.
     """
-    model = _read(tflite)
+    model = read_model(tflite)
     model.description = b"search"
     model.metadata = None
     model.signatureDefs = None
@@ -45,7 +45,7 @@ def count_macs(tflite: bytes) -> int:
     """
     from ai_edge_litert import schema_py_generated as schema
 
-    model = _read(tflite)
+    model = read_model(tflite)
     names = {
         code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
     }
@@ -97,7 +97,7 @@ def _pack(model: Any) -> bytes:
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def _read(tflite: bytes) -> Any:
+def read_model(tflite: bytes) -> Any:
     """Return a model as objects, with weights that lie behind the flatbuffer taken in.
 
     litert-quantizer leaves the larger ones there and refers to them by offset.

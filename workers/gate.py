@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from workers.devices import Device
+    from workers.device import Device, Measurement
 
 SIZE_TOLERANCE = 0.10
 LATENCY_TOLERANCE = 0.25
@@ -32,6 +32,9 @@ while other workers train is noisy. Between the limit and the limit plus toleran
 is trained and judged by what it really measures.
 """
 
+RAM_TOLERANCE = 0.05
+"""The same for RAM, of devices whose figures depend on weights; other devices know it exactly."""
+
 
 @dataclass(frozen=True)
 class Gate:
@@ -41,6 +44,7 @@ class Gate:
         size_bytes: Predicted size by the study's metric; None if it cannot be converted.
         latency_ms: Measured latency; None if it cannot be converted.
         reason: Why training would be wasted; empty if it would not.
+        ram_bytes: RAM of an inference, where the device tells.
         models: Size and latency of every model that the training is to give, where a race
             asks for it.
     """
@@ -48,6 +52,7 @@ class Gate:
     size_bytes: float | None
     latency_ms: float | None
     reason: str = ""
+    ram_bytes: float | None = None
     models: tuple[tuple[float, float], ...] = ()
 
 
@@ -73,29 +78,34 @@ def check_gate(
     try:
         dense = masked = float_tflite(model)
         if pruning.is_active:
-            # For the size only: masked at random, a narrow network may be one that no runtime
-            # takes, where a trained one is not.
+            # Only where weights decide: masked at random, a narrow network may be one that no
+            # runtime takes, where a trained one is not.
             mask_smallest(model, pruning.final_sparsity)
             masked = float_tflite(model)
         predict = _Predictor(request, dense, masked, representative_images, device)
-        size_bytes, latency_ms = predict(own, exact=request.limits.max_latency_ms is not None)
+        size_bytes, found = predict(own, exact=request.limits.max_latency_ms is not None)
     except ConversionError as error:
         return Gate(None, None, f"cannot be converted: {error}")
-    reason = _broken_limit(request, size_bytes, latency_ms)
+    latency_ms = found.latency.median_ms
+    reason = _broken_limit(request, size_bytes, found, device)
     if reason or request.race is None or not request.race.can_judge:
-        return Gate(size_bytes, latency_ms, reason)
+        return Gate(size_bytes, latency_ms, reason, found.ram_bytes)
     models = [(size_bytes, latency_ms)]
+    left_out = {own}
+    if QuantizationScheme.FLOAT32 in device.schemes:
+        # As accurate as float32, and many times slower.
+        left_out.add(QuantizationScheme.INT16X8)
     for scheme in POST_TRAINING_SCHEMES if request.fan_out else ():
-        # int16x8 is left out: it is as accurate as float32 and many times slower.
-        if scheme not in (own, QuantizationScheme.INT16X8):
+        if scheme in device.schemes and scheme not in left_out:
             with contextlib.suppress(ConversionError):
-                models.append(predict(scheme))
-    return Gate(size_bytes, latency_ms, models=tuple(models))
+                size, other = predict(scheme)
+                models.append((size, other.latency.median_ms))
+    return Gate(size_bytes, latency_ms, reason, found.ram_bytes, models=tuple(models))
 
 
 @dataclass(frozen=True)
 class _Predictor:
-    """Size and latency of an untrained network under one scheme after the other."""
+    """Size and measurement of an untrained network under one scheme after the other."""
 
     request: EvaluateRequest
     dense: bytes
@@ -103,8 +113,10 @@ class _Predictor:
     images: npt.NDArray[np.float32]
     device: Device
 
-    def __call__(self, scheme: QuantizationScheme, exact: bool = False) -> tuple[float, float]:
-        """Return the size in bytes and the latency in milliseconds.
+    def __call__(
+        self, scheme: QuantizationScheme, exact: bool = False
+    ) -> tuple[float, Measurement]:
+        """Return the size in bytes, and what the device tells.
 
         Args:
             scheme: To convert to.
@@ -114,22 +126,21 @@ class _Predictor:
             ConversionError: If the network cannot be converted or run.
         """
         from workers.convert import quantize_variant
-        from workers.latency import quick_latency_ms
 
         # Quantization-aware training ends in the same format as full-integer quantization.
         if scheme is QuantizationScheme.QAT_INT8:
             scheme = QuantizationScheme.INT8
-        tflite = quantize_variant(self.dense, scheme, self.images)
-        if exact or self.device.name != "host":
-            latency_ms = self.device.measure(tflite).median_ms
-        else:
-            latency_ms = quick_latency_ms(tflite)
-        if self.masked is not self.dense:
+        device, metric = self.device, self.request.size_metric
+        measured = self.masked if device.depends_on_weights else self.dense
+        tflite = quantize_variant(measured, scheme, self.images)
+        found = device.measure(tflite) if exact else device.estimate(tflite)
+        if metric == "flash":
+            if found.flash_bytes is None:
+                raise ConversionError(f"{device.name} does not tell what it takes of its flash")
+            return float(found.flash_bytes), found
+        if measured is not self.masked:
             tflite = quantize_variant(self.masked, scheme, self.images)
-        size_bytes = _predicted_size(
-            tflite, self.request.size_metric, scheme, self.request.config.pruning
-        )
-        return size_bytes, latency_ms
+        return _predicted_size(tflite, metric, scheme, self.request.config.pruning), found
 
 
 def _predicted_size(
@@ -146,12 +157,19 @@ def _predicted_size(
     return len(tflite) * (1.0 - pruning.final_sparsity)
 
 
-def _broken_limit(request: EvaluateRequest, size_bytes: float, latency_ms: float) -> str:
+def _broken_limit(
+    request: EvaluateRequest, size_bytes: float, found: Measurement, device: Device
+) -> str:
     limits = request.limits
+    latency_ms, ram_bytes = found.latency.median_ms, found.ram_bytes
     if limits.max_size_bytes is not None:
         if size_bytes > limits.max_size_bytes * (1 + SIZE_TOLERANCE):
             return f"size {size_bytes:.0f} bytes exceeds the limit of {limits.max_size_bytes:.0f}"
     if limits.max_latency_ms is not None:
         if latency_ms > limits.max_latency_ms * (1 + LATENCY_TOLERANCE):
             return f"latency {latency_ms:.3g} ms exceeds the limit of {limits.max_latency_ms:.3g}"
+    if limits.max_ram_bytes is not None and ram_bytes is not None:
+        tolerance = RAM_TOLERANCE if device.depends_on_weights else 0.0
+        if ram_bytes > limits.max_ram_bytes * (1 + tolerance):
+            return f"RAM {ram_bytes:.0f} bytes exceeds the limit of {limits.max_ram_bytes:.0f}"
     return ""

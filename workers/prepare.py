@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,16 @@ from spaces.dataset_cache import (
     save_dataset,
     stored_directory,
 )
-from spaces.errors import DataError, TaskError
+from spaces.errors import DataError, DeviceError, TaskError
 from spaces.registry import canonical_ref, is_builtin, resolve_task
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter, SearchSpace
 from spaces.task import DataRequest, Progress, Task, no_progress
+from workers.device import Device
+from workers.devices import canonical_device, check_device, get_device, is_builtin_device
 from workers.jobs import run_job
-from workers.result import TaskInfo
+from workers.micro import WithArena
+from workers.result import SizeMetric, TaskInfo
 
 
 def prepare_task(
@@ -39,6 +42,10 @@ def prepare_task(
     data: Path | None = None,
     cache_dir: Path | None = None,
     progress: Progress = no_progress,
+    *,
+    device: str = "host",
+    size_metric: SizeMetric = "gzip",
+    with_ram: bool = False,
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
 
@@ -47,6 +54,9 @@ def prepare_task(
         data: Folder or ``.npz`` to train on; None for the task's own data.
         cache_dir: Where decoded images are kept; None for the user's cache.
         progress: Called while images are drawn or decoded.
+        device: Device that models are for; only schemes that it can run are searched.
+        size_metric: Which size counts.
+        with_ram: Whether the RAM of a model is wanted.
 
     Returns:
         What the driver needs to know, and the data set, memory-mapped.
@@ -60,6 +70,9 @@ def prepare_task(
             "ref": canonical_ref(ref),
             "data": None if data is None else str(data.absolute()),
             "cache_dir": str(cache_dir or default_cache_dir()),
+            "device": canonical_device(device),
+            "size_metric": size_metric,
+            "with_ram": with_ram,
         },
         progress,
     )
@@ -67,13 +80,23 @@ def prepare_task(
     return info, open_dataset(Path(answer["dataset_dir"]))
 
 
-def prepare_job(progress: Progress, ref: str, data: str | None, cache_dir: str) -> dict[str, Any]:
+def prepare_job(
+    progress: Progress,
+    ref: str,
+    data: str | None,
+    cache_dir: str,
+    device: str = "host",
+    size_metric: SizeMetric = "gzip",
+    with_ram: bool = False,
+) -> dict[str, Any]:
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
-    if not is_builtin(ref):
+    if not (is_builtin(ref) and is_builtin_device(device)):
         # The user's code may run TensorFlow operations; threads are set before the first one.
         from workers.keras_compat import configure_tensorflow
 
         configure_tensorflow(threads=1)
+    target = get_device(device, with_ram=with_ram)
+    check_device(target, size_metric)
     task = resolve_task(ref)
     dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
     directory = stored_directory(dataset)
@@ -81,7 +104,7 @@ def prepare_job(progress: Progress, ref: str, data: str | None, cache_dir: str) 
         key = content_key(dataset.fingerprint, dataset.name, *dataset.class_names, *dataset.notes)
         directory = Path(cache_dir) / "prepared" / key
         save_dataset(dataset, directory)
-    info = describe_task(task, ref, data, dataset, Path(cache_dir))
+    info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
     return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
 
 
@@ -111,10 +134,30 @@ def load_task_data(
 
 
 def describe_task(
-    task: Task, ref: str, data: str | None, dataset: Dataset, cache_dir: Path
+    task: Task,
+    ref: str,
+    data: str | None,
+    dataset: Dataset,
+    cache_dir: Path,
+    device: Device | None = None,
 ) -> TaskInfo:
-    """Read the joint search space of a task on a data set."""
+    """Read the joint search space of a task on a data set.
+
+    Args:
+        task: The task.
+        ref: What the person typed for it.
+        data: What ``--data`` named.
+        dataset: Its data.
+        cache_dir: Where descriptions of models are kept.
+        device: What models are for; None if any will do.
+
+    Raises:
+        DeviceError: If the device runs none of the schemes that the model can be converted to.
+    """
     parameters, schemes, prunable, notes = _describe_model(task, ref, dataset, cache_dir)
+    if device is not None:
+        schemes, left_out = runnable_schemes(schemes, device)
+        notes = (*notes, *left_out)
     return TaskInfo(
         name=task.name,
         ref=ref,
@@ -131,6 +174,31 @@ def describe_task(
         n_test=len(dataset.test),
         notes=(*dataset.notes, *notes),
     )
+
+
+def runnable_schemes(
+    schemes: Sequence[QuantizationScheme], device: Device
+) -> tuple[tuple[QuantizationScheme, ...], tuple[str, ...]]:
+    """Return those schemes that a device runs, and a line on those that it does not.
+
+    Raises:
+        DeviceError: If it runs none.
+    """
+    kept = tuple(scheme for scheme in schemes if scheme in device.schemes)
+    if not kept:
+        raise DeviceError(
+            f"Device {device.name!r} runs {_names(device.schemes) or 'nothing'}, but the model "
+            f"can be converted to {_names(schemes)} only."
+        )
+    left_out = tuple(scheme for scheme in schemes if scheme not in kept)
+    if not left_out:
+        return kept, ()
+    ram = " with its RAM known" if isinstance(device, WithArena) else ""
+    return kept, (f"{device.name}{ram} runs {_names(kept)}; {_names(left_out)} not searched.",)
+
+
+def _names(schemes: Iterable[QuantizationScheme]) -> str:
+    return ", ".join(scheme.value for scheme in schemes)
 
 
 def task_info_to_dict(info: TaskInfo) -> dict[str, Any]:

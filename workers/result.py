@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from spaces.config import TrialConfig
+from spaces.errors import ConversionError
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter, SearchSpace
 from workers.race import Race
 
-SizeMetric = Literal["gzip", "tflite"]
-SIZE_METRICS: tuple[SizeMetric, ...] = ("gzip", "tflite")
+SizeMetric = Literal["gzip", "tflite", "flash"]
+SIZE_METRICS: tuple[SizeMetric, ...] = ("gzip", "tflite", "flash")
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Limits:
         max_size_bytes: Largest ``size_bytes``.
         max_latency_ms: Largest ``latency_ms``.
         min_accuracy: Lowest ``accuracy``, a fraction.
+        max_ram_bytes: Most RAM that an inference takes.
     """
 
     max_size_bytes: float | None = None
     max_latency_ms: float | None = None
     min_accuracy: float | None = None
+    max_ram_bytes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,11 @@ class Ledger:
         n_params: Weights and biases of the network.
         n_nonzero: Those which are not zero.
         macs: Multiply-accumulates of one inference.
-        arena_bytes: Memory for activations, where the device tells.
+        arena_bytes: RAM that an inference takes: activations, and what the runtime keeps; where
+            the device, or the microcontroller's interpreter, tells.
+        flash_bytes: What the model takes of the device's flash, where it tells.
+        device_agreement: Fraction of some validation images that the device's own runtime
+            labels as LiteRT does, where it has one that answers.
     """
 
     tflite_bytes: int
@@ -83,9 +90,19 @@ class Ledger:
     n_nonzero: int
     macs: int
     arena_bytes: int | None = None
+    flash_bytes: int | None = None
+    device_agreement: float | None = None
 
     def size_bytes(self, metric: SizeMetric) -> int:
-        """Return the size that a study with this metric minimizes."""
+        """Return the size that a study with this metric minimizes.
+
+        Raises:
+            ConversionError: If the device does not tell it.
+        """
+        if metric == "flash":
+            if self.flash_bytes is None:
+                raise ConversionError("the device does not tell what the model takes of its flash")
+            return self.flash_bytes
         if metric == "gzip":
             return self.gzip_bytes
         if self.sparse_bytes is None:
@@ -166,6 +183,7 @@ class TrialResult:
         skipped: Schemes without a point, and why.
         size_bytes: Size that the gate predicted, before training.
         latency_ms: Latency that the gate measured, before training.
+        ram_bytes: RAM that the gate measured, before training, where it is known.
         epochs_trained: Epochs really trained, quantization-aware ones included.
         sparsity: Achieved fraction of zero weights: ``overall`` (of prunable layers) and by
             layer name.
@@ -188,6 +206,7 @@ class TrialResult:
     skipped: Mapping[QuantizationScheme, str] = field(default_factory=dict)
     size_bytes: float | None = None
     latency_ms: float | None = None
+    ram_bytes: float | None = None
     epochs_trained: int = 0
     sparsity: Mapping[str, float] = field(default_factory=dict)
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

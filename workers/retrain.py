@@ -33,6 +33,7 @@ def retrain_job(
     data: str | None,
     cache_dir: str,
     task: str | None = None,
+    device: str | None = None,
 ) -> dict[str, Any]:
     """Retrain what ``search export`` wrote; JSON in and out (see ``workers.jobs``).
 
@@ -45,6 +46,7 @@ def retrain_job(
         data: Train on this data instead of the exported path.
         cache_dir: Where decoded images are kept.
         task: The task to load, where its file has moved; None for the exported one.
+        device: The device to measure on, where its file has moved; None for the exported one.
 
     Returns:
         The content of ``metrics.json``.
@@ -56,11 +58,17 @@ def retrain_job(
     from workers.accuracy import tflite_accuracy
     from workers.convert import float_tflite, representative_images
     from workers.describe import load_hypermodel
-    from workers.devices import get_device
+    from workers.device import measure_on
+    from workers.devices import check_device, get_device
     from workers.keras_compat import configure_tensorflow, versions
 
     exported = TrialConfig.from_dict(export["config"])
+    size_metric = export["size_metric"]
+    promised = export.get("measured", {})
+    with_ram = promised.get("ledger", {}).get("arena_bytes") is not None
     configure_tensorflow(threads=exported.threads)
+    target = get_device(device or export["device"], with_ram=with_ram)
+    check_device(target, size_metric)
     loaded = resolve_task(exported.task if task is None else task)
     path = data if data is not None else export.get("data_path")
     dataset = load_task_data(
@@ -86,10 +94,8 @@ def retrain_job(
     progress("measuring", 0, 1)
     images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
     float_model = float_tflite(trained.model)
-    tflite, sizes = convert_trained(
-        trained, config.quantization, float_model, images, export["size_metric"]
-    )
-    latency = get_device(export["device"]).measure(tflite)
+    tflite, sizes = convert_trained(trained, config.quantization, float_model, images, size_metric)
+    found, sizes = measure_on(target, tflite, sizes, dataset.val.images)
     sha256 = hashlib.sha256(tflite).hexdigest()
     metrics = {
         "study": export.get("study"),
@@ -99,11 +105,11 @@ def retrain_job(
         "generated_pictures": dataset.generated,
         "same_data": dataset.fingerprint == exported.data_fingerprint,
         "epochs": trained.epochs_trained,
-        "promised": export.get("measured", {}),
+        "promised": promised,
         "measured": {
             "accuracy": tflite_accuracy(tflite, dataset.val),
-            "size_bytes": sizes.size_bytes(export["size_metric"]),
-            "latency_ms": latency.median_ms,
+            "size_bytes": sizes.size_bytes(size_metric),
+            "latency_ms": found.latency.median_ms,
             "tflite_sha256": sha256,
         },
         "test": {
@@ -111,10 +117,10 @@ def retrain_job(
             "accuracy": tflite_accuracy(tflite, dataset.test),
             "accuracy_float32": tflite_accuracy(float_model, dataset.test),
         },
-        "identical_to_trial": sha256 == export.get("measured", {}).get("tflite_sha256"),
-        "size_metric": export["size_metric"],
+        "identical_to_trial": sha256 == promised.get("tflite_sha256"),
+        "size_metric": size_metric,
         "ledger": asdict(sizes),
-        "latency": asdict(latency),
+        "latency": asdict(found.latency),
         "sparsity": dict(trained.sparsity),
         "history": {name: list(values) for name, values in trained.history.items()},
         "config": config.to_dict(),

@@ -33,4 +33,4 @@ def test_a_name_like_no_other_is_refused_without_a_guess() -> None:
 
 @pytest.mark.slow
 def test_a_latency_names_its_device(converted: Converted) -> None:
-    assert get_device("host").measure(converted.float_model).device == "host"
+    assert get_device("host").measure(converted.float_model).latency.device == "host"

@@ -11,9 +11,10 @@ from spaces.dataset import Dataset
 from spaces.schemes import SCHEMES, QuantizationScheme
 from tests.workers_tests import corners
 from workers.convert import representative_images
+from workers.device import Device, Measurement, modelled_latency
 from workers.devices import HostDevice
 from workers.gate import LATENCY_TOLERANCE, SIZE_TOLERANCE, Gate, check_gate
-from workers.result import EvaluateRequest, Latency, Limits, SizeMetric
+from workers.result import EvaluateRequest, Limits, SizeMetric
 
 pytestmark = pytest.mark.slow
 
@@ -21,14 +22,14 @@ S = QuantizationScheme
 PRUNED = PruningConfig("polynomial", 0.8, 0.2, 0.7)
 
 
-class FixedDevice:
+class FixedDevice(Device):
     """A device on which every model takes 2 ms."""
 
     name = "fixed"
 
-    def measure(self, tflite: bytes) -> Latency:
+    def measure(self, tflite: bytes) -> Measurement:
         assert tflite
-        return Latency(2.0, 0.0, 2.0, 10, 5, 1, "fixed", "none")
+        return Measurement(modelled_latency(2.0, "fixed", "none"))
 
 
 @pytest.fixture
