@@ -31,9 +31,11 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 # Before anything imports numpy: two workers and a driver share the cores.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorFlow here.
 
 import numpy as np
 
@@ -167,7 +169,7 @@ def subset_file(
     if n_train is None and n_val is None:
         return data
     _, dataset = prepare_task(task, data)
-    arrays = {"class_names": np.array(dataset.class_names)}
+    arrays: dict[str, Any] = {"class_names": np.array(dataset.class_names)}
     wanted = {"train": n_train, "val": n_val, "test": n_val}
     for name, n in wanted.items():
         split: Split = getattr(dataset, name)

@@ -8,8 +8,8 @@ for converting schemes that it did not ask for. What differs is what they decide
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -18,6 +18,7 @@ from optuna.trial import Trial, TrialState
 
 from benchmarks.efficiency_runs import EventLog, Kind, Values
 from search.run import THREADS, MakeConfig
+from spaces.config import ParamValue
 from spaces.dataset import Dataset
 from spaces.objectives import OBJECTIVES
 from workers.evaluate import MakeEvaluator
@@ -134,7 +135,9 @@ def search_with_optuna(
 ) -> None:
     """Ask and tell a study in memory."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(directions=directions(), sampler=sampler)
+    study = optuna.create_study(
+        directions=[objective.direction for objective in OBJECTIVES], sampler=sampler
+    )
     under_way: dict[int, Trial] = {}
 
     def ask() -> tuple[int, EvaluateRequest] | None:
@@ -155,14 +158,7 @@ def search_with_optuna(
     keep_busy(executor, ask, tell)
 
 
-def directions() -> Sequence[str]:
-    """Return the directions of the objectives."""
-    return [objective.direction for objective in OBJECTIVES]
-
-
-def plain_request(
-    make_config: MakeConfig, params: dict[str, bool | int | float | str]
-) -> EvaluateRequest:
+def plain_request(make_config: MakeConfig, params: Mapping[str, ParamValue]) -> EvaluateRequest:
     """Return a trial as a peer has it: one training, one scheme, no gate."""
     return EvaluateRequest(make_config(params), fan_out=False, check_gate=False)
 
@@ -173,8 +169,3 @@ def note(log: EventLog, result: TrialResult | None) -> None:
         log.add("untrained", 0)
     else:
         log.add(kind_of(result), result.epochs_trained, points_of(result))
-
-
-def with_epochs(info: TaskInfo, epochs: int | None) -> TaskInfo:
-    """Return the task with other epochs of a full training."""
-    return info if epochs is None else replace(info, epochs=epochs)

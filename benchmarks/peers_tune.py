@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 # Read by Ray Tune when it is imported: no log files, no snapshots of the experiment while it
-# runs, no objection to reports without all metrics, and time for an actor to end a training.
+# runs, no objection to reports without all metrics, time for an actor to end a training, and
+# nothing on stdout.
 os.environ.update(
     TUNE_DISABLE_AUTO_CALLBACK_LOGGERS="1",
     TUNE_DISABLE_STRICT_METRIC_CHECKING="1",
     TUNE_FUNCTION_THREAD_TIMEOUT_S="60",
     TUNE_GLOBAL_CHECKPOINT_S="100000",
     TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S="0",
+    RAY_AIR_NEW_OUTPUT="0",
     RAY_USAGE_STATS_ENABLED="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
 )
@@ -142,16 +144,17 @@ class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
             return
         self._completed_trials.add(trial_id)
         result = result or {}
+        study: Any = self._ot_study
         now = time.time()
         if all(name in result for name in NAMES):
             accuracy, size_bytes, latency_ms = (float(result[name]) for name in NAMES)
             values = (accuracy, size_bytes, latency_ms)
-            self._ot_study.tell(trial, values)
+            study.tell(trial, values)
             self._log.add(result["kind"], int(result["epochs_trained"]), [values], at=now)
             return
         was_measured = "epochs_trained" in result
         failed = error or was_measured or not result
-        self._ot_study.tell(trial, state=TrialState.FAIL if failed else TrialState.PRUNED)
+        study.tell(trial, state=TrialState.FAIL if failed else TrialState.PRUNED)
         epochs = int(result.get("epochs_trained", result.get(EPOCH, 0)))
         self._log.add("training" if epochs else "untrained", epochs, at=now)
 

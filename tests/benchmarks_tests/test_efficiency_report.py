@@ -1,0 +1,224 @@
+"""Curves, ratios, tables and picture of the efficiency benchmark, from made-up runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.efficiency_report import (
+    Report,
+    Spread,
+    band,
+    duel,
+    replace_section,
+    write_report,
+)
+from benchmarks.efficiency_runs import (
+    Event,
+    EventLog,
+    Kind,
+    Run,
+    Setting,
+    Values,
+    curve_of,
+    load_runs,
+    run_path,
+    save_run,
+)
+from search.pareto import ReferencePoint, hypervolume
+
+SETTING = Setting(
+    task="digits",
+    data="digits (generated pictures)",
+    data_fingerprint="0123",
+    n_classes=10,
+    n_train=500,
+    n_val=100,
+    epochs=4,
+    trials=3,
+    workers=2,
+)
+
+# From the reference point of ten classes (error 0.9, 100 MB, 10 s) each is a box whose edges
+# can be told by hand: accuracy 0.55 halves the error, 1 MB lies 2 of 5 decades below 100 MB,
+# 0.1 ms lies 5 of 7 decades below 10 s.
+HALF: Values = (0.55, 1e6, 0.1)
+HALF_VOLUME = 0.5 * 2 / 5 * 5 / 7
+FULL: Values = (1.0, 1e6, 0.1)
+FULL_VOLUME = 1.0 * 2 / 5 * 5 / 7
+
+
+def make_run(
+    events: Sequence[tuple[float, Kind, int, Sequence[Values]]],
+    method: str = "random",
+    seed: int = 0,
+) -> Run:
+    """Return a run with events given as seconds, kind, epochs, points."""
+    made = tuple(Event(s, kind, epochs, tuple(points)) for s, kind, epochs, points in events)
+    machine = {"cpu": "a machine", "load": "0.5", "python": "3.12", "date": "2030-01-01"}
+    return Run(SETTING, method, seed, 12.0, made, machine)
+
+
+PEER = make_run(
+    [
+        (100.0, "training", 4, [HALF]),
+        (200.0, "training", 4, [FULL]),
+        (300.0, "training", 4, [HALF]),
+    ]
+)
+OURS = make_run(
+    [
+        (10.0, "training", 4, [HALF, HALF, HALF]),
+        (15.0, "untrained", 0, []),
+        (20.0, "branch", 1, [FULL, HALF]),
+        (30.0, "training", 4, [HALF]),
+    ],
+    "search",
+)
+
+
+def test_curve_counts_what_each_event_brought() -> None:
+    curve = curve_of(OURS)
+    assert curve.seconds.tolist() == [10, 15, 20, 30]
+    assert curve.trainings.tolist() == [1, 1, 1, 2]
+    assert curve.branches.tolist() == [0, 0, 1, 1]
+    assert curve.epochs.tolist() == [4, 4, 5, 9]
+    assert curve.points.tolist() == [3, 3, 5, 6]
+    expected = [HALF_VOLUME, HALF_VOLUME, FULL_VOLUME, FULL_VOLUME]
+    assert curve.hypervolume == pytest.approx(expected)
+
+
+def test_curve_is_the_hypervolume_of_all_points_so_far() -> None:
+    rng = np.random.default_rng(0)
+    points = [
+        (float(rng.uniform(0.2, 1)), 10 ** rng.uniform(4, 6), 10 ** rng.uniform(-2, 1))
+        for _ in range(12)
+    ]
+    run = make_run([(float(i), "training", 1, points[2 * i : 2 * i + 2]) for i in range(6)])
+    curve = curve_of(run)
+    reference = ReferencePoint.for_classes(SETTING.n_classes)
+    for i in range(6):
+        assert curve.hypervolume[i] == pytest.approx(hypervolume(points[: 2 * i + 2], reference))
+
+
+def test_curve_at_a_time_and_at_a_target() -> None:
+    curve = curve_of(PEER)
+    assert curve.at(99.9) == 0.0
+    assert curve.at(100.0) == pytest.approx(HALF_VOLUME)
+    assert curve.at(1e9) == curve.final == pytest.approx(FULL_VOLUME)
+    assert curve.reached(HALF_VOLUME) == 0
+    assert curve.reached(FULL_VOLUME) == 1
+    assert curve.reached(0.99) is None
+
+
+def test_a_run_without_events_has_a_curve() -> None:
+    curve = curve_of(make_run([]))
+    assert curve.final == 0.0 and curve.reached(0.1) is None and curve.at(5.0) == 0.0
+
+
+def test_ratios_are_taken_where_each_first_had_the_final_hypervolume_of_the_other() -> None:
+    found = duel(curve_of(OURS), curve_of(PEER))
+    assert found.target == pytest.approx(FULL_VOLUME)
+    # The peer had it after 200 s, 2 trainings, 8 epochs and 2 points, and went on for nothing;
+    # we after 20 s, a training and a branch, 5 epochs and 5 points.
+    assert (found.peer_s, found.ours_s) == (200.0, 20.0)
+    assert found.seconds == pytest.approx(10.0)
+    assert found.trainings == pytest.approx(1.0)
+    assert found.epochs == pytest.approx(8 / 5)
+    assert found.points == pytest.approx(2 / 5)
+    assert found.ours_then == pytest.approx(FULL_VOLUME)
+
+
+def test_a_target_that_was_not_reached_is_no_ratio() -> None:
+    found = duel(curve_of(make_run([(1.0, "training", 4, [HALF])])), curve_of(PEER))
+    assert math.isinf(found.ours_s) and found.seconds == 0.0
+    assert found.ours_then == pytest.approx(HALF_VOLUME)
+
+
+def test_spread_of_what_was_not_always_reached() -> None:
+    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+    assert Spread.of([1.0, 2.0]).median == 1.5
+    assert Spread.of([1.0, math.inf]).median == math.inf
+    assert Spread.of([1.0, 2.0, math.inf]).text() == "2 (1 to not reached)"
+    assert Spread.of([1234.0, 1234.4]).text() == "1,234"
+
+
+def test_tables_show_medians_over_every_pair_of_runs() -> None:
+    slower = make_run([(400.0, "training", 4, [FULL])], seed=1)
+    report = Report([PEER, slower, OURS])
+    ratios = report.ratios().splitlines()
+    assert len(ratios) == 3
+    # Against 200 s and 400 s: ratios 10 and 20, 1 of 1 runs of ours twice.
+    assert "| 300 (200 to 400) | 20 | 15.0 (10.0 to 20.0) |" in ratios[2]
+    assert "| 2 of 2 |" in ratios[2]
+    totals = report.totals().splitlines()
+    assert totals[2].startswith("| random search | 2 |")
+    assert totals[3].startswith("| `search run` | 1 |")
+
+
+def test_variants_are_compared_with_the_best_peer() -> None:
+    worse = replace(PEER, method="optuna-tpe", events=PEER.events[:1])
+    variant = replace(OURS, method="search-no-race")
+    report = Report([PEER, worse, OURS, variant])
+    assert report.best_peer == "random"
+    rows = report.ablations().splitlines()
+    assert "random search" in rows[0]
+    assert [row.split("|")[1].strip() for row in rows[2:]] == [
+        "`search run`",
+        "`search run`, no race",
+    ]
+
+
+def test_runs_of_several_settings_are_refused() -> None:
+    other = replace(PEER, setting=replace(SETTING, epochs=5))
+    with pytest.raises(ValueError, match="2 settings"):
+        Report([PEER, other])
+
+
+def test_band_keeps_what_a_run_had_when_it_ended() -> None:
+    short = make_run([(50.0, "training", 4, [HALF])])
+    grid = np.array([10.0, 150.0, 250.0])
+    middle, low, high = band([curve_of(PEER), curve_of(short)], "seconds", grid)
+    assert low == pytest.approx([0, HALF_VOLUME, HALF_VOLUME])
+    assert high == pytest.approx([0, HALF_VOLUME, FULL_VOLUME])
+    assert middle[2] == pytest.approx((HALF_VOLUME + FULL_VOLUME) / 2)
+
+
+def test_run_files_come_back_as_they_were(tmp_path: Path) -> None:
+    for run in (PEER, OURS):
+        save_run(run, run_path(tmp_path, run.setting.task, run.method, run.seed))
+    assert load_runs(tmp_path, "digits") == [PEER, OURS]
+    assert load_runs(tmp_path, "others") == []
+
+
+def test_report_replaces_its_own_section_and_draws(tmp_path: Path) -> None:
+    results = tmp_path / "RESULTS.md"
+    results.write_text("# Benchmarks\n\n## Efficiency: digits\n\nold\n\n## Others\n\nstay\n")
+    write_report([PEER, OURS], results, tmp_path / "docs")
+    text = results.read_text()
+    assert "old" not in text and "stay" in text
+    assert text.index("## Efficiency: digits") < text.index("## Others")
+    assert "seeds 0" in text and "a machine" in text
+    picture = tmp_path / "docs" / "efficiency_digits.png"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    write_report([PEER, OURS], results, tmp_path / "docs")
+    assert results.read_text() == text
+
+
+def test_a_new_section_comes_last() -> None:
+    assert replace_section("# A\n\n## B\n", "## C", "## C\n\nx\n") == "# A\n\n## B\n\n## C\n\nx\n"
+
+
+def test_log_counts_from_the_start_of_its_clock() -> None:
+    log = EventLog()
+    log.start(log.started + 7.0)
+    assert log.setup_s == pytest.approx(7.0)
+    log.add("training", 3, [HALF], at=log.started + 2.0)
+    log.add("branch", 2, at=log.started + 5.0)
+    assert [event.seconds for event in log.events] == pytest.approx([2.0, 5.0])
+    assert log.epochs == 5
