@@ -20,13 +20,25 @@ if TYPE_CHECKING:
     from search.retrain import retrain
     from search.run import run_study
     from spaces.task import Task
+    from workers.device import Device, Measurement
 
-__all__ = ["Task", "__version__", "export_config", "load_front", "retrain", "run_study"]
+__all__ = [
+    "Device",
+    "Measurement",
+    "Task",
+    "__version__",
+    "export_config",
+    "load_front",
+    "retrain",
+    "run_study",
+]
 
 __version__ = "0.1.0"
 
 # Imported when first asked for: `search --help` must not wait for any of them.
 _MODULES = {
+    "Device": "workers.device",
+    "Measurement": "workers.device",
     "Task": "spaces.task",
     "export_config": "search.export",
     "load_front": "search.front",

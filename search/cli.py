@@ -23,6 +23,7 @@ from search.options import (
     Count,
     json_option,
     limit_options,
+    ram_option,
     storage_option,
     typed_options,
 )
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 PICKS = ("knee", "accuracy", "size", "latency")
 SAMPLERS = ("tpe", "nsga2", "random")
-SIZES = ("gzip", "tflite")
+SIZES = ("gzip", "tflite", "flash")
 
 
 @click.group(
@@ -83,15 +84,23 @@ def cli() -> None:
 @click.option("--study", metavar="NAME", show_default="named after the task", help="Study to use.")
 @storage_option
 @click.option("--epochs", type=Count(), show_default="the task's", help="Epochs of each trial.")
-@click.option("--device", default="host", help="Whose latency counts.")
+@click.option(
+    "--device",
+    default="host",
+    metavar="DEVICE",
+    help="Whose latency counts: this machine (host), ethos-u55-128 and its like, micro, "
+    "or package.module:DEVICE or a .py file of your own.",
+)
 @click.option(
     "--size",
     "size_metric",
     type=click.Choice(SIZES),
     default="gzip",
-    help="Which size counts: compressed, or the file as it is (sparse-encoded if smaller).",
+    help="Which size counts: compressed, the file as it is (sparse-encoded if smaller), or "
+    "what it takes of the device's flash.",
 )
 @limit_options("Only models count that")
+@ram_option
 @click.option("--sampler", type=click.Choice(SAMPLERS), default="tpe", help="Who picks trials.")
 @click.option(
     "--timeout", type=DURATION, help="Ask for no new trial after this time, such as 30m."
@@ -119,6 +128,7 @@ def run(
     max_size: float | None,
     max_latency: float | None,
     min_accuracy: float | None,
+    max_ram: float | None,
     sampler: str,
     timeout: float | None,
     seed: int | None,
@@ -158,6 +168,7 @@ def run(
             max_size_bytes=max_size,
             max_latency_ms=max_latency,
             min_accuracy=min_accuracy,
+            max_ram_bytes=max_ram,
             sampler=sampler,
             timeout_s=timeout,
             seed=seed,
@@ -343,10 +354,13 @@ def export(
     write_export(content, output, force=force)
     hint(f"{output}: trial {content['trial']}, {_measured(content['measured'])}")
     from spaces.registry import is_builtin
+    from workers.devices import is_builtin_device
 
     words = ["search", "retrain", str(output), "-o", output.stem]
     if not is_builtin(content["task"]):
         words += ["--task", content["task"]]
+    if not is_builtin_device(content["device"]):
+        words += ["--device", content["device"]]
     hint(f"Train it in full: {join(words)}")
 
 
@@ -361,6 +375,7 @@ def export(
 @click.option("--epochs", type=Count(), show_default="the trial's", help="Epochs of training.")
 @click.option("--data", type=PATH, show_default="the trial's", help="Data to train on.")
 @click.option("--task", help="The task, where it is code of your own: a file runs none unasked.")
+@click.option("--device", help="The device, where it is code of your own.")
 @click.option("--force", is_flag=True, help="Overwrite the files of an earlier retraining.")
 @json_option
 def retrain(
@@ -369,6 +384,7 @@ def retrain(
     epochs: int | None,
     data: Path | None,
     task: str | None,
+    device: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -389,6 +405,7 @@ def retrain(
             epochs=epochs,
             data=data,
             task=task,
+            device=device,
             force=force,
             progress=display.prepare,
         )

@@ -7,11 +7,12 @@ position    what it says
 1           ``size_bytes / max_size_bytes - 1``
 2           ``latency_ms / max_latency_ms - 1``
 3           ``1 - accuracy / min_accuracy``
+4           ``ram_bytes / max_ram_bytes - 1``
 ==========  =============================================================
 
 Ratios, so that samplers may add them up: Optuna ranks what breaks a limit by the sum of its
-violations. Without a limit the entry is 0. A trial that the gate stopped has no accuracy; its
-last entry is 0, since nothing is known against it.
+violations. Without a limit the entry is 0. What is not known, as the accuracy of a trial that
+the gate stopped, is 0 too: nothing is known against it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def constraint_values(
     size_bytes: float | None,
     latency_ms: float | None,
     accuracy: float | None,
+    ram_bytes: float | None = None,
     is_infeasible: bool = False,
 ) -> list[float]:
     """Return the constraint vector of a trial.
@@ -38,6 +40,7 @@ def constraint_values(
         size_bytes: Size, where known.
         latency_ms: Latency, where known.
         accuracy: Accuracy, where known.
+        ram_bytes: RAM of an inference, where known.
         is_infeasible: Whether the gate stopped it. If no known figure breaks a limit, then the
             model could not be built or converted.
     """
@@ -46,6 +49,7 @@ def constraint_values(
         _excess(size_bytes, limits.max_size_bytes),
         _excess(latency_ms, limits.max_latency_ms),
         -_excess(accuracy, limits.min_accuracy),
+        _excess(ram_bytes, limits.max_ram_bytes),
     ]
     if is_infeasible and max(values) <= 0:
         values[0] = 1.0

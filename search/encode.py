@@ -59,6 +59,7 @@ def ending_of(result: TrialResult, limits: Limits) -> Ending:
                 attributes.GATE: {
                     "size_bytes": result.size_bytes,
                     "latency_ms": result.latency_ms,
+                    "ram_bytes": result.ram_bytes,
                 },
             },
             system_attrs={
@@ -67,6 +68,7 @@ def ending_of(result: TrialResult, limits: Limits) -> Ending:
                     size_bytes=result.size_bytes,
                     latency_ms=result.latency_ms,
                     accuracy=None,
+                    ram_bytes=result.ram_bytes,
                     is_infeasible=True,
                 )
             },
@@ -89,7 +91,11 @@ def point_ending(point: Point, result: TrialResult, limits: Limits) -> Ending:
         },
         system_attrs={
             attributes.CONSTRAINTS: constraint_values(
-                limits, size_bytes=size_bytes, latency_ms=latency_ms, accuracy=accuracy
+                limits,
+                size_bytes=size_bytes,
+                latency_ms=latency_ms,
+                accuracy=accuracy,
+                ram_bytes=point.ledger.arena_bytes,
             )
         },
     )
@@ -123,7 +129,11 @@ def stored_constraints(
     if outcome == "complete" and values is not None:
         accuracy, size_bytes, latency_ms = values
         return constraint_values(
-            limits, size_bytes=size_bytes, latency_ms=latency_ms, accuracy=accuracy
+            limits,
+            size_bytes=size_bytes,
+            latency_ms=latency_ms,
+            accuracy=accuracy,
+            ram_bytes=user_attrs.get(attributes.LEDGER, {}).get("arena_bytes"),
         )
     if outcome == "infeasible":
         gate = user_attrs.get(attributes.GATE, {})
@@ -132,6 +142,7 @@ def stored_constraints(
             size_bytes=gate.get("size_bytes"),
             latency_ms=gate.get("latency_ms"),
             accuracy=None,
+            ram_bytes=gate.get("ram_bytes"),
             is_infeasible=True,
         )
     return None

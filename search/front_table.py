@@ -181,7 +181,11 @@ def _count(n: int, noun: str) -> str:
 
 PHOTOS_DIFFER = "; on photos, expect other accuracies"
 
-SIZE_NAMES = {"gzip": "gzip-compressed .tflite", "tflite": ".tflite as it is"}
+SIZE_NAMES = {
+    "gzip": "gzip-compressed .tflite",
+    "tflite": ".tflite as it is",
+    "flash": "flash of the device",
+}
 
 
 def _row(point: FrontPoint) -> dict[str, Any]:

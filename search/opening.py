@@ -150,7 +150,7 @@ def _open_study(
     for key, value in wanted.items():
         if stored.get(key) != value:
             storage.set_study_user_attr(study_id, key, value)
-    n_points = 1 + (len(POST_TRAINING_SCHEMES) - 1 if settings.fan_out else 0)
+    n_points = _points_of_a_training(space) if settings.fan_out else 1
     start_seed = sampler_seed(seed, len(trials))
     recorder: Recorder = (
         MemoryRecorder(storage, study_id)
@@ -168,6 +168,14 @@ def _open_study(
         artifacts=artifacts,
         weights=weights,
     )
+
+
+def _points_of_a_training(space: SearchSpace) -> int:
+    """Return how many schemes of the space need no training of their own; at least 1."""
+    if "quantization" not in space:
+        return 1
+    searched = space["quantization"].choices
+    return max(1, sum(scheme.value in searched for scheme in POST_TRAINING_SCHEMES))
 
 
 def _create(storage: RDBStorage | InMemoryStorage, name: str) -> int:
@@ -243,10 +251,13 @@ def _check_space(name: str, stored: SearchSpace, wanted: SearchSpace) -> None:
     """Refuse a parameter that means something else now."""
     for parameter in wanted.parameters:
         if parameter.name in stored and _range(stored[parameter.name]) != _range(parameter):
+            hint = ""
+            if parameter.name == "quantization":
+                hint = " --max-ram leaves out what the microcontroller's interpreter cannot run."
             raise StudyError(
                 f"Study {name!r} was started with another range of parameter "
                 f"{parameter.name!r}: {_range(stored[parameter.name])}; now it is "
-                f"{_range(parameter)}. Use --study NEW_NAME to start a new study."
+                f"{_range(parameter)}.{hint} Use --study NEW_NAME to start a new study."
             )
 
 

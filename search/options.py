@@ -138,6 +138,16 @@ def limit_options(what: str) -> Callable[[_Function], _Function]:
     return add
 
 
+def ram_option(function: _Function) -> _Function:
+    """Add ``--max-ram``."""
+    return click.option(
+        "--max-ram",
+        type=SIZE,
+        help="Only models count that need no more RAM, such as 64KB: what the device tells, or "
+        "the arena of the microcontroller's interpreter.",
+    )(function)
+
+
 def json_option(function: _Function) -> _Function:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")(

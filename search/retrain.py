@@ -11,6 +11,7 @@ from spaces.dataset_cache import default_cache_dir
 from spaces.errors import ConfigError, ExportError
 from spaces.registry import canonical_ref, is_builtin
 from spaces.task import Progress, no_progress
+from workers.devices import canonical_device, is_builtin_device
 from workers.jobs import run_job
 
 DEPLOYED_FILES = ("model.tflite", "model.keras", "labels.txt", "metrics.json")
@@ -23,6 +24,7 @@ def retrain(
     epochs: int | None = None,
     data: str | Path | None = None,
     task: str | None = None,
+    device: str | None = None,
     force: bool = False,
     progress: Progress = no_progress,
 ) -> dict[str, Any]:
@@ -39,6 +41,7 @@ def retrain(
         epochs: Train so many epochs instead of the trial's; the model is then another one.
         data: Train on this data instead of where the export says it lies.
         task: The task, where it is not built in: its code runs only if the caller names it.
+        device: The device, where it is not built in, for the same reason.
         force: Overwrite files of an earlier retraining.
         progress: Called after every epoch.
 
@@ -53,6 +56,7 @@ def retrain(
         raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
     content = read_export(Path(export))
     task_ref = _task_ref(content["config"]["task"], task)
+    device_ref = _device_ref(content["device"], device)
     folder = _output_folder(Path(out_dir), force)
     return dict(
         run_job(
@@ -64,6 +68,7 @@ def retrain(
                 "data": None if data is None else str(Path(data).absolute()),
                 "cache_dir": str(default_cache_dir()),
                 "task": task_ref,
+                "device": device_ref,
             },
             progress,
         )
@@ -78,6 +83,18 @@ def _task_ref(exported: str, given: str | None) -> str:
         raise ExportError(
             f"The exported task is code of your own, which runs only if you name it: add --task "
             f"{exported} (or where that file lies now)."
+        )
+    return exported
+
+
+def _device_ref(exported: str, given: str | None) -> str:
+    """Return the device to measure on; nothing that a file names is imported unasked."""
+    if given is not None:
+        return canonical_device(given)
+    if not is_builtin_device(exported):
+        raise ExportError(
+            f"The exported device is code of your own, which runs only if you name it: add "
+            f"--device {exported} (or where that file lies now)."
         )
     return exported
 

@@ -23,7 +23,7 @@ from spaces.dataset import Dataset, Split
 from spaces.errors import ConfigError
 from spaces.registry import canonical_ref
 from spaces.task import Progress, no_progress
-from workers.devices import get_device
+from workers.devices import canonical_device, check_device, get_device, is_builtin_device
 from workers.evaluate import MakeEvaluator
 from workers.executor import Outcome
 from workers.prepare import prepare_task
@@ -80,6 +80,7 @@ def run_study(
     max_size_bytes: float | None = None,
     max_latency_ms: float | None = None,
     min_accuracy: float | None = None,
+    max_ram_bytes: float | None = None,
     sampler: str = "tpe",
     timeout_s: float | None = None,
     seed: int | None = None,
@@ -102,11 +103,13 @@ def run_study(
         study: Name of the study; None for the task's name.
         storage: Database: a file, or an SQLAlchemy URL.
         epochs: Epochs of each trial; None for the task's.
-        device: Whose latency counts.
-        size: Which size counts: ``gzip`` or ``tflite``.
+        device: Whose latency counts: a name that ``workers.devices`` knows, or
+            ``package.module:NAME`` or the path of a Python file for a device of one's own.
+        size: Which size counts: ``gzip``, ``tflite`` or ``flash``.
         max_size_bytes: Larger models are infeasible.
         max_latency_ms: Slower models are infeasible.
         min_accuracy: Less accurate models are infeasible.
+        max_ram_bytes: Models that need more RAM are infeasible.
         sampler: ``tpe``, ``nsga2`` or ``random``.
         timeout_s: Seconds after which no new trial starts.
         seed: Seed of the sampler and of every training; None for the study's own, or 0.
@@ -124,12 +127,22 @@ def run_study(
     """
     observer = observer or Silent()
     _check(trials, more, workers, epochs, size, sampler, timeout_s)
-    get_device(device)
-    limits = _limits(max_size_bytes, max_latency_ms, min_accuracy)
+    limits = _limits(max_size_bytes, max_latency_ms, min_accuracy, max_ram_bytes)
+    device = canonical_device(device)
+    with_ram = max_ram_bytes is not None
+    if is_builtin_device(device):  # A device of the user's own is code, which is run elsewhere.
+        check_device(get_device(device, with_ram=with_ram), size)
     started = time.monotonic()
     canonical_ref(task)  # A name that is mistyped leaves no database behind.
     open_storage(storage).engine.dispose()  # Before minutes are spent on data.
-    info, dataset = prepare_task(task, None if data is None else Path(data), progress=progress)
+    info, dataset = prepare_task(
+        task,
+        None if data is None else Path(data),
+        progress=progress,
+        device=device,
+        size_metric=size,
+        with_ram=with_ram,
+    )
     if epochs is not None:
         info = replace(info, epochs=epochs)
     for note in info.notes:
@@ -199,14 +212,21 @@ def _check(
 
 
 def _limits(
-    max_size_bytes: float | None, max_latency_ms: float | None, min_accuracy: float | None
+    max_size_bytes: float | None,
+    max_latency_ms: float | None,
+    min_accuracy: float | None,
+    max_ram_bytes: float | None,
 ) -> Limits:
-    for name, limit in (("max_size_bytes", max_size_bytes), ("max_latency_ms", max_latency_ms)):
+    for name, limit in (
+        ("max_size_bytes", max_size_bytes),
+        ("max_latency_ms", max_latency_ms),
+        ("max_ram_bytes", max_ram_bytes),
+    ):
         if limit is not None and not limit > 0:
             raise ConfigError(f"`0 < {name}` must hold, but got ({name}={limit}).")
     if min_accuracy is not None and not 0 <= min_accuracy <= 1:
         raise ConfigError(f"`0 <= min_accuracy <= 1` must hold, but got ({min_accuracy=}).")
-    return Limits(max_size_bytes, max_latency_ms, min_accuracy)
+    return Limits(max_size_bytes, max_latency_ms, min_accuracy, max_ram_bytes)
 
 
 def _target(opened: OpenStudy, trials: int | None, more: int | None) -> int:

@@ -16,7 +16,11 @@ NOTE_TEXT = "dashboard:note_str:0"
 """optuna-dashboard's key of the note's first 2,045 characters, in Markdown."""
 
 _MAX_LENGTH = 2045
-_SIZES = {"gzip": "gzip-compressed", "tflite": "as the file is"}
+_SIZES = {
+    "gzip": "gzip-compressed",
+    "tflite": "as the file is",
+    "flash": "as it lies in the device's flash",
+}
 
 
 def note_attrs(settings: StudySettings) -> dict[str, int | str]:
