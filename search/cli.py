@@ -113,6 +113,9 @@ def cli() -> None:
 )
 @click.option("--address", help="Ray cluster to join (auto: the one on this machine).")
 @click.option("--no-fan-out", is_flag=True, help="Measure each network under one scheme only.")
+@click.option("--no-race", is_flag=True, help="Train every trial to its end.")
+@click.option("--no-branch", is_flag=True, help="Start no trial from the weights of another.")
+@click.option("--no-gate", is_flag=True, help="Train without a look at size and latency first.")
 @json_option
 def run(
     task: str,
@@ -134,6 +137,9 @@ def run(
     seed: int | None,
     address: str | None,
     no_fan_out: bool,
+    no_race: bool,
+    no_branch: bool,
+    no_gate: bool,
     as_json: bool,
 ) -> None:
     """Search a task and keep what is found in a study.
@@ -174,6 +180,9 @@ def run(
             seed=seed,
             address=address,
             fan_out=not no_fan_out,
+            race=not no_race,
+            branch=not no_branch,
+            gate=not no_gate,
             observer=display,
             progress=display.prepare,
         )

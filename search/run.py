@@ -86,6 +86,9 @@ def run_study(
     seed: int | None = None,
     address: str | None = None,
     fan_out: bool = True,
+    race: bool = True,
+    branch: bool = True,
+    gate: bool = True,
     observer: Observer | None = None,
     progress: Progress = no_progress,
 ) -> RunReport:
@@ -116,6 +119,10 @@ def run_study(
         address: Ray cluster to join; None starts workers on this machine.
         fan_out: Whether each training is measured under every scheme that needs none of its
             own.
+        race: Whether trainings that can only give dominated points are stopped early.
+        branch: Whether trials may start from the weights of good ones.
+        gate: Whether size and latency are looked at before training; without, limits are
+            judged by what was trained, and there is no race.
         observer: Shows the run.
         progress: Shows how far the preparation of the data is.
 
@@ -156,6 +163,9 @@ def run_study(
         sampler=sampler,
         seed=seed,
         fan_out=fan_out,
+        race=race,
+        branch=branch,
+        gate=gate,
     )
     with study_for_run(storage, settings) as opened:
         target = _target(opened, trials, more)

@@ -18,6 +18,7 @@ from spaces.registry import resolve_task
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.task import DataRequest
 from workers.evaluate import TrialEvaluator
+from workers.race import MIN_CURVES, Curve, Race
 from workers.result import EvaluateRequest, Limits, Point, TrialResult
 from workers.runtime import outputs
 
@@ -254,3 +255,82 @@ def test_values_that_build_refuses_are_a_failed_trial(corners: Corners) -> None:
     assert result.outcome == "failed"
     assert "units" in result.reason
     assert "\n" not in result.reason
+
+
+BRANCH = PruningConfig("polynomial", 0.6, 0.0, 0.5, 0.05)
+
+
+def branch_of(parent: TrialConfig, **changes: Any) -> TrialConfig:
+    training = replace(parent.training, epochs=changes.pop("epochs", 1))
+    return replace(parent, training=training, branched_from=parent, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pruning": BRANCH, "quantization": S.INT8},
+        {"pruning": BRANCH, "quantization": S.QAT_INT8},
+        {"epochs": 0, "quantization": S.QAT_INT8},
+    ],
+    ids=["prune", "prune and qat", "qat"],
+)
+def test_a_branch_is_the_same_from_kept_weights_and_from_its_lineage(
+    corners: Corners, changes: dict[str, Any]
+) -> None:
+    parent = corners.evaluate(corners.config(), keep_weights=True)
+    assert parent.weights is not None
+    config = branch_of(corners.config(), **changes)
+    fan_out = config.training.epochs > 0
+    quick = corners.evaluate(config, start_weights=parent.weights, fan_out=fan_out)
+    slow = corners.evaluate(config, fan_out=fan_out)
+    damaged = corners.evaluate(config, start_weights=b"damaged", fan_out=fan_out)
+    assert files(quick) == files(slow) == files(damaged)
+    assert quick.epochs_trained == config.training.epochs + 2 * ("qat" in str(changes).lower())
+    if "pruning" in changes:
+        assert quick.sparsity["overall"] == pytest.approx(0.6, abs=0.05)
+        assert quick.point is not None
+        assert quick.point.accuracy > 0.7
+    assert quick.point is not None
+    assert files(quick)[config.quantization] != files(parent).get(config.quantization)
+
+
+def test_a_branch_of_a_branch_keeps_its_zeros(corners: Corners) -> None:
+    pruned_parent = branch_of(corners.config(), pruning=BRANCH)
+    config = branch_of(pruned_parent, epochs=0, quantization=S.QAT_INT8)
+    result = corners.evaluate(config, fan_out=False)
+    assert len(config.lineage) == 3
+    assert result.sparsity["overall"] == pytest.approx(0.6, abs=0.05)
+    assert result.point is not None
+    assert result.point.ledger.n_nonzero < 0.6 * result.point.ledger.n_params
+
+
+def test_weights_come_back_only_where_they_are_wanted(plain: TrialResult) -> None:
+    assert plain.weights is None
+
+
+def test_the_race_stops_a_training_that_can_only_be_dominated(corners: Corners) -> None:
+    hopeless = Race(
+        front=((1.0, 1.0, 1e-6),),
+        curves=tuple(Curve((0.5, 0.5, 0.5)) for _ in range(MIN_CURVES)),
+    )
+    config = corners.config(S.QAT_INT8, learning_rate=1e-4)
+    result = corners.evaluate(config, race=hopeless, keep_weights=True)
+    assert result.outcome == "stopped"
+    assert result.bar == 1.0
+    assert result.epochs_trained == 1
+    assert len(result.history["val_accuracy"]) == 1
+    assert "epoch 1 of 3" in result.reason
+    assert result.point is None and result.siblings == () and result.weights is None
+    assert "qat" not in result.seconds and "measure" not in result.seconds
+
+
+def test_the_race_changes_nothing_for_those_it_lets_go_on(
+    corners: Corners, plain: TrialResult
+) -> None:
+    easy = Race(
+        front=((0.1, 1.0, 1e-6),),
+        curves=tuple(Curve((0.5, 0.6, 0.7)) for _ in range(MIN_CURVES)),
+    )
+    result = corners.evaluate(corners.config(), race=easy)
+    assert result.bar == 0.1
+    assert files(result) == files(plain)
