@@ -72,6 +72,7 @@ class Job:
         method: Which program.
         seed: Of its sampler and its trainings.
         budget_s: Seconds after which ``search`` starts no new trial.
+        search_trials: Trials after which it ends; None for those of the setting.
     """
 
     setting: Setting
@@ -80,6 +81,7 @@ class Job:
     method: str
     seed: int
     budget_s: float | None = None
+    search_trials: int | None = None
 
 
 def run_job(job: Job) -> Run:
@@ -96,7 +98,7 @@ def run_job(job: Job) -> Run:
                 job.method,
                 task=job.task,
                 data=job.data,
-                trials=job.setting.trials,
+                trials=job.search_trials or job.setting.trials,
                 epochs=job.setting.epochs,
                 workers=job.setting.workers,
                 seed=job.seed,
@@ -230,7 +232,9 @@ def measure(args: argparse.Namespace) -> None:
             if budget_s is None:
                 budget_s = search_budget_s(load_runs(out, setting.task), setting)
             print(f"{setting.task} {method} seed {seed} ...", end=" ", flush=True)
-            run = run_apart(Job(setting, args.task, data, method, seed, budget_s))
+            run = run_apart(
+                Job(setting, args.task, data, method, seed, budget_s, args.search_trials)
+            )
             save_run(run, path)
             print(summary(run), flush=True)
 
@@ -268,6 +272,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--task", default="mnist")
     parser.add_argument("--data", type=Path, help="as `search run --data`")
     parser.add_argument("--trials", type=int, default=100, help="of each program (default 100)")
+    parser.add_argument(
+        "--search-trials", type=int, help="of search; default: as many as the others'"
+    )
     parser.add_argument(
         "--budget-s", type=float, help="of search; default: the median of the peers that ran"
     )

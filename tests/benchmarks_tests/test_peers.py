@@ -1,0 +1,242 @@
+"""The programs that ``search`` is compared with do what they would do, on formulas."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from optuna.storages import InMemoryStorage
+
+from benchmarks import efficiency, peers
+from benchmarks.efficiency_runs import Event, EventLog, Run, Setting, curve_of, save_run
+from benchmarks.efficiency_search import add_trials
+from search.driver import Driver
+from search.opening import open_study
+from search.settings import RunSettings, StudySettings
+from spaces.dataset import Dataset, Split
+from spaces.errors import SearchError
+from spaces.npz import load_npz
+from spaces.schemes import QuantizationScheme
+from spaces.task import DataRequest
+from tests.search_tests import analytic
+from workers.executor import InlineExecutor
+from workers.result import EvaluateRequest, TrialResult
+
+EPOCHS = 9
+
+
+def make_dataset() -> Dataset:
+    split = Split(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4))
+    return Dataset("none", split, split, split, ("a", "b", "c", "d"), "0")
+
+
+@pytest.fixture
+def arena(tmp_path: Path) -> peers.Arena:
+    info = replace(analytic.task_info(), epochs=EPOCHS)
+    return peers.Arena(info, make_dataset(), trials=12, workers=2, seed=0, folder=tmp_path)
+
+
+class Recording:
+    """Evaluates by formula and keeps what was asked for."""
+
+    def __init__(self) -> None:
+        self.requests: list[EvaluateRequest] = []
+
+    def __call__(self, request: EvaluateRequest) -> TrialResult:
+        self.requests.append(request)
+        return analytic.make_result(request)
+
+
+@pytest.mark.parametrize(
+    "sampler", [peers.make_random(0), peers.make_tpe(0), peers.make_nsga2(0, 12)], ids=str
+)
+def test_plain_optuna_trains_every_trial_in_full_and_scores_one_scheme(
+    arena: peers.Arena, sampler: peers.BaseSampler
+) -> None:
+    evaluate, log = Recording(), EventLog()
+    peers.search_with_optuna(arena, log, sampler, InlineExecutor(evaluate))
+    assert [len(event.points) for event in log.events] == [1] * 12
+    assert {event.kind for event in log.events} == {"training"}
+    assert log.epochs == 12 * EPOCHS == arena.total_epochs
+    for request in evaluate.requests:
+        assert not request.fan_out and not request.check_gate and request.race is None
+        assert request.config.seed == arena.seed
+
+
+def test_plain_optuna_goes_on_when_a_trial_fails(arena: peers.Arena) -> None:
+    def evaluate(request: EvaluateRequest) -> TrialResult:
+        if request.config.quantization is QuantizationScheme.FLOAT32:
+            return TrialResult(request.config, "failed", "no number")
+        return analytic.make_result(request)
+
+    log = EventLog()
+    peers.search_with_optuna(arena, log, peers.make_tpe(1), InlineExecutor(evaluate))
+    assert len(log.events) == 12
+    failed = [event for event in log.events if not event.points]
+    assert failed and all(event.kind == "untrained" for event in failed)
+
+
+@pytest.mark.slow  # KerasTuner imports TensorFlow.
+def test_hyperband_continues_survivors_and_the_grid_takes_all_schemes(arena: peers.Arena) -> None:
+    from benchmarks import peers_keras_tuner as keras_tuner
+
+    evaluate, log = Recording(), EventLog()
+    executor = InlineExecutor(evaluate)
+    search = keras_tuner.HyperbandSearch(arena, log)
+    search.run(executor)
+    n_hyperband = len(log.events)
+    assert log.epochs >= keras_tuner.HYPERBAND_SHARE * arena.total_epochs
+    for request in evaluate.requests:
+        config = request.config
+        assert config.quantization is QuantizationScheme.FLOAT32
+        assert not config.pruning.is_active
+        if config.branched_from is not None:
+            assert request.start_weights == config.branched_from.hash.encode()
+    resumed = [r.config for r in evaluate.requests if r.config.branched_from is not None]
+    assert resumed
+    # What a survivor trained in all is what its rung asks for: 9 / 3, or 9.
+    assert {sum(c.training.epochs for c in config.lineage) for config in resumed} <= {3, EPOCHS}
+
+    best = search.best()
+    assert [c.score for c in best] == sorted((c.score for c in best), reverse=True)
+    assert len({c.config.lineage[0].hash for c in best}) == len(best)
+    keras_tuner.run_grid(arena, log, executor, best)
+    rows = evaluate.requests[n_hyperband:]
+    assert [r.config.pruning.final_sparsity for r in rows[:4]] == list(keras_tuner.SPARSITIES)
+    assert all(r.fan_out and r.start_weights == best[0].weights for r in rows[:4])
+    assert log.epochs <= arena.total_epochs + EPOCHS
+
+
+@pytest.mark.slow  # Imports KerasTuner, and so TensorFlow.
+def test_keras_tuner_sees_the_same_space() -> None:
+    from benchmarks.peers_keras_tuner import active, to_keras_tuner
+
+    space = analytic.analytic_space()
+    hp = to_keras_tuner(space)
+    for parameter in space.parameters:
+        (declared,) = [p for p in hp.space if p.name == parameter.name]
+        assert declared.default == parameter.default
+        assert parameter.contains(declared.random_sample(seed=1))
+    values = {**hp.values, "n_blocks": 1, "filters_2": 64, "tuner/epochs": 3}
+    assert "filters_2" not in active(space, values) and "tuner/epochs" not in active(space, values)
+    assert active(space, {**values, "n_blocks": 2})["filters_2"] == 64
+
+
+@pytest.mark.slow  # Imports Ray Tune.
+def test_tune_tells_optuna_nothing_that_was_not_measured(arena: peers.Arena) -> None:
+    from optuna.trial import TrialState
+
+    from benchmarks.peers_tune import EPOCH, NAMES, MendedOptunaSearch
+
+    log = EventLog()
+    search = MendedOptunaSearch(arena.info.space, seed=0, log=log, max_epochs=10)
+    for name in ("measured", "stopped", "broken", "died"):
+        assert isinstance(search.suggest(name), dict)
+    final = {**dict(zip(NAMES, (0.9, 1e4, 0.1), strict=True)), "kind": "training"}
+    search.on_trial_complete("measured", {**final, EPOCH: 6, "epochs_trained": 5})
+    search.on_trial_complete("measured", {EPOCH: 1})  # Tune tells twice at times.
+    search.on_trial_complete("stopped", {EPOCH: 3, "val_accuracy": 0.5})
+    search.on_trial_complete("broken", {EPOCH: 6, "epochs_trained": 2, "kind": "training"})
+    search.on_trial_complete("died", None, error=True)
+    states = [trial.state for trial in search._ot_study.trials]
+    assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
+    assert [event.epochs for event in log.events] == [5, 3, 2, 0]
+    assert [len(event.points) for event in log.events] == [1, 0, 0, 0]
+    assert search.suggest("next") == MendedOptunaSearch.FINISHED
+
+
+def test_search_is_read_back_from_its_study() -> None:
+    storage = InMemoryStorage()
+    study = open_study(storage, StudySettings("analytic", analytic.task_info(), seed=0))
+    log = EventLog()
+    log.start()
+    settings = RunSettings(15)
+    report = Driver(
+        study, InlineExecutor(analytic.make_result), analytic.make_config, settings
+    ).run()
+    add_trials(log, storage.get_all_trials(storage.get_study_id_from_name("analytic")))
+    assert len(log.events) == report.progress.n_done == 15
+    assert sum(len(event.points) for event in log.events) == report.progress.n_points
+    assert [e.seconds for e in log.events] == sorted(e.seconds for e in log.events)
+    setting = Setting("analytic", "formulas", "0", 4, 100, 100, 5, 15, 1)
+    curve = curve_of(Run(setting, "search", 0, 0.0, tuple(log.events)))
+    assert curve.final == pytest.approx(report.progress.hypervolume)
+
+
+def test_interrupted_and_stopped_trials_count_for_what_they_trained() -> None:
+    storage = InMemoryStorage()
+    settings = StudySettings("analytic", analytic.task_info(), sampler="random", seed=3)
+    study = open_study(storage, settings)
+    given_up = study.ask(analytic.make_config)
+    assert given_up is not None
+    study.interrupt("interrupted: by a test")
+    again = study.ask(analytic.make_config)
+    assert again is not None
+    stopped = TrialResult(again.config, "stopped", "below its bar", epochs_trained=2)
+    study.tell(again.number, stopped)
+    log = EventLog()
+    add_trials(log, storage.get_all_trials(storage.get_study_id_from_name("analytic")))
+    (event,) = log.events
+    assert (event.kind, event.epochs, event.points) == ("training", 2, ())
+
+
+# --- The command --------------------------------------------------------------------------
+
+
+def test_a_subset_is_the_same_file_for_everybody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+
+    def split(n: int) -> Split:
+        return Split(rng.integers(0, 256, (n, 8, 8, 1), np.uint8), np.arange(n) % 2)
+
+    dataset = Dataset("d", split(40), split(20), split(20), ("no", "yes"), "f" * 16)
+    monkeypatch.setattr(efficiency, "prepare_task", lambda task, data: (None, dataset))
+    path = efficiency.subset_file("d", None, 10, None, tmp_path)
+    assert path is not None
+    loaded = load_npz(path, DataRequest(path, tmp_path / "cache"))
+    assert len(loaded.train) == 10 and len(loaded.val) == 20
+    assert loaded.class_names == ("no", "yes")
+    # Pictures keep their labels, and are not just the first ones.
+    where = [
+        int(np.flatnonzero((dataset.train.images == i).all((1, 2, 3)))[0])
+        for i in loaded.train.images
+    ]
+    assert [int(label) for label in loaded.train.labels] == [index % 2 for index in where]
+    assert where != sorted(where)
+    assert efficiency.subset_file("d", None, 10, None, tmp_path) == path
+    assert efficiency.subset_file("d", None, None, None, tmp_path) is None
+
+
+def test_runs_of_other_settings_are_not_mixed(tmp_path: Path) -> None:
+    setting = Setting("d", "d", "0", 2, 10, 10, 3, 5, 2)
+    path = tmp_path / "d__random__s0.json"
+    save_run(Run(setting, "random", 0, 0.0, ()), path)
+    efficiency.check_setting(path, setting)
+    with pytest.raises(SearchError, match="--out"):
+        efficiency.check_setting(path, replace(setting, epochs=4))
+
+
+def test_search_gets_as_long_as_its_peers_took() -> None:
+    setting = Setting("d", "d", "0", 2, 10, 10, 3, 5, 2)
+
+    def run(method: str, seconds: float) -> Run:
+        return Run(setting, method, 0, 0.0, (Event(seconds, "training", 3),))
+
+    runs = [run("random", 10), run("tune", 30), run("optuna-tpe", 11), run("search", 500)]
+    assert efficiency.search_budget_s(runs, setting) == 11
+    assert efficiency.search_budget_s(runs, replace(setting, epochs=4)) is None
+
+
+def test_unknown_methods_are_refused_and_missing_switches_skipped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        efficiency.parse(["--methods", "magic"])
+    assert "unknown method 'magic'" in capsys.readouterr().err
+    args = efficiency.parse(["--methods", "search", "--ablate", "fan_out,luck", "--seeds", "4,5"])
+    assert args.methods == ["search", "search-no-fan-out"] and args.seeds == [4, 5]
+    assert "search-no-luck: skipped" in capsys.readouterr().err
