@@ -61,7 +61,7 @@ class Device(ABC):
         tells_flash: Whether it tells ``flash_bytes``, so that ``--size flash`` works.
         tells_ram: Whether it tells ``ram_bytes``.
         depends_on_weights: Whether its figures depend on the values of weights, as those of a
-            device that compresses them. Otherwise untrained weights tell them exactly.
+            device that compresses them. Otherwise an untrained network tells them.
     """
 
     name: str

@@ -21,11 +21,8 @@ system_config="Ethos_U55_Deep_Embedded")`` in a file of one's own.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import importlib.util
-import io
-import sys
 import tempfile
 from configparser import ConfigParser
 from functools import cache, lru_cache
@@ -34,8 +31,8 @@ from pathlib import Path
 
 from spaces.errors import ConversionError, DeviceError
 from spaces.schemes import QuantizationScheme
-from workers.captured import captured
 from workers.device import Device, Measurement, modelled_latency
+from workers.vela_process import VelaProcess
 
 SYSTEM_CONFIGS = {
     "ethos-u55": "Ethos_U55_High_End_Embedded",
@@ -55,6 +52,7 @@ ACCELERATORS = (
 )
 """What Vela compiles for: family, and multiply-accumulates a cycle."""
 
+_VELA = VelaProcess()
 _COMMAND_STREAM = b"ethos-u"  # Name of the operator that stands for all that the NPU runs.
 
 
@@ -164,7 +162,7 @@ def _compile(
     with tempfile.TemporaryDirectory(prefix="search-vela-") as folder:
         source = Path(folder) / "model.tflite"
         source.write_bytes(tflite)
-        said = _vela(
+        said = _VELA.run(
             [
                 str(source),
                 f"--accelerator-config={accelerator}",
@@ -198,41 +196,6 @@ def _compile(
     )
 
 
-def _vela(arguments: list[str]) -> list[str]:
-    """Run the compiler in this process (4 ms instead of 300); return the lines that it printed.
-
-    Raises:
-        ConversionError: If it cannot compile the model.
-        DeviceError: If it does not know the system, or is not installed.
-    """
-    try:
-        from ethosu.vela.errors import CliOptionError, ConfigOptionError
-        from ethosu.vela.vela import main
-    except ImportError as error:
-        raise DeviceError(
-            f"Arm's compiler cannot be imported: {error}. Install it: "
-            f"pip install 'litefront[ethos-u]'"
-        ) from error
-
-    recursion_limit = sys.getrecursionlimit()
-    printed = io.StringIO()
-    failure: Exception | None = None
-    # Half of what it says comes from C++.
-    with captured(1) as said, captured(2), contextlib.redirect_stdout(printed):
-        try:
-            if main(arguments):
-                failure = RuntimeError("compilation failed")
-        except (Exception, SystemExit) as error:
-            failure = error if isinstance(error, Exception) else RuntimeError("wrong arguments")
-        finally:
-            sys.setrecursionlimit(recursion_limit)  # Vela sets its own.
-    if isinstance(failure, (CliOptionError, ConfigOptionError)):
-        raise DeviceError(f"Vela cannot use the device: {_one_line(failure)}")
-    if failure is not None:
-        raise ConversionError(f"Vela cannot compile the model: {_one_line(failure)}") from failure
-    return said.lines() + printed.getvalue().splitlines()
-
-
 def _processor_operators(compiled: bytes) -> list[str]:
     """Return names of the operators of a compiled file that the accelerator does not run."""
     from ai_edge_litert import schema_py_generated as schema
@@ -256,7 +219,3 @@ def _processor_operators(compiled: bytes) -> list[str]:
 @cache
 def _vela_version() -> str:
     return version("ethos-u-vela")
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300].rstrip(". ")

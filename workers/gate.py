@@ -33,7 +33,8 @@ is trained and judged by what it really measures.
 """
 
 RAM_TOLERANCE = 0.05
-"""The same for RAM, of devices whose figures depend on weights; other devices know it exactly."""
+"""The same for RAM, of devices whose figures depend on weights. Elsewhere an untrained network
+tells it, to within some bytes less: biases that are still zero share one tensor."""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def run_job(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         pass_fds=(write_fd,),
-        env={**os.environ, "PYTHONPATH": _import_path(), **(env or {})},
+        env={**os.environ, "PYTHONPATH": import_path(), **(env or {})},
         text=True,
         # Ctrl-C reaches the whole foreground group; the parent ends the job itself, so that
         # one interrupt does not print two tracebacks.
@@ -96,7 +96,7 @@ def _follow(read_fd: int, progress: Progress) -> dict[str, Any] | None:
     return answer
 
 
-def _import_path() -> str:
+def import_path() -> str:
     """Let the child import what this process can, also from a checkout or a notebook."""
     return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
 
