@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
 from spaces.config import TrialConfig
 from spaces.errors import ConversionError
@@ -110,6 +110,13 @@ class Ledger:
         return min(self.tflite_bytes, self.sparse_bytes)
 
 
+MIN_NOISE = 0.02
+"""Least noise of a measured latency: two measurements of the same file differ by so much."""
+
+MIN_NOISE_QUIET = 0.01
+"""The same, where nobody else of the run kept a core busy."""
+
+
 @dataclass(frozen=True)
 class Latency:
     """Time of one inference, with what makes it repeatable.
@@ -123,6 +130,15 @@ class Latency:
         threads: Threads of the interpreter.
         device: Name of the device.
         runtime: Runtime and version, as ``ai-edge-litert 2.3.0 (XNNPACK)``.
+        kernels: What is known of the build of the kernels, which have no version of their own.
+        reference: Name of the network that was run in between; empty if none was.
+        reference_ms: Median of the reference's runs.
+        reference_ratio: This network's time over the reference's.
+        scatter: Standard error of ``reference_ratio``, relative, by how its blocks differ; None
+            if not known.
+        quiet: Whether nobody else of the run kept a core of the machine busy.
+        note: Why it was not quiet, where that was tried.
+        baseline_ms: The reference's time that ``latency_ms`` is scaled to; None for as measured.
     """
 
     median_ms: float
@@ -133,6 +149,49 @@ class Latency:
     threads: int
     device: str
     runtime: str
+    kernels: str = ""
+    reference: str = ""
+    reference_ms: float | None = None
+    reference_ratio: float | None = None
+    scatter: float | None = None
+    quiet: bool = False
+    note: str = ""
+    baseline_ms: float | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """Time of one inference; at the machine's speed of the baseline, where there is one."""
+        if self.baseline_ms is None or self.reference_ratio is None:
+            return self.median_ms
+        return self.reference_ratio * self.baseline_ms
+
+    @property
+    def noise(self) -> float | None:
+        """By how much another measurement may differ, as a fraction; None if not known.
+
+        Two latencies differ if they do by more than both noises, added as squares.
+        """
+        if self.scatter is None:
+            return None
+        return max(MIN_NOISE_QUIET if self.quiet else MIN_NOISE, 2 * self.scatter)
+
+    def measured_in(self, *, quiet: bool, note: str) -> Latency:
+        """Return it with what is known of the window it was measured in."""
+        return replace(self, quiet=quiet, note=note)
+
+    def scaled_to(self, baseline_ms: float | None) -> Latency:
+        """Return it with ``latency_ms`` at another speed of the machine, or as measured.
+
+        A machine slows down and recovers within hours; latencies of one study can be compared
+        when all are scaled to the same ``reference_ms``, its first.
+        """
+        return replace(self, baseline_ms=baseline_ms)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Latency:
+        """Return what ``dataclasses.asdict`` gave, in this version or another one."""
+        names = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in names})
 
 
 @dataclass(frozen=True)
@@ -163,7 +222,7 @@ class Point:
     @property
     def values(self) -> tuple[float, float, float]:
         """Objective values in the order of ``spaces.objectives.OBJECTIVES``."""
-        return self.accuracy, float(self.size_bytes), self.latency.median_ms
+        return self.accuracy, float(self.size_bytes), self.latency.latency_ms
 
 
 TrialOutcome = Literal["complete", "infeasible", "stopped", "failed"]
