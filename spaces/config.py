@@ -251,6 +251,22 @@ class TrialConfig:
         """Return the same training under another quantization scheme."""
         return replace(self, quantization=scheme)
 
+    def with_data_fingerprint(self, fingerprint: str) -> TrialConfig:
+        """Return the same trainings, all of them, on other data."""
+        before = self.branched_from
+        if before is not None:
+            before = before.with_data_fingerprint(fingerprint)
+        return replace(self, data_fingerprint=fingerprint, branched_from=before)
+
+    def with_epochs(self, epochs: int) -> TrialConfig:
+        """Return the same configuration with another length of its first training.
+
+        What branches off it afterwards only prunes or quantizes, and takes as long as it took.
+        """
+        if self.branched_from is not None:
+            return replace(self, branched_from=self.branched_from.with_epochs(epochs))
+        return replace(self, training=replace(self.training, epochs=epochs))
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; :meth:`from_dict` turns it back."""
         data = asdict(self)

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from spaces.config import TrialConfig
+from spaces.dataset import Dataset
 from spaces.errors import DataError, ExportError
 from spaces.registry import resolve_task
 from spaces.task import Progress
-from workers.evaluate import N_REPRESENTATIVE, Trained, convert_trained, train_config
+from workers.evaluate import (
+    N_REPRESENTATIVE,
+    Trained,
+    Weights,
+    convert_trained,
+    train_config,
+)
 from workers.prepare import load_task_data
 
 TFLITE_NAME = "model.tflite"
@@ -80,17 +87,11 @@ def retrain_job(
             f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
             f"name the data to train on with --data."
         )
-    config = replace(exported, data_fingerprint=dataset.fingerprint)
+    config = exported.with_data_fingerprint(dataset.fingerprint)
     if epochs is not None:
-        config = replace(config, training=replace(config.training, epochs=epochs))
+        config = config.with_epochs(epochs)
     hypermodel = load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes)
-    total = config.training.epochs
-
-    def on_epoch(epoch: int, metrics: Any) -> bool:
-        progress("training", min(epoch + 1, total), total)
-        return True
-
-    trained = train_config(hypermodel, dataset, config, on_epoch=on_epoch)
+    trained = _train(hypermodel, dataset, config, progress)
     progress("measuring", 0, 1)
     images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
     float_model = float_tflite(trained.model)
@@ -104,7 +105,8 @@ def retrain_job(
         "data": dataset.name,
         "generated_pictures": dataset.generated,
         "same_data": dataset.fingerprint == exported.data_fingerprint,
-        "epochs": trained.epochs_trained,
+        "epochs": trained.epochs_trained
+        + sum(step.training.epochs for step in config.lineage[:-1]),
         "promised": promised,
         "measured": {
             "accuracy": tflite_accuracy(tflite, dataset.val),
@@ -135,6 +137,23 @@ def retrain_job(
             f"room, or give another folder with -o."
         ) from error
     return metrics
+
+
+def _train(hypermodel: Any, dataset: Dataset, config: TrialConfig, progress: Progress) -> Trained:
+    """Train what the configuration branched from, one after the other, and then itself."""
+    total = sum(step.training.epochs for step in config.lineage)
+    done = 0
+
+    def on_epoch(epoch: int, metrics: Any) -> bool:
+        progress("training", done + epoch + 1, total)
+        return True
+
+    weights: Weights | None = None
+    for step in config.lineage:
+        trained = train_config(hypermodel, dataset, step, on_epoch=on_epoch, start_weights=weights)
+        weights = trained.model.get_weights()
+        done += step.training.epochs
+    return trained
 
 
 def _write(

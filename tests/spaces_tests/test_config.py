@@ -223,3 +223,53 @@ def test_configurations_cannot_be_changed() -> None:
         EXAMPLE.seed = 1  # type: ignore[misc]
     EXAMPLE.hyperparameter_dict["blocks"] = 9
     assert EXAMPLE.hyperparameter_dict["blocks"] == 3
+
+
+def branch_of(parent: TrialConfig, **changes: Any) -> TrialConfig:
+    training = dataclasses.replace(parent.training, epochs=changes.pop("epochs", 1))
+    return dataclasses.replace(parent, training=training, branched_from=parent, **changes)
+
+
+class TestBranches:
+    branch = branch_of(branch_of(EXAMPLE, epochs=2), epochs=0)
+
+    def test_a_lineage_is_all_trainings_the_first_one_first(self) -> None:
+        assert EXAMPLE.lineage == (EXAMPLE,)
+        first, second, third = self.branch.lineage
+        assert [c.training.epochs for c in (first, second, third)] == [10, 2, 0]
+        assert third == self.branch
+
+    def test_the_scheme_of_what_it_branched_from_does_not_count(self) -> None:
+        other = EXAMPLE.with_quantization(QuantizationScheme.FLOAT16)
+        assert branch_of(EXAMPLE) == branch_of(other, quantization=EXAMPLE.quantization)
+
+    def test_a_lineage_survives_json_and_decides_the_hash(self) -> None:
+        again = TrialConfig.from_dict(json.loads(json.dumps(self.branch.to_dict())))
+        assert again == self.branch
+        assert again.hash == self.branch.hash
+        alone = dataclasses.replace(self.branch, branched_from=None, training=EXAMPLE.training)
+        assert len({self.branch.hash, alone.hash, branch_of(EXAMPLE, epochs=0).hash}) == 3
+
+    def test_without_a_branch_nothing_is_said_of_it(self) -> None:
+        assert "branched_from" not in EXAMPLE.to_dict()
+
+    @pytest.mark.parametrize("name", ["seed", "task", "data_fingerprint", "hyperparameters"])
+    def test_a_branch_is_the_same_network_on_the_same_data(self, name: str) -> None:
+        other: dict[str, Any] = {
+            "seed": 8,
+            "task": "mnist",
+            "data_fingerprint": "fedcba9876543210",
+            "hyperparameters": (("filters_1", 8),),
+        }
+        with pytest.raises(ConfigError, match=f"a branch has the {name}"):
+            branch_of(EXAMPLE, **{name: other[name]})
+
+    def test_only_a_branch_has_no_epochs(self) -> None:
+        with pytest.raises(ConfigError, match="1 <= epochs"):
+            dataclasses.replace(EXAMPLE, training=dataclasses.replace(EXAMPLE.training, epochs=0))
+
+    def test_other_data_and_other_epochs_reach_the_whole_lineage(self) -> None:
+        moved = self.branch.with_data_fingerprint("fedcba9876543210")
+        assert {c.data_fingerprint for c in moved.lineage} == {"fedcba9876543210"}
+        longer = self.branch.with_epochs(40)
+        assert [c.training.epochs for c in longer.lineage] == [40, 2, 0]
