@@ -11,14 +11,14 @@ import os
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from spaces.compression import build_values
 from spaces.config import TrialConfig
 from spaces.dataset import Dataset
-from spaces.errors import ConversionError, TrialFailedError
+from spaces.errors import ConversionError, StorageError, TrialFailedError
 from spaces.registry import resolve_task
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.space import Parameter
@@ -149,7 +149,11 @@ class TrialEvaluator:
         from workers.gate import Gate, check_gate
 
         config = request.config
-        start = None if request.start_weights is None else unpack_weights(request.start_weights)
+        start: Weights | None = None
+        if request.start_weights is not None:
+            # Damaged ones are trained again, as those that are not there any more.
+            with suppress(StorageError):
+                start = unpack_weights(request.start_weights)
         images = representative_images(self._dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
         with watch.stage("gate"):
             model, known["new_parameters"] = build(self._hypermodel, config)
