@@ -215,8 +215,9 @@ def search_budget_s(runs: Sequence[Run], setting: Setting) -> float | None:
     return statistics.median(seconds) if seconds else None
 
 
-def measure(args: argparse.Namespace) -> None:
-    """Run what has no file yet."""
+def measure(args: argparse.Namespace) -> int:
+    """Run what has no file yet; return how many runs came to nothing."""
+    n_failed = 0
     out: Path = args.out
     whole, _ = prepare_task(args.task, args.data)
     data = subset_file(args.task, args.data, args.train_images, args.val_images, out / "data")
@@ -232,11 +233,20 @@ def measure(args: argparse.Namespace) -> None:
             if budget_s is None:
                 budget_s = search_budget_s(load_runs(out, setting.task), setting)
             print(f"{setting.task} {method} seed {seed} ...", end=" ", flush=True)
-            run = run_apart(
-                Job(setting, args.task, data, method, seed, budget_s, args.search_trials)
-            )
-            save_run(run, path)
+            job = Job(setting, args.task, data, method, seed, budget_s, args.search_trials)
+            try:
+                run = run_apart(job)
+            except Exception as error:
+                # One program's crash shall not cost the hours of all others.
+                print(f"failed: {type(error).__name__}: {error}", flush=True)
+                n_failed += 1
+                continue
             print(summary(run), flush=True)
+            if run.events:
+                save_run(run, path)
+            else:
+                n_failed += 1
+    return n_failed
 
 
 def check_setting(path: Path, setting: Setting) -> None:
@@ -321,9 +331,11 @@ def main() -> None:
         write_report(load_runs(args.out, args.task))
         return
     try:
-        measure(args)
+        n_failed = measure(args)
     except SearchError as error:
         sys.exit(f"efficiency: {error}")
+    if n_failed:
+        sys.exit(f"efficiency: {n_failed} runs came to nothing; the same command tries them again")
 
 
 if __name__ == "__main__":
