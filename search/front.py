@@ -8,11 +8,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from search import attributes
 from search.constraints import is_feasible
@@ -21,7 +23,7 @@ from search.past import COUNTED
 from search.picks import PickRule, pick
 from spaces.config import ParamValue
 from spaces.errors import StudyError
-from workers.result import Limits
+from workers.result import Latency, Limits
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -43,6 +45,10 @@ class FrontPoint:
         n_params: Weights and biases; None if not recorded.
         derived_from: Number of the trial whose training it shares; None for its own.
         params: Searched parameters.
+        latency_noise: By how much its latency may differ when measured again, as a fraction;
+            None if not known.
+        same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
+            than by less than their noise; None if it is on the front for a better reason.
     """
 
     trial: int
@@ -54,6 +60,13 @@ class FrontPoint:
     n_params: int | None
     derived_from: int | None
     params: Mapping[str, ParamValue]
+    latency_noise: float | None = None
+    same_speed_as: int | None = None
+
+    @property
+    def is_distinguishable(self) -> bool:
+        """Whether it would be on the front if noise did not count as a lead."""
+        return self.same_speed_as is None
 
     @property
     def values(self) -> tuple[float, float, float]:
@@ -79,6 +92,7 @@ class StudyFront:
         n_branches: Those of them that started from the weights of another.
         n_failed: Those of them that failed.
         n_points: Measured models, derived ones too.
+        n_val: Validation images that accuracies are of.
         reference: Where the hypervolume is measured from.
         last_activity: When a trial was last started or ended; None without trials.
         points: The front, the smallest model first.
@@ -97,6 +111,7 @@ class StudyFront:
     n_branches: int
     n_failed: int
     n_points: int
+    n_val: int
     reference: ReferencePoint
     last_activity: datetime | None
     points: tuple[FrontPoint, ...]
@@ -218,6 +233,7 @@ def read_front(study: Study) -> StudyFront:
         ),
         n_failed=outcomes.count("failed"),
         n_points=len(complete),
+        n_val=int(task["n_val"]),
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
         last_activity=max(moments, default=None),
         points=_front_points(complete),
@@ -230,7 +246,28 @@ def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
     points = [
         _point(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front
     ]
-    return tuple(sorted(points, key=lambda p: (p.size_bytes, p.latency_ms, p.trial)))
+    points.sort(key=lambda p: (p.size_bytes, p.latency_ms, p.trial))
+    return tuple(
+        replace(point, same_speed_as=other)
+        for point, other in zip(points, _same_speed(points), strict=True)
+    )
+
+
+def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:
+    """Return for each point the most accurate one that only noise keeps from dominating it."""
+    accuracies = np.array([point.accuracy for point in points])
+    sizes = np.array([point.size_bytes for point in points])
+    latencies = np.array([point.latency_ms for point in points])
+    noises = np.array([point.latency_noise for point in points], float)  # NaN where not known.
+    found: list[int | None] = []
+    for index, point in enumerate(points):
+        lead = latencies / point.latency_ms - 1
+        is_same = (accuracies >= point.accuracy) & (sizes <= point.size_bytes)
+        is_same &= lead <= np.hypot(noises, noises[index])
+        is_same[index] = False
+        best = int(np.argmax(np.where(is_same, accuracies, -1)))
+        found.append(points[best].trial if is_same[best] else None)
+    return found
 
 
 def _point(trial: FrozenTrial) -> FrontPoint:
@@ -246,7 +283,12 @@ def _point(trial: FrozenTrial) -> FrontPoint:
         n_params=stored.get(attributes.LEDGER, {}).get("n_params"),
         derived_from=stored.get(attributes.DERIVED_FROM),
         params=dict(trial.params),
+        latency_noise=_latency_noise(stored.get(attributes.LATENCY)),
     )
+
+
+def _latency_noise(stored: Mapping[str, Any] | None) -> float | None:
+    return None if stored is None else Latency.from_dict(stored).noise
 
 
 def _no_such_study(name: str, names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ COLUMNS = (
     "sparsity",
     "n_params",
     "derived_from",
+    "latency_noise",
+    "distinguishable",
+    "same_speed_as",
 )
 """Columns of JSON and CSV before the parameters; only ever added to."""
 
@@ -55,6 +59,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     if len(points) < len(front.points):
         n_more = len(front.points) - len(points)
         console.print(f"{n_more} more points lie between these; --all shows every one.")
+    for line in _footnotes(front, points):
+        console.print(line, markup=False)
     trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
     console.print(f"Trials: {', '.join(trials)}", markup=False)
 
@@ -79,7 +85,10 @@ def print_summary(console: Console, front: StudyFront) -> None:
         for trial in points
     ]
     by_trial = {point.trial: point for point in chosen.values()}
-    console.print(_table([by_trial[trial] for trial in points], labels))
+    shown = [by_trial[trial] for trial in points]
+    console.print(_table(shown, labels))
+    for line in _footnotes(front, shown):
+        console.print(line, markup=False)
 
 
 def front_to_dict(front: StudyFront) -> dict[str, Any]:
@@ -198,6 +207,9 @@ def _row(point: FrontPoint) -> dict[str, Any]:
         "sparsity": point.sparsity,
         "n_params": point.n_params,
         "derived_from": point.derived_from,
+        "latency_noise": point.latency_noise,
+        "distinguishable": point.is_distinguishable,
+        "same_speed_as": point.same_speed_as,
     }
 
 
@@ -211,6 +223,22 @@ def _selection(front: StudyFront) -> list[FrontPoint]:
     step = (len(points) - 1) / (n_even - 1)
     kept |= {round(number * step) for number in range(n_even)}
     return [points[index] for index in sorted(kept)]
+
+
+def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
+    """Return what the figures of a table cannot tell apart, each line under 80 characters."""
+    best = max(point.accuracy for point in points)
+    # Of independent images; the same ones for all points, so that differences are steadier.
+    error = math.sqrt(best * (1 - best) / front.n_val)
+    lines = []
+    if any(not point.is_distinguishable for point in points):
+        lines.append("~ faster than a point no worse in accuracy and size, but within the noise.")
+    if error > 0:
+        lines.append(
+            f"Accuracy: of {front.n_val:,} validation images; the best has a standard error of "
+            f"{100 * error:.1f} %."
+        )
+    return lines
 
 
 def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Table:
@@ -231,7 +259,7 @@ def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Tab
             str(point.trial),
             format_accuracy(point.accuracy),
             format_size(point.size_bytes),
-            format_latency(point.latency_ms),
+            ("" if point.is_distinguishable else "~") + format_latency(point.latency_ms),
             point.quantization,
             "" if point.sparsity is None else f"{100 * point.sparsity:.0f} %",
         ]

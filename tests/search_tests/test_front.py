@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
 from rich.console import Console
 
+from search.artifacts import ArtifactKeeper
 from search.front import StudyFront, load_front, load_fronts
 from search.front_table import (
     COLUMNS,
@@ -21,15 +23,44 @@ from search.front_table import (
     print_studies,
     print_summary,
 )
+from search.opening import open_study
 from search.pareto import dominates
+from search.settings import StudySettings
+from search.storage import open_storage
+from spaces.compression import config_from_params
 from spaces.errors import StorageError, StudyError
-from workers.result import Limits
+from tests.search_tests.conftest import TASK, analytic_point
+from workers.result import Latency, Limits, TrialResult
 
 
 def shown(front: StudyFront, show_all: bool = False) -> str:
     console = Console(file=io.StringIO(), width=80)
     print_front(console, front, show_all=show_all)
     return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def study_of(folder: Path, models: list[tuple[float, int, Latency]]) -> str:
+    """Store a study with models of these accuracies, sizes and latencies."""
+    storage = open_storage(folder / "studies.db")
+    keeper = ArtifactKeeper(folder / "artifacts", "fruit")
+    settings = StudySettings("fruit", TASK, sampler="random", fan_out=False)
+    study = open_study(storage, settings, keeper)
+    for accuracy, size_bytes, latency in models:
+        asked = study.ask(
+            lambda params: config_from_params(
+                params, task="fruit", data_fingerprint="0123456789abcdef", epochs=3, seed=0
+            )
+        )
+        assert asked is not None
+        point = replace(
+            analytic_point(asked.config),
+            accuracy=accuracy,
+            size_bytes=size_bytes,
+            latency=latency,
+        )
+        study.tell(asked.number, TrialResult(asked.config, "complete", point=point))
+    storage.engine.dispose()
+    return str(folder / "studies.db")
 
 
 def test_points_are_the_best_trials_of_optuna(make_study) -> None:
@@ -129,6 +160,42 @@ def test_csv_reads_back(make_study) -> None:
     assert set(COLUMNS) < set(rows[0])
     assert rows[0]["params_quantization"] == front.points[0].quantization
     assert rows[0]["generated_pictures"] == "True"
+
+
+def test_a_lead_in_latency_below_the_noise_is_marked(tmp_path: Path) -> None:
+    def latency(milliseconds: float, scatter: float | None) -> Latency:
+        measured = Latency(milliseconds, 0.0, milliseconds, 9, 2, 1, "host", "litert")
+        return replace(measured, scatter=scatter, quiet=True)
+
+    models = [
+        (0.95, 1000, latency(1.00, 0.001)),
+        (0.90, 1000, latency(0.995, 0.001)),  # Less accurate, and as fast as can be told.
+        (0.80, 1000, latency(0.50, 0.001)),  # Really faster.
+        (0.99, 9000, latency(1.002, 0.001)),  # Larger, and more accurate.
+        (0.85, 9000, latency(0.499, None)),  # Nobody knows how noisy that is.
+    ]
+    front = load_front("fruit", study_of(tmp_path, models))
+    by_accuracy = {point.accuracy: point for point in front.points}
+    assert set(by_accuracy) == {accuracy for accuracy, _, _ in models}
+    is_distinguishable = {a: point.is_distinguishable for a, point in by_accuracy.items()}
+    assert is_distinguishable == {0.95: True, 0.9: False, 0.8: True, 0.99: True, 0.85: True}
+    assert by_accuracy[0.9].same_speed_as == by_accuracy[0.95].trial
+    assert by_accuracy[0.85].latency_noise is None
+
+    rows = {row["accuracy"]: row for row in front_to_dict(front)["front"]}
+    assert [a for a, row in rows.items() if not row["distinguishable"]] == [0.9]
+    assert rows[0.9]["same_speed_as"] == rows[0.95]["trial"]
+    assert 0 < rows[0.9]["latency_noise"] < 0.1
+    text = shown(front)
+    assert "~0.995 ms" in text
+    assert text.count("~") == 2  # The point and its footnote.
+    assert max(len(line) for line in text.splitlines()) <= 80
+
+
+def test_without_such_points_there_is_no_footnote_of_them(make_study) -> None:
+    text = shown(load_front("fruit", make_study(n_trials=3)))
+    assert "~" not in text
+    assert "of 600 validation images" in text
 
 
 def test_a_study_without_points_is_no_error(make_study) -> None:
