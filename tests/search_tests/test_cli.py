@@ -154,6 +154,8 @@ def test_names_that_are_repeated_to_stay_light_agree() -> None:
         (("run", "fruit", "--trials", "5", "--more", "5"), "Only one of --trials and --more"),
         (("run", "fruit", "--max-size", "big"), "such as 100KB, but got 'big'"),
         (("run", "fruit", "--max-latency", "0ms"), "such as 5ms, but got '0ms'"),
+        (("run", "fruit", "--max-ram", "little"), "such as 100KB, but got 'little'"),
+        (("run", "fruit", "--size", "zip"), "'gzip', 'tflite', 'flash'"),
         (("run", "fruit", "--min-accuracy", "95"), "0.9 or 90%, but got '95'"),
         (("run", "fruit", "--timeout", "soon"), "such as 30m, but got 'soon'"),
         (("run", "fruit", "--sampler", "best"), "'tpe', 'nsga2', 'random'"),
@@ -175,6 +177,24 @@ def test_wrong_use_is_one_line_and_exit_code_2(arguments: tuple[str, ...], messa
     line = error_of(result)
     assert message in line
     assert "--help" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--device", "hots"), "Unknown device 'hots'. Known devices: host, micro, ethos-u55-32"),
+        (("--device", "ethos-u55-12"), "Did you mean 'ethos-u55-128'?"),
+        (("--device", "gone.py"), "Device file 'gone.py' does not exist."),
+        (("--size", "flash"), "only on a device which tells it, but got 'host'"),
+    ],
+)
+def test_a_device_that_cannot_be_used_leaves_no_database_behind(
+    options: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
+    result = search_("run", "fruit", "--storage", str(tmp_path / "studies.db"), *options)
+    assert result.exit_code == 2
+    assert message in error_of(result)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_a_command_it_says_what_there_is() -> None:
@@ -451,7 +471,8 @@ def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) ->
     result = search_(
         *("run", "fruit", "--storage", storage, "--more", "7", "--workers", "3", "--epochs", "4"),
         *("--data", "photos", "--device", "host", "--size", "tflite", "--max-size", "100KB"),
-        *("--max-latency", "5ms", "--min-accuracy", "90%", "--sampler", "nsga2"),
+        *("--max-latency", "5ms", "--min-accuracy", "90%", "--max-ram", "64KB"),
+        *("--sampler", "nsga2"),
         *("--timeout", "30m", "--seed", "7", "--address", "auto", "--no-fan-out", "--json"),
     )
     assert result.exit_code == 0, result.stderr
@@ -461,6 +482,7 @@ def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) ->
     assert call["data"] == Path("photos")
     assert (call["device"], call["size"], call["address"]) == ("host", "tflite", "auto")
     assert (call["max_size_bytes"], call["max_latency_ms"]) == (100_000, 5)
+    assert call["max_ram_bytes"] == 64_000
     assert call["min_accuracy"] == pytest.approx(0.9)
     assert (call["sampler"], call["timeout_s"], call["seed"]) == ("nsga2", 1800, 7)
     assert call["fan_out"] is False
@@ -506,7 +528,7 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
     assert calls == [
         (
             (Path("best.json"), Path("deploy")),
-            {"epochs": 9, "data": None, "task": None, "force": True},
+            {"epochs": 9, "data": None, "task": None, "device": None, "force": True},
         )
     ]
     rows = [line.split() for line in result.stdout.splitlines()]
