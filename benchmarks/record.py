@@ -30,16 +30,10 @@ from spaces.dataset import Dataset, Split
 from spaces.errors import SearchError
 from spaces.registry import resolve_task
 from spaces.schemes import QuantizationScheme
-from workers.evaluate import (
-    N_REPRESENTATIVE,
-    Stopwatch,
-    Trained,
-    build,
-    measure_points,
-    train_config,
-)
+from workers.measure import N_REPRESENTATIVE, measure_points
 from workers.prepare import prepare_task
 from workers.result import EvaluateRequest, Point
+from workers.training import Stopwatch, Trained, build, train_config
 
 DATA = Path(__file__).parent / "data"
 EPOCHS = 6

@@ -34,7 +34,6 @@ from spaces.config import ParamValue, TrialConfig
 from spaces.schemes import QuantizationScheme
 from spaces.space import SearchSpace
 from workers.executor import Finished, Outcome
-from workers.race import settled_from
 from workers.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
 DATA = Path(__file__).parent / "data"
@@ -210,7 +209,9 @@ class SimulatedExecutor:
                 config, "complete", point=_point(config, point, row), seconds=seconds
             ), 1
         branches = row.get("branches", [])
-        near = [b for b in branches if abs(b["final_sparsity"] - config.pruning.final_sparsity) < 0.06]
+        near = [
+            b for b in branches if abs(b["final_sparsity"] - config.pruning.final_sparsity) < 0.06
+        ]
         if not near:
             return TrialResult(config, "failed", "not recorded", seconds={"build": 0.1}), 0
         return _result(request, near[0], 0, qat=False), len(near[0]["val_accuracy"])
@@ -225,7 +226,9 @@ def _result(
     if not is_qat:
         seconds.pop("qat", None)
     points = {
-        QuantizationScheme(name): _point(config.with_quantization(QuantizationScheme(name)), v, row)
+        QuantizationScheme(name): _point(
+            config.with_quantization(QuantizationScheme(name)), v, row
+        )
         for name, v in row["points"].items()
         if name != "qat_int8" or (is_qat and qat)
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +28,7 @@ from workers.devices import canonical_device, check_device, get_device, is_built
 from workers.evaluate import MakeEvaluator
 from workers.executor import Outcome
 from workers.prepare import prepare_task
+from workers.quiet import QuietWindows
 from workers.ray_executor import RayExecutor
 from workers.result import SIZE_METRICS, Limits, SizeMetric, TaskInfo
 
@@ -173,6 +175,7 @@ def run_study(
         run_settings = RunSettings(n_trials=target, timeout_s=left_s)
         assert opened.settings.seed is not None
         make_config = MakeConfig(info, opened.settings.seed)
+        windows = ""
         if opened.n_done >= target:
             observer.message(
                 f"Study {opened.name!r} has its {target} trials already. Go on with --more N."
@@ -181,8 +184,9 @@ def run_study(
         else:
             progress("starting workers", 0, 1)
             n_left = target - opened.n_done
+            windows = uuid.uuid4().hex
             executor = RayExecutor(
-                MakeEvaluator(info.ref, THREADS),
+                MakeEvaluator(info.ref, THREADS, windows),
                 _plain(dataset),
                 n_workers=workers if workers is None else min(workers, n_left),
                 address=address,
@@ -193,6 +197,8 @@ def run_study(
             return Driver(opened, executor, make_config, run_settings, observer).run()
         finally:
             executor.shutdown()
+            if windows:
+                QuietWindows.of_run(windows).remove()
 
 
 def _check(

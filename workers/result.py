@@ -248,7 +248,7 @@ class TrialResult:
             layer name.
         history: Per-epoch metrics: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
         seconds: Wall-clock seconds by stage: ``build``, ``gate``, ``train``, ``qat``,
-            ``convert``, ``measure``.
+            ``convert``, ``measure`` (accuracy), ``latency``.
         new_parameters: Parameters that showed up only while building this model.
         versions: Versions of the libraries that decide which bytes come out.
         worker: Where it ran: ``host:pid``.

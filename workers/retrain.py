@@ -17,14 +17,9 @@ from spaces.dataset import Dataset
 from spaces.errors import DataError, ExportError
 from spaces.registry import resolve_task
 from spaces.task import Progress
-from workers.evaluate import (
-    N_REPRESENTATIVE,
-    Trained,
-    Weights,
-    convert_trained,
-    train_config,
-)
+from workers.measure import N_REPRESENTATIVE, convert_trained
 from workers.prepare import load_task_data
+from workers.training import Trained, Weights, train_config
 
 TFLITE_NAME = "model.tflite"
 KERAS_NAME = "model.keras"

@@ -10,7 +10,7 @@ from spaces.dataset import Dataset
 from tests.workers_tests import corners
 
 if TYPE_CHECKING:
-    from workers.evaluate import Trained
+    from workers.training import Trained
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def hypermodel(keras: Any) -> Any:
 @pytest.fixture(scope="session")
 def trained(hypermodel: Any, corner_pictures: Dataset) -> Trained:
     """The network with a flat head, trained; not to be changed."""
-    from workers.evaluate import train_config
+    from workers.training import train_config
 
     return train_config(hypermodel, corner_pictures, corners.make_config())
 

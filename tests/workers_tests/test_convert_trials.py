@@ -25,7 +25,7 @@ from workers.convert import (
 from workers.runtime import load, network_input, outputs
 
 if TYPE_CHECKING:
-    from workers.evaluate import Trained
+    from workers.training import Trained
 
 S = QuantizationScheme
 FLAT: dict[str, Any] = {"head": "flatten"}
@@ -34,7 +34,7 @@ SEPARABLE: dict[str, Any] = {"head": "average", "convolution": "separable"}
 
 def build(hypermodel: Any, **hyperparameters: Any) -> Any:
     """An untrained network, the same every time."""
-    from workers.evaluate import build
+    from workers.training import build
 
     return build(hypermodel, corners.make_config(**hyperparameters))[0]
 
@@ -53,7 +53,7 @@ def hashes(files: dict[QuantizationScheme, bytes]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def pruned(hypermodel: Any, corner_pictures: Dataset) -> Trained:
-    from workers.evaluate import train_config
+    from workers.training import train_config
 
     pruning = PruningConfig("polynomial", 0.8, 0.2, 0.7)
     return train_config(hypermodel, corner_pictures, corners.make_config(pruning=pruning))
@@ -99,7 +99,7 @@ def test_layers_that_reshape_take_any_batch(keras: Any) -> None:
 def test_quantization_aware_networks_become_integer_files(
     hypermodel: Any, corner_pictures: Dataset, pruning: PruningConfig
 ) -> None:
-    from workers.evaluate import train_config
+    from workers.training import train_config
 
     config = corners.make_config(S.QAT_INT8, pruning, head="average", filters_2=24)
     config = replace(config, training=replace(config.training, epochs=5, qat_epochs=2))

@@ -35,7 +35,7 @@ class FixedDevice(Device):
 @pytest.fixture
 def gate(hypermodel: Any, corner_pictures: Dataset) -> Any:
     """Check a configuration under limits."""
-    from workers.evaluate import build
+    from workers.training import build
 
     images = representative_images(corner_pictures.train, seed=0, n=50)
 
@@ -116,7 +116,8 @@ def test_a_prediction_does_not_exceed_what_is_measured_by_more_than_its_toleranc
     size_metric: SizeMetric,
 ) -> None:
     from workers.convert import float_tflite
-    from workers.evaluate import convert_trained, train_config
+    from workers.measure import convert_trained
+    from workers.training import train_config
 
     predicted = gate(scheme, pruning=pruning, size_metric=size_metric).size_bytes
     config = corners.make_config(scheme, pruning)
