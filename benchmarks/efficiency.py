@@ -26,6 +26,7 @@ import os
 import statistics
 import sys
 import tempfile
+import uuid
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -39,6 +40,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorF
 
 import numpy as np
 
+from benchmarks import peers
 from benchmarks.efficiency_runs import (
     EventLog,
     Run,
@@ -54,6 +56,7 @@ from benchmarks.efficiency_search import run_search, variants
 from spaces.dataset import Dataset, Split
 from spaces.errors import SearchError
 from workers.prepare import prepare_task
+from workers.quiet import QuietWindows
 from workers.result import TaskInfo
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -110,8 +113,6 @@ def run_job(job: Job) -> Run:
 
 def run_peer(job: Job, log: EventLog, folder: Path) -> None:
     """Run another program."""
-    from benchmarks import peers
-
     info, dataset = prepare_task(job.task, job.data)
     arena = peers.Arena(
         info=replace(info, epochs=job.setting.epochs),
@@ -120,21 +121,30 @@ def run_peer(job: Job, log: EventLog, folder: Path) -> None:
         workers=job.setting.workers,
         seed=job.seed,
         folder=folder,
+        windows=uuid.uuid4().hex,
     )
-    if job.method == "random":
-        peers.run_optuna(arena, log, peers.make_random(job.seed))
-    elif job.method == "optuna-tpe":
-        peers.run_optuna(arena, log, peers.make_tpe(job.seed))
-    elif job.method == "optuna-nsga2":
-        peers.run_optuna(arena, log, peers.make_nsga2(job.seed, arena.trials))
-    elif job.method == "kerastuner":
+    try:
+        search_as(job.method, arena, log)
+    finally:
+        QuietWindows.of_run(arena.windows).remove()
+
+
+def search_as(method: str, arena: peers.Arena, log: EventLog) -> None:
+    """Search as another program does."""
+    if method == "random":
+        peers.run_optuna(arena, log, peers.make_random(arena.seed))
+    elif method == "optuna-tpe":
+        peers.run_optuna(arena, log, peers.make_tpe(arena.seed))
+    elif method == "optuna-nsga2":
+        peers.run_optuna(arena, log, peers.make_nsga2(arena.seed, arena.trials))
+    elif method == "kerastuner":
         from benchmarks.peers_keras_tuner import run_hyperband
 
         run_hyperband(arena, log)
     else:
         from benchmarks.peers_tune import run_tune
 
-        run_tune(arena, log, asha=job.method == "tune-asha")
+        run_tune(arena, log, asha=method == "tune-asha")
 
 
 def _plain(dataset: Dataset) -> Dataset:
@@ -264,11 +274,13 @@ def summary(run: Run) -> str:
     curve = curve_of(run)
     if not run.events:
         return "nothing came back"
+    without = [event.reason for event in run.events if not event.points]
+    reasons = f"; {len(without)} without a point ({without[-1][:120]})" if without else ""
     return (
         f"hypervolume {curve.final:.4f}, {curve.trainings[-1]:.0f} trainings, "
         f"{curve.branches[-1]:.0f} branches, {curve.epochs[-1]:.0f} epochs, "
         f"{curve.points[-1]:.0f} points, {curve.seconds[-1]:.0f} s after {run.setup_s:.0f} s "
-        f"of set-up"
+        f"of set-up{reasons}"
     )
 
 

@@ -71,12 +71,14 @@ class Event:
         kind: What was trained for it.
         epochs: Epochs trained for it.
         points: Measured models it gave: accuracy, size_bytes, latency_ms of each.
+        reason: Why it has no point of its own.
     """
 
     seconds: float
     kind: Kind
     epochs: int
     points: tuple[Values, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,11 +142,17 @@ class EventLog:
         return sum(event.epochs for event in self.events)
 
     def add(
-        self, kind: Kind, epochs: int, points: Sequence[Values] = (), at: float | None = None
+        self,
+        kind: Kind,
+        epochs: int,
+        points: Sequence[Values] = (),
+        *,
+        reason: str = "",
+        at: float | None = None,
     ) -> None:
         """Note that a trial came back: now, or at a second since the epoch."""
         seconds = (time.time() if at is None else at) - self._started
-        self.events.append(Event(seconds, kind, epochs, tuple(points)))
+        self.events.append(Event(seconds, kind, epochs, tuple(points), reason))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import inspect
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,14 +116,11 @@ def add_trials(log: EventLog, trials: Iterable[FrozenTrial]) -> None:
             if trial.state == TrialState.COMPLETE
         ]
         epochs = int(own.user_attrs.get(attributes.EPOCHS_TRAINED, 0))
-        log.add(_kind(own, epochs), epochs, points, at=_seconds(when))
+        reason = str(own.user_attrs.get(attributes.REASON, ""))
+        log.add(_kind(own, epochs), epochs, points, reason=reason, at=when.timestamp())
 
 
 def _kind(trial: FrozenTrial, epochs: int) -> Kind:
     if attributes.BRANCHED_FROM in trial.user_attrs:
         return "branch"
     return "training" if epochs else "untrained"
-
-
-def _seconds(when: datetime) -> float:
-    return when.timestamp()

@@ -2,7 +2,8 @@
 
 Peers search the same joint space and train with our own code, on our own Ray actors where they
 bring none, which is generous: it is faster than ``model.fit``, its gate is off, and no peer pays
-for converting schemes that it did not ask for. What differs is what they decide.
+for converting schemes that it did not ask for. Latencies are measured in the same quiet windows
+for all. What differs is what they decide.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Arena:
         workers: Trials that run side by side.
         seed: Of the sampler and of every training.
         folder: An empty one, for what the program writes.
+        windows: Name of the run, by which its workers find their quiet windows; empty for none.
     """
 
     info: TaskInfo
@@ -45,6 +47,7 @@ class Arena:
     workers: int
     seed: int
     folder: Path
+    windows: str = ""
 
     @property
     def make_config(self) -> MakeConfig:
@@ -54,7 +57,7 @@ class Arena:
     @property
     def make_evaluator(self) -> MakeEvaluator:
         """Makes what trains, as ``search`` does."""
-        return MakeEvaluator(self.info.ref, THREADS)
+        return MakeEvaluator(self.info.ref, THREADS, self.windows)
 
     @property
     def total_epochs(self) -> int:
@@ -166,6 +169,6 @@ def plain_request(make_config: MakeConfig, params: Mapping[str, ParamValue]) -> 
 def note(log: EventLog, result: TrialResult | None) -> None:
     """Note what came back; nothing did where a worker died."""
     if result is None:
-        log.add("untrained", 0)
-    else:
-        log.add(kind_of(result), result.epochs_trained, points_of(result))
+        log.add("untrained", 0, reason="its worker died")
+        return
+    log.add(kind_of(result), result.epochs_trained, points_of(result), reason=result.reason)

@@ -92,6 +92,7 @@ def trainable(config: dict[str, Any], training: Training) -> None:
         CURVE_METRIC: max(result.history.get(CURVE_METRIC, (0.0,))),
         "epochs_trained": result.epochs_trained,
         "kind": kind_of(result),
+        "reason": result.reason,
     }
     for values in points_of(result):
         report.update(zip(NAMES, values, strict=True))
@@ -156,7 +157,8 @@ class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
         failed = error or was_measured or not result
         study.tell(trial, state=TrialState.FAIL if failed else TrialState.PRUNED)
         epochs = int(result.get("epochs_trained", result.get(EPOCH, 0)))
-        self._log.add("training" if epochs else "untrained", epochs, at=now)
+        reason = result.get("reason") or ("failed" if failed else "stopped by the scheduler")
+        self._log.add("training" if epochs else "untrained", epochs, reason=reason, at=now)
 
 
 @dataclass(frozen=True)
@@ -236,4 +238,5 @@ def _fit(arena: Arena, log: EventLog, asha: bool) -> None:
     tuner.fit()
     log.start(max(file.stat().st_mtime for file in ready.iterdir()))
     for event in arrivals.events:
-        log.add(event.kind, event.epochs, event.points, at=arrivals.started + event.seconds)
+        at = arrivals.started + event.seconds
+        log.add(event.kind, event.epochs, event.points, reason=event.reason, at=at)
