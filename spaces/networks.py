@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import keras_tuner
+import tensorflow as tf
 import tf_keras
 
 MIN_POOLED_SIDE = 14
@@ -87,7 +88,7 @@ class ConvNet(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
         if len(self.input_pooling) > 1:
             pooling = hp.Choice("input_pooling", self.input_pooling, default=self._usual_pooling)
         if pooling > 1:
-            x = tf_keras.layers.AveragePooling2D(pooling, name="input_pooling")(x)
+            x = _averaging(pooling, channels=self.input_shape[2], name="input_pooling")(x)
 
         n_blocks = len(self.filters)
         blocks = hp.Int("blocks", self.min_blocks, n_blocks, default=min(3, n_blocks))
@@ -145,6 +146,37 @@ def _pooling_factors(side: int) -> list[int]:
     while side // (2 * factors[-1]) >= MIN_POOLED_SIDE:
         factors.append(2 * factors[-1])
     return factors[-3:]
+
+
+@tf_keras.saving.register_keras_serializable(package="spaces")
+class Averaging(tf_keras.initializers.Initializer):  # type: ignore[misc]  # it has no types
+    """Kernel of a convolution that averages every channel by itself."""
+
+    def __call__(
+        self, shape: Sequence[int], dtype: tf.DType | None = None, **_: object
+    ) -> tf.Tensor:
+        """Return ``[height, width, channels, channels]``."""
+        height, width, channels = shape[:3]
+        return tf.tile(
+            tf.eye(channels, dtype=dtype)[None, None] / (height * width), [height, width, 1, 1]
+        )
+
+
+def _averaging(factor: int, channels: int, name: str) -> tf_keras.layers.Layer:
+    """Return average pooling as a convolution, which is not trained.
+
+    LiteRT's full-integer average pooling is slow: halving a colour picture of 96x96 takes 54 us,
+    where this takes 6 and all of a usual network behind it 20. In float32 it is 8 against 11 us.
+    """
+    return tf_keras.layers.Conv2D(
+        channels,
+        factor,
+        strides=factor,
+        use_bias=False,
+        kernel_initializer=Averaging(),
+        trainable=False,
+        name=name,
+    )
 
 
 def _convolution(filters: int, strides: int, separable: bool, name: str) -> tf_keras.layers.Layer:

@@ -179,7 +179,10 @@ def _largest(weights: npt.NDArray[np.float32], n_kept: int) -> npt.NDArray[np.fl
 
 
 def _prunable_kernels(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield layer names and the kernels that TFMOT would prune, models within it included."""
+    """Yield layer names and the kernels that TFMOT would prune, models within it included.
+
+    Kernels that are not trained are left alone: nothing could make up for what they lose.
+    """
     import tf_keras
     from tensorflow_model_optimization.python.core.sparsity.keras import prune_registry
 
@@ -188,7 +191,7 @@ def _prunable_kernels(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]
         name = prefix + layer.name
         if isinstance(layer, tf_keras.Model):
             yield from _prunable_kernels(layer, f"{name}/")
-        elif registry.supports(layer):
+        elif layer.trainable and registry.supports(layer):
             kernels = registry.make_prunable(layer).get_prunable_weights()
             del layer.get_prunable_weights  # It would be saved with the model.
             for kernel in kernels:

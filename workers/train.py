@@ -238,7 +238,7 @@ def _steps_function(
     """
     import tensorflow as tf
 
-    variables = model.trainable_variables
+    variables = _trained_variables(model)
     apply_gradients = make_optimizer(config.optimizer, variables, config.weight_decay)
     masks = [] if pruner is None else pruner.masks
     from_logits = not ends_in_softmax(model)
@@ -269,6 +269,15 @@ def _steps_function(
         return total_loss, n_right
 
     return run_steps  # type: ignore[no-any-return, unused-ignore]
+
+
+def _trained_variables(model: Any) -> list[Any]:
+    """Return what training changes: nothing in a layer that is frozen.
+
+    TFMOT's wrappers for quantization list the kernel of such a layer among the trainable ones.
+    """
+    frozen = {id(v) for layer in model.layers if not layer.trainable for v in layer.variables}
+    return [v for v in model.trainable_variables if id(v) not in frozen]
 
 
 def _evaluation_function(model: Any, split: Split) -> Steps:

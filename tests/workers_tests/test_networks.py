@@ -33,6 +33,12 @@ def conv_net(data: tuple[tuple[int, int, int], int]) -> Any:
     return load_hypermodel("spaces.networks:ConvNet", *data)
 
 
+@pytest.fixture
+def images() -> Any:
+    """Noise, as networks for fruit see it."""
+    return np.random.default_rng(0).random((8, *FRUIT[0]), np.float32)
+
+
 def random_networks(hypermodel: Any, n: int) -> list[tuple[dict[str, Any], Any]]:
     space = SearchSpace(describe_model(hypermodel).parameters)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=n))
@@ -113,6 +119,47 @@ def test_pooling_the_input_saves_work() -> None:
     assert [first_map(pooling) for pooling in (1, 2, 4)] == [48, 48, 24]
 
 
+def test_the_input_is_averaged(images: Any) -> None:
+    import tf_keras
+
+    model, _ = build_model(conv_net(FRUIT), {"input_pooling": 4})
+    averaged = tf_keras.layers.AveragePooling2D(4)(images)
+    np.testing.assert_allclose(model.get_layer("input_pooling")(images), averaged, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_averaging_stays_what_it_is(images: Any) -> None:
+    """Neither training, pruning nor quantization-aware training changes it."""
+    from spaces.config import PruningConfig, TrainingConfig, TrialConfig
+    from spaces.dataset import Dataset, Split
+    from workers.prune import achieved_sparsity
+    from workers.qat import train_quantization_aware
+    from workers.train import train
+
+    split = Split(images, np.arange(8) % 4)
+    data = Dataset("noise", split, split, split, ("a", "b", "c", "d"), "0")
+    config = TrialConfig(
+        "noise",
+        "0",
+        (),
+        TrainingConfig(0.01, batch_size=2, weight_decay=0.1),
+        PruningConfig("constant", 0.9),
+        QuantizationScheme.QAT_INT8,
+    )
+    model, _ = build_model(conv_net(FRUIT), {"input_pooling": 4, "blocks": 2})
+    kernel = model.get_layer("input_pooling").kernel.numpy()
+
+    train(model, data, config)
+    aware, _ = train_quantization_aware(model, data, config)
+
+    np.testing.assert_array_equal(model.get_layer("input_pooling").kernel, kernel)
+    kernels = {variable.name: variable for variable in aware.variables}
+    np.testing.assert_array_equal(kernels["input_pooling/kernel:0"], kernel)
+    sparsity = achieved_sparsity(model)
+    assert "input_pooling" not in sparsity
+    assert sparsity["overall"] == pytest.approx(0.9, abs=0.01)
+
+
 @pytest.mark.parametrize(
     ("values", "at_most"),
     [
@@ -190,13 +237,12 @@ def test_normalization_keeps_up_with_a_short_training() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("convolution", ["plain", "separable"])
 @pytest.mark.parametrize("head", ["flatten", "average"])
-def test_tfmot_and_the_converter_take_it(convolution: str, head: str) -> None:
+def test_tfmot_and_the_converter_take_it(convolution: str, head: str, images: Any) -> None:
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
 
     values = {"convolution": convolution, "head": head, "input_pooling": 4, "blocks": 2}
     model, _ = build_model(conv_net(FRUIT), values)
-    images = np.random.default_rng(0).random((8, *FRUIT[0]), np.float32)
     tfmot.sparsity.keras.prune_low_magnitude(model)
     aware = tfmot.quantization.keras.quantize_model(model)
     assert aware(images).shape == (8, 4)
