@@ -53,6 +53,9 @@ PREDICTED_GAIN = "predicted_gain"
 """Hypervolume that a branch was expected to add."""
 GAIN = "hypervolume_gain"
 """Hypervolume that the trial added, with all its derived points."""
+HINT = "hint"
+"""``[error, size_bytes, latency_ms]`` of a trial without values, each null where not known: for
+our own sampler, in its mirror of the study only."""
 BAR = "bar"
 """Accuracy that the training had to reach, with the race: the best among points that were no
 larger and no slower when it began."""

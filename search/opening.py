@@ -152,6 +152,9 @@ def _open_study(
             storage.set_study_user_attr(study_id, key, value)
     n_points = _points_of_a_training(space) if settings.fan_out else 1
     start_seed = sampler_seed(seed, len(trials))
+    sampler = make_sampler(
+        settings.sampler, start_seed, n_points, reference=reference, limits=settings.limits
+    )
     recorder: Recorder = (
         MemoryRecorder(storage, study_id)
         if isinstance(storage, InMemoryStorage)
@@ -164,7 +167,7 @@ def _open_study(
         target=stored.get(attributes.TARGET),
         reference=reference,
         recorder=recorder,
-        mirror=Mirror(make_sampler(settings.sampler, start_seed, n_points), start_seed),
+        mirror=Mirror(sampler, start_seed),
         artifacts=artifacts,
         weights=weights,
     )

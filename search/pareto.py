@@ -169,8 +169,25 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
     along one objective carries the area that the points so far dominate in the other two
     (Beume et al., "On the Complexity of Computing the Hypervolume Indicator", 2009).
     """
+    rows = gains(values, reference)
+    rows = rows[(rows > 0).all(axis=1)]
+    rows = rows[np.argsort(-rows[:, 0], kind="stable")]
+    staircase = _Staircase(corner=(0.0, 0.0))
+    volume = 0.0
+    for index, (x, y, z) in enumerate(rows):
+        staircase.add(-float(y), -float(z))
+        x_next = rows[index + 1, 0] if index + 1 < len(rows) else 0.0
+        volume += staircase.area * float(x - x_next)
+    return volume
+
+
+def gains(values: Values, reference: ReferencePoint) -> npt.NDArray[np.float64]:
+    """Return how far each point lies from ``reference``, in the units of the hypervolume.
+
+    More is better; what is not above 0 in every objective adds nothing.
+    """
     rows = as_rows(values)
-    gains = np.column_stack(
+    return np.column_stack(
         [
             (reference.error - (1 - rows[:, 0])) / reference.error,
             _decades(reference.size_bytes, rows[:, 1], MIN_SIZE_BYTES)
@@ -179,15 +196,6 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
             / math.log10(reference.latency_ms / _BEST_LATENCY_MS),
         ]
     )
-    gains = gains[(gains > 0).all(axis=1)]
-    gains = gains[np.argsort(-gains[:, 0], kind="stable")]
-    staircase = _Staircase(corner=(0.0, 0.0))
-    volume = 0.0
-    for index, (x, y, z) in enumerate(gains):
-        staircase.add(-float(y), -float(z))
-        x_next = gains[index + 1, 0] if index + 1 < len(gains) else 0.0
-        volume += staircase.area * float(x - x_next)
-    return volume
 
 
 class _Staircase:

@@ -331,7 +331,7 @@ class OpenStudy:
         if config.hash in hashes:
             return None
         params = params_from_config(config, self._space)
-        proposal = self._mirror.propose(self._space, fixed=params)
+        proposal = self._mirror.propose(self._space, fixed=params, is_branch=True)
         if proposal.params != params:
             self._mirror.discard(proposal.handle)
             return None

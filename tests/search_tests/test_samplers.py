@@ -104,7 +104,7 @@ class TestEverySampler:
 
 
 def test_an_unknown_sampler() -> None:
-    with pytest.raises(ConfigError, match="sampler in .tpe, nsga2, random.*'grid'"):
+    with pytest.raises(ConfigError, match="sampler in .gp, tpe, nsga2, random.*'grid'"):
         make_sampler("grid", seed=1)
 
 
