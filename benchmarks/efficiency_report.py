@@ -339,6 +339,7 @@ def draw(report: Report, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib import ticker
 
     axes_of = {
         "seconds": "seconds since workers were ready",
@@ -348,6 +349,7 @@ def draw(report: Report, path: Path) -> None:
     figure, panels = plt.subplots(1, 3, figsize=(12, 4), dpi=90, sharey=True)
     shown = [method for method in report.curves if method in COLOURS]
     finals = [report.final(method).median for method in shown]
+    lowest_shown = 0.75 * min(finals, default=0.0)
     for panel, (along, name) in zip(panels, axes_of.items(), strict=True):
         for method in shown:
             curves = report.curves[method]
@@ -363,22 +365,37 @@ def draw(report: Report, path: Path) -> None:
             )
             panel.fill_between(grid, lowest, highest, color=colour, alpha=0.15, linewidth=0)
         panel.set_xscale("log")
+        panel.set_xlim(left=_entry(report, shown, along, lowest_shown))
         panel.set_xlabel(name)
         panel.grid(True, which="both", alpha=0.2)
-    if finals:
-        panels[0].set_ylim(0.75 * min(finals), max(finals) * 1.02)
+        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
+        panel.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        panel.xaxis.set_minor_formatter(ticker.NullFormatter())
+    panels[0].set_ylim(lowest_shown, max(finals, default=1.0) * 1.02)
     panels[0].set_ylabel("hypervolume")
-    panels[0].legend(fontsize=7, loc="lower right")
+    handles, names = panels[0].get_legend_handles_labels()
+    figure.legend(handles, names, fontsize=8, loc="lower center", ncol=len(names), frameon=False)
     setting = report.setting
     figure.suptitle(
         f"{setting.task}: {setting.trials} trials, {setting.epochs} epochs, {setting.workers} "
         f"workers; median and range",
         fontsize=10,
     )
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0.05, 1, 1))
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     plt.close(figure)
+
+
+def _entry(report: Report, methods: Iterable[str], along: str, hypervolume: float) -> float:
+    """Return where the first curve comes into the picture, and a little less."""
+    entries = [
+        float(_count(curve, along)[index])
+        for method in methods
+        for curve in report.curves[method]
+        if (index := curve.reached(hypervolume)) is not None
+    ]
+    return 0.8 * max(min(entries, default=1.0), 1.0)
 
 
 def write_report(runs: Sequence[Run], results: Path = RESULTS, docs: Path = DOCS) -> None:
