@@ -326,6 +326,7 @@ def dashboard(storage: str, port: int, open_browser: bool) -> None:
 )
 @click.option("--trial", type=Count(0), help="This trial instead of a pick.")
 @limit_options("Only models count that")
+@ram_option
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @storage_option
 @click.pass_context
@@ -338,6 +339,7 @@ def export(
     max_size: float | None,
     max_latency: float | None,
     min_accuracy: float | None,
+    max_ram: float | None,
     force: bool,
     storage: str,
 ) -> None:
@@ -347,7 +349,7 @@ def export(
     """
     from workers.result import Limits
 
-    limits = Limits(max_size, max_latency, min_accuracy)
+    limits = Limits(max_size, max_latency, min_accuracy, max_ram)
     if trial is not None:
         is_default = context.get_parameter_source("rule") is ParameterSource.DEFAULT
         if not is_default or limits != Limits():

@@ -45,6 +45,8 @@ class FrontPoint:
         n_params: Weights and biases; None if not recorded.
         derived_from: Number of the trial whose training it shares; None for its own.
         params: Searched parameters.
+        ram_bytes: RAM of an inference, where the device or the microcontroller's interpreter
+            told it.
         latency_noise: By how much its latency may differ when measured again, as a fraction;
             None if not known.
         same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
@@ -62,6 +64,7 @@ class FrontPoint:
     params: Mapping[str, ParamValue]
     latency_noise: float | None = None
     same_speed_as: int | None = None
+    ram_bytes: int | None = None
 
     @property
     def is_distinguishable(self) -> bool:
@@ -127,7 +130,9 @@ class StudyFront:
         Raises:
             ConfigError: If the front is empty, or no point keeps the limits.
         """
-        return self.points[pick([point.values for point in self.points], rule, limits)]
+        values = [point.values for point in self.points]
+        ram_bytes = [point.ram_bytes for point in self.points]
+        return self.points[pick(values, rule, limits, ram_bytes)]
 
 
 def load_front(study: str, storage: str | Path | None = None) -> StudyFront:
@@ -283,6 +288,7 @@ def _point(trial: FrozenTrial) -> FrontPoint:
         n_params=stored.get(attributes.LEDGER, {}).get("n_params"),
         derived_from=stored.get(attributes.DERIVED_FROM),
         params=dict(trial.params),
+        ram_bytes=stored.get(attributes.LEDGER, {}).get("arena_bytes"),
         latency_noise=_latency_noise(stored.get(attributes.LATENCY)),
     )
 

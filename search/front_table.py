@@ -37,6 +37,7 @@ COLUMNS = (
     "latency_noise",
     "distinguishable",
     "same_speed_as",
+    "ram_bytes",
 )
 """Columns of JSON and CSV before the parameters; only ever added to."""
 
@@ -210,6 +211,7 @@ def _row(point: FrontPoint) -> dict[str, Any]:
         "latency_noise": point.latency_noise,
         "distinguishable": point.is_distinguishable,
         "same_speed_as": point.same_speed_as,
+        "ram_bytes": point.ram_bytes,
     }
 
 
@@ -249,6 +251,9 @@ def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Tab
         table.add_column("", overflow="fold")
     for name in ("trial", "accuracy", "size", "latency"):
         table.add_column(name, justify="right", no_wrap=True)
+    has_ram = any(point.ram_bytes is not None for point in points)
+    if has_ram:
+        table.add_column("RAM", justify="right", no_wrap=True)
     table.add_column("scheme", no_wrap=True)
     table.add_column("sparsity", justify="right", no_wrap=True)
     if labels is None:
@@ -263,6 +268,8 @@ def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Tab
             point.quantization,
             "" if point.sparsity is None else f"{100 * point.sparsity:.0f} %",
         ]
+        if has_ram:
+            cells.insert(4, "" if point.ram_bytes is None else format_size(point.ram_bytes))
         if labels is None:
             cells.append("" if point.n_params is None else f"{point.n_params:,}")
             cells.append("" if point.derived_from is None else str(point.derived_from))

@@ -19,7 +19,12 @@ PICK_RULES: tuple[PickRule, ...] = get_args(PickRule)
 _MIN_ERROR = 1e-3  # Of a model without errors, which has no logarithm.
 
 
-def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
+def pick(
+    values: Values,
+    rule: PickRule,
+    limits: Limits | None = None,
+    ram_bytes: Sequence[float | None] | None = None,
+) -> int:
     """Return the index of the point that a rule picks among those which keep the limits.
 
     ``accuracy``, ``size`` and ``latency`` pick the best in that objective; ties go to the
@@ -33,6 +38,7 @@ def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
         values: Points, as a rule those on a front.
         rule: One of ``PICK_RULES``.
         limits: What the point must keep; None for no limits.
+        ram_bytes: RAM of each point; unknown RAM keeps no limit on it.
 
     Raises:
         ConfigError: If there are no points, or none keeps the limits; the text says how close
@@ -44,9 +50,10 @@ def pick(values: Values, rule: PickRule, limits: Limits | None = None) -> int:
     if len(rows) == 0:
         raise ConfigError("There is no point to pick: no trial that keeps all limits is complete.")
     limits = limits or Limits()
-    kept = np.flatnonzero(_kept(rows, _checks(limits)))
+    measured = _with_ram(rows, ram_bytes)
+    kept = np.flatnonzero(_kept(measured, _checks(limits)))
     if len(kept) == 0:
-        raise ConfigError(_nothing_keeps(rows, limits))
+        raise ConfigError(_nothing_keeps(measured, limits))
     losses = (rows * SIGNS)[kept]
     column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
     if column is None:
@@ -76,6 +83,15 @@ def _squared_distances(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     return distances
 
 
+def _with_ram(
+    rows: npt.NDArray[np.float64], ram_bytes: Sequence[float | None] | None
+) -> npt.NDArray[np.float64]:
+    """Return the points with a fourth column, which is infinite where RAM is not known."""
+    known = [None] * len(rows) if ram_bytes is None else ram_bytes
+    column = [np.inf if ram is None else float(ram) for ram in known]
+    return np.column_stack([rows, column])
+
+
 class _Check(NamedTuple):
     """One limit: which column must stay on which side of it."""
 
@@ -85,13 +101,17 @@ class _Check(NamedTuple):
     format: Callable[[float], str]
 
     def keeps(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        sign = SIGNS[self.column]
-        kept: npt.NDArray[np.bool_] = rows[:, self.column] * sign <= self.bound * sign
+        kept: npt.NDArray[np.bool_] = rows[:, self.column] * self._sign <= self.bound * self._sign
         return kept
 
-    def closest(self, rows: npt.NDArray[np.float64]) -> float:
-        """Return the best value of this column."""
-        return float((rows[:, self.column] * SIGNS[self.column]).min() * SIGNS[self.column])
+    def closest(self, rows: npt.NDArray[np.float64]) -> str:
+        """Return the best value of this column, as people read it."""
+        best = float((rows[:, self.column] * self._sign).min() * self._sign)
+        return self.format(best) if np.isfinite(best) else "unknown"
+
+    @property
+    def _sign(self) -> float:
+        return float(SIGNS[self.column]) if self.column < len(SIGNS) else 1.0
 
 
 def _checks(limits: Limits) -> list[_Check]:
@@ -99,6 +119,7 @@ def _checks(limits: Limits) -> list[_Check]:
         ("--min-accuracy", 0, limits.min_accuracy, format_accuracy),
         ("--max-size", 1, limits.max_size_bytes, format_size),
         ("--max-latency", 2, limits.max_latency_ms, format_latency),
+        ("--max-ram", 3, limits.max_ram_bytes, format_size),
     ]
     return [_Check(*check) for check in checks if check[2] is not None]  # type: ignore[arg-type]
 
@@ -120,7 +141,7 @@ def _nothing_keeps(rows: npt.NDArray[np.float64], limits: Limits) -> str:
         rest = rows[_kept(rows, others)]
         if len(rest):
             condition = " with the rest kept" if others else ""
-            closest.append(f"{check.option} {check.format(check.closest(rest))}{condition}")
+            closest.append(f"{check.option} {check.closest(rest)}{condition}")
     if not closest:
-        closest = [f"{check.option} {check.format(check.closest(rows))} alone" for check in checks]
+        closest = [f"{check.option} {check.closest(rows)} alone" for check in checks]
     return f"No point keeps {asked}. Closest: {', or '.join(closest)}."

@@ -124,22 +124,34 @@ def modelled_latency(milliseconds: float, device: str, runtime: str) -> Latency:
     )
 
 
-def measure_on(
-    device: Device, tflite: bytes, ledger: Ledger, images: npt.NDArray[Any]
-) -> tuple[Measurement, Ledger]:
+def compare_on(device: Device, tflite: bytes, ledger: Ledger, images: npt.NDArray[Any]) -> Ledger:
+    """Enter into a model's ledger how far its device's own runtime agrees with LiteRT.
+
+    Args:
+        device: Where it is to run.
+        tflite: The model.
+        ledger: Its sizes as known so far.
+        images: To compare on, as in a data set; the first are enough.
+
+    Raises:
+        ConversionError: If the device cannot run it.
+    """
+    agreement = device.agreement(tflite, images[:N_COMPARED])
+    return replace(ledger, device_agreement=agreement)
+
+
+def measure_on(device: Device, tflite: bytes, ledger: Ledger) -> tuple[Measurement, Ledger]:
     """Measure a model, and enter what its device tells into its ledger.
 
     Args:
         device: Where it is to run.
         tflite: The model.
         ledger: Its sizes as known so far.
-        images: Images to compare the device's own runtime with LiteRT on, as in a data set.
 
     Raises:
         ConversionError: If the device cannot run it.
     """
     found = device.measure(tflite)
-    agreement = device.agreement(tflite, images[:N_COMPARED])
     for name, n_bytes in (("flash", found.flash_bytes), ("RAM", found.ram_bytes)):
         if n_bytes is not None and not n_bytes > 0:
             raise ConversionError(f"{device.name} tells {n_bytes} bytes of {name}, which is none")
@@ -147,7 +159,6 @@ def measure_on(
         ledger,
         flash_bytes=found.flash_bytes,
         arena_bytes=found.ram_bytes,
-        device_agreement=agreement,
     )
     return found, entered
 

@@ -96,6 +96,7 @@ def measure_points(
         Measured points by scheme, and why others are missing.
     """
     from workers.convert import float_tflite
+    from workers.device import compare_on
     from workers.devices import get_device
 
     device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
@@ -119,6 +120,7 @@ def measure_points(
                 )
             with watch.stage("measure"):
                 accuracy = _accuracy(tflite, dataset, None if scheme is own else budget_s)
+                sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
         else:
@@ -129,9 +131,7 @@ def measure_points(
         with quiet or nullcontext(False) as is_quiet:
             for scheme, model in converted.items():
                 try:
-                    points[scheme] = _point(
-                        scheme, model, dataset, request, device, windows, is_quiet
-                    )
+                    points[scheme] = _point(scheme, model, request, device, windows, is_quiet)
                 except ConversionError as error:
                     skipped[scheme] = str(error)
     return points, skipped
@@ -155,7 +155,6 @@ def _accuracy(tflite: bytes, dataset: Dataset, budget_s: float | None) -> float:
 def _point(
     scheme: QuantizationScheme,
     model: _Converted,
-    dataset: Dataset,
     request: EvaluateRequest,
     device: Device,
     windows: QuietWindows | None,
@@ -163,7 +162,7 @@ def _point(
 ) -> Point:
     from workers.device import measure_on
 
-    found, sizes = measure_on(device, model.tflite, model.sizes, dataset.val.images)
+    found, sizes = measure_on(device, model.tflite, model.sizes)
     latency = found.latency
     if windows is not None and device.needs_quiet:
         note = "" if is_quiet else windows.refusal

@@ -60,7 +60,7 @@ def retrain_job(
     from workers.accuracy import tflite_accuracy
     from workers.convert import float_tflite, representative_images
     from workers.describe import load_hypermodel
-    from workers.device import measure_on
+    from workers.device import compare_on, measure_on
     from workers.devices import check_device, get_device
     from workers.keras_compat import configure_tensorflow, versions
 
@@ -91,7 +91,8 @@ def retrain_job(
     images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
     float_model = float_tflite(trained.model)
     tflite, sizes = convert_trained(trained, config.quantization, float_model, images, size_metric)
-    found, sizes = measure_on(target, tflite, sizes, dataset.val.images)
+    sizes = compare_on(target, tflite, sizes, dataset.val.images)
+    found, sizes = measure_on(target, tflite, sizes)
     sha256 = hashlib.sha256(tflite).hexdigest()
     metrics = {
         "study": export.get("study"),

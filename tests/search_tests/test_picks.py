@@ -84,3 +84,15 @@ def test_nothing_to_pick_from() -> None:
 def test_unknown_rule_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="knee, accuracy, size, latency"):
         pick(FRONT, "best")  # type: ignore[arg-type]
+
+
+def test_a_limit_on_ram_takes_only_points_whose_ram_is_known_to_keep_it() -> None:
+    values = [(0.9, 100.0, 1.0), (0.95, 200.0, 2.0), (0.99, 300.0, 3.0)]
+    limits = Limits(max_ram_bytes=64_000)
+    assert pick(values, "accuracy", limits, [10_000, 64_000, None]) == 1
+    assert pick(values, "accuracy", limits, [10_000, 64_001, 70_000]) == 0
+    with pytest.raises(ConfigError, match=r"keeps --max-ram 64.0 kB. Closest: --max-ram 70.0 kB"):
+        pick(values, "accuracy", limits, [70_000, None, 80_000])
+    with pytest.raises(ConfigError, match="Closest: --max-ram unknown"):
+        pick(values, "size", limits)
+    assert pick(values, "accuracy", None, [None, None, None]) == 2

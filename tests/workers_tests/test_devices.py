@@ -12,7 +12,7 @@ import pytest
 from spaces.errors import ConversionError, DeviceError
 from spaces.schemes import SCHEMES, QuantizationScheme
 from tests.workers_tests.quadrants import Converted, convert_trained_network
-from workers.device import Device, Measurement, measure_on, modelled_latency
+from workers.device import Device, Measurement, compare_on, measure_on, modelled_latency
 from workers.devices import (
     canonical_device,
     check_device,
@@ -172,8 +172,9 @@ def test_what_a_device_tells_stands_in_the_ledger(converted: Converted) -> None:
     tflite = converted.files[S.INT8]
     sizes = ledger(tflite, converted.model, None)
     assert (sizes.flash_bytes, sizes.arena_bytes, sizes.device_agreement) == (None, None, None)
-    images = converted.val.images
-    found, entered = measure_on(get_device("micro"), tflite, sizes, images)
+    micro = get_device("micro")
+    compared = compare_on(micro, tflite, sizes, converted.val.images)
+    found, entered = measure_on(micro, tflite, compared)
     assert entered.flash_bytes == found.flash_bytes == len(tflite)
     assert entered.arena_bytes == found.ram_bytes
     assert entered.device_agreement == pytest.approx(1.0, abs=0.1)
@@ -196,4 +197,4 @@ def test_a_size_that_is_none_is_no_result(converted: Converted) -> None:
     tflite = converted.files[S.INT8]
     sizes: Any = ledger(tflite, converted.model, None)
     with pytest.raises(ConversionError, match="empty tells 0 bytes of flash"):
-        measure_on(Empty(), tflite, sizes, converted.val.images)
+        measure_on(Empty(), tflite, sizes)
