@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from spaces.dataset import Split
-from workers.runtime import outputs
+from workers.runtime import BATCH_SIZE, outputs
 
 
-def tflite_accuracy(tflite: bytes, split: Split, batch_size: int = 100, threads: int = 1) -> float:
+def tflite_accuracy(
+    tflite: bytes,
+    split: Split,
+    batch_size: int = BATCH_SIZE,
+    threads: int = 1,
+    *,
+    pause: Callable[[], None] | None = None,
+) -> float:
     """Return the fraction of images that a ``.tflite`` model labels rightly, run by LiteRT.
 
     An output that is not finite is a wrong answer, and not a free vote for the first class.
@@ -18,11 +27,12 @@ def tflite_accuracy(tflite: bytes, split: Split, batch_size: int = 100, threads:
         split: Images and labels.
         batch_size: Images an invocation.
         threads: Of the interpreter.
+        pause: Called before every invocation; it may take its time.
 
     Raises:
         ConversionError: If the runtime cannot run the model.
     """
-    found = outputs(tflite, split.images, batch_size, threads)
+    found = outputs(tflite, split.images, batch_size, threads, pause=pause)
     is_right = found.argmax(axis=1) == split.labels
     if np.issubdtype(found.dtype, np.floating):
         is_right &= np.isfinite(found).all(axis=1)

@@ -18,7 +18,8 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -222,12 +223,7 @@ def _converted(model: Any, weight_types: Sequence[Any] = (), **settings: Any) ->
 
     try:
         with _quiet():
-            inference = tf.function(lambda images: model(images, training=False), autograph=False)
-            # A batch of any size, so that LiteRT can resize it even where a layer reshapes.
-            images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-            converter = tf.lite.TFLiteConverter.from_concrete_functions(
-                [inference.get_concrete_function(images)], model
-            )
+            converter = tf.lite.TFLiteConverter.from_concrete_functions([_traced(model)], model)
             converter.experimental_lower_to_saved_model = False
             converter.target_spec.supported_types = list(weight_types)
             for name, value in settings.items():
@@ -236,6 +232,25 @@ def _converted(model: Any, weight_types: Sequence[Any] = (), **settings: Any) ->
     except Exception as error:
         # The converter raises what its passes raise: there is no common class.
         raise ConversionError(f"TFLite cannot convert the model: {_one_line(error)}") from error
+
+
+_last_traced: tuple[Callable[[], Any], Any] = (lambda: None, None)
+
+
+def _traced(model: Any) -> Any:
+    """Return the graph of a model's inference, traced once for conversions in a row.
+
+    It reads the weights from the model's variables: training does not make it outdated.
+    """
+    import tensorflow as tf
+
+    global _last_traced
+    if _last_traced[0]() is not model:
+        inference = tf.function(lambda images: model(images, training=False), autograph=False)
+        # A batch of any size, so that LiteRT can resize it even where a layer reshapes.
+        images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        _last_traced = (weakref.ref(model), inference.get_concrete_function(images))
+    return _last_traced[1]
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,10 @@ import numpy.typing as npt
 from spaces.errors import ConversionError
 
 Array = npt.NDArray[Any]
+
+BATCH_SIZE = 10
+"""Images an invocation. More spill out of the processor's caches: 600 pictures of 96x96 took 45
+ms in tens, 85 ms in hundreds."""
 
 
 @cache
@@ -112,7 +116,14 @@ def _quantize(
     return clipped.astype(dtype)
 
 
-def outputs(tflite: bytes, images: Array, batch_size: int = 100, threads: int = 1) -> Array:
+def outputs(
+    tflite: bytes,
+    images: Array,
+    batch_size: int = BATCH_SIZE,
+    threads: int = 1,
+    *,
+    pause: Callable[[], None] | None = None,
+) -> Array:
     """Return raw outputs ``[n, classes]``, in the number format of the model's output.
 
     Args:
@@ -120,6 +131,7 @@ def outputs(tflite: bytes, images: Array, batch_size: int = 100, threads: int = 
         images: As in a data set.
         batch_size: Images an invocation.
         threads: Of the interpreter.
+        pause: Called before every invocation; it may take its time.
 
     Raises:
         ConversionError: If the runtime cannot run the model.
@@ -132,6 +144,8 @@ def outputs(tflite: bytes, images: Array, batch_size: int = 100, threads: int = 
             interpreter = load(tflite, len(batch), threads)
         details = interpreter.get_input_details()[0]
         interpreter.set_tensor(details["index"], quantize_input(batch, details))
+        if pause is not None:
+            pause()
         invoke(interpreter)
         found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
     return np.concatenate(found)

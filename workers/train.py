@@ -61,7 +61,8 @@ def train(
     """Train a network as its configuration says, pruning it by its schedule.
 
     It goes on from the weights that the model has: random ones, or those of a training before,
-    whose zeros stay where the schedule ends at least as sparse.
+    whose zeros stay where the schedule ends at least as sparse. What was done with the model
+    before, other than to its weights, does not matter: random numbers are seeded here.
 
     Args:
         model: Built Keras 2 model; its weights are changed, and sparse at the end.
@@ -73,6 +74,9 @@ def train(
     Raises:
         TrialFailedError: If the loss is no finite number any more.
     """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(config.seed)
     training = config.training
     pruner = None
     if config.pruning.is_active and training.epochs > 0:

@@ -51,7 +51,7 @@ def convert_trained_network() -> Converted:
     model = keras.Sequential(
         [
             keras.Input((12, 12, 1)),
-            layers.Conv2D(16, 3, padding="same", use_bias=False),
+            layers.Conv2D(16, 3, padding="same", use_bias=False, name="conv"),
             layers.BatchNormalization(momentum=0.8),
             layers.ReLU(),
             layers.SeparableConv2D(16, 3, padding="same", use_bias=False),

@@ -88,6 +88,15 @@ class TestAccuracy:
         tflite = converted.files[scheme]
         assert tflite_accuracy(tflite, floats) == tflite_accuracy(tflite, converted.val)
 
+    def test_a_pause_is_possible_before_every_batch(self, converted: Converted) -> None:
+        paused: list[None] = []
+        split = Split(converted.val.images[:25], converted.val.labels[:25])
+        expected = tflite_accuracy(converted.float_model, split)
+        accuracy = tflite_accuracy(
+            converted.float_model, split, 10, pause=lambda: paused.append(None)
+        )
+        assert (accuracy, len(paused)) == (expected, 3)
+
     def test_outputs_that_are_not_finite_are_wrong(self, converted: Converted) -> None:
         images = network_input(converted.val.images).copy()
         images[:25] = np.nan

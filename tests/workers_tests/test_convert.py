@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +96,16 @@ class TestFloat:
     def test_changes_with_the_weights(self, converted: Converted) -> None:
         model = converted.keras.models.clone_model(converted.model)
         assert float_tflite(model) != converted.float_model
+        model.set_weights(converted.model.get_weights())
+        assert float_tflite(model) == converted.float_model
+
+    def test_keeps_no_model_in_memory(self, converted: Converted) -> None:
+        model = converted.keras.models.clone_model(converted.model)
+        float_tflite(model)
+        is_there = weakref.ref(model)
+        del model
+        gc.collect()
+        assert is_there() is None
 
     def test_refuses_what_tflite_cannot_do_in_one_line(self, converted: Converted) -> None:
         import tensorflow as tf

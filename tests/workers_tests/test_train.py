@@ -265,6 +265,26 @@ def test_training_goes_on_from_weights_that_a_model_has(keras: Any, dataset: Dat
     assert hashes[0] == hashes[1]
 
 
+@pytest.mark.slow
+def test_what_a_model_was_used_for_before_does_not_matter(keras: Any, dataset: Dataset) -> None:
+    """So that the model of the gate can be trained too."""
+    from workers.convert import float_tflite
+    from workers.prune import mask_smallest
+
+    config = TrialConfig("corners", "0", (), TRAINING, seed=11)
+    fresh, used = build(keras, dropout=0.3), build(keras, dropout=0.3)
+    train(fresh, dataset, config)
+    start = used.get_weights()
+    mask_smallest(used, 0.5)
+    float_tflite(used)
+    used(np.zeros((1, *SHAPE), np.float32), training=True)
+    used.set_weights(start)
+
+    train(used, dataset, config)
+
+    assert weights_hash(used) == weights_hash(fresh)
+
+
 def test_no_epochs_change_nothing(keras: Any, dataset: Dataset) -> None:
     model = build(keras)
     before = weights_hash(model)
