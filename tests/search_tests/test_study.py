@@ -59,13 +59,13 @@ class TestConstraints:
     @pytest.mark.parametrize(
         ("limits", "measured", "expected"),
         [
-            (Limits(), (100.0, 1.0, 0.9), [0, 0, 0, 0]),
-            (Limits(max_size_bytes=200), (100.0, 1.0, 0.9), [0, -0.5, 0, 0]),
-            (Limits(max_size_bytes=50), (100.0, 1.0, 0.9), [0, 1.0, 0, 0]),
-            (Limits(max_latency_ms=0.5), (100.0, 1.0, 0.9), [0, 0, 1.0, 0]),
-            (Limits(min_accuracy=0.9), (100.0, 1.0, 0.45), [0, 0, 0, 0.5]),
-            (Limits(min_accuracy=0.5), (100.0, 1.0, 1.0), [0, 0, 0, -1.0]),
-            (Limits(min_accuracy=0), (100.0, 1.0, 1.0), [0, 0, 0, 0]),
+            (Limits(), (100.0, 1.0, 0.9), [0, 0, 0, 0, 0]),
+            (Limits(max_size_bytes=200), (100.0, 1.0, 0.9), [0, -0.5, 0, 0, 0]),
+            (Limits(max_size_bytes=50), (100.0, 1.0, 0.9), [0, 1.0, 0, 0, 0]),
+            (Limits(max_latency_ms=0.5), (100.0, 1.0, 0.9), [0, 0, 1.0, 0, 0]),
+            (Limits(min_accuracy=0.9), (100.0, 1.0, 0.45), [0, 0, 0, 0.5, 0]),
+            (Limits(min_accuracy=0.5), (100.0, 1.0, 1.0), [0, 0, 0, -1.0, 0]),
+            (Limits(min_accuracy=0), (100.0, 1.0, 1.0), [0, 0, 0, 0, 0]),
         ],
     )
     def test_ratios(
@@ -82,13 +82,24 @@ class TestConstraints:
         values = constraint_values(
             limits, size_bytes=100, latency_ms=None, accuracy=None, is_infeasible=True
         )
-        assert values == [0, 1.0, 0, 0]
+        assert values == [0, 1.0, 0, 0, 0]
+
+    @pytest.mark.parametrize(("ram_bytes", "excess"), [(96_000, 0.5), (32_000, -0.5), (None, 0)])
+    def test_ram_counts_where_it_is_known(self, ram_bytes: int | None, excess: float) -> None:
+        values = constraint_values(
+            Limits(max_ram_bytes=64_000),
+            size_bytes=100,
+            latency_ms=1,
+            accuracy=0.9,
+            ram_bytes=ram_bytes,
+        )
+        assert values == pytest.approx([0, 0, 0, 0, excess])
 
     def test_what_cannot_be_converted_breaks_no_limit(self) -> None:
         values = constraint_values(
             Limits(), size_bytes=None, latency_ms=None, accuracy=None, is_infeasible=True
         )
-        assert values == [1.0, 0, 0, 0]
+        assert values == [1.0, 0, 0, 0, 0]
 
 
 class TestContent:
@@ -135,7 +146,7 @@ class TestContent:
                 "overall": config.pruning.final_sparsity
             }
             assert trial.user_attrs[attributes.VERSIONS] == {"formula": "1"}
-            assert list(trial.constraints.values()) == [0.0, 0.0, 0.0, 0.0]
+            assert list(trial.constraints.values()) == [0.0] * 5
 
     def test_siblings_are_complete_trials_which_differ_in_their_scheme(
         self, plain: optuna.Study
