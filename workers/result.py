@@ -224,6 +224,10 @@ class Point:
         """Objective values in the order of ``spaces.objectives.OBJECTIVES``."""
         return self.accuracy, float(self.size_bytes), self.latency.latency_ms
 
+    def scaled_to(self, baseline_ms: float | None) -> Point:
+        """Return it with its latency scaled to another speed of the machine."""
+        return replace(self, latency=self.latency.scaled_to(baseline_ms))
+
 
 TrialOutcome = Literal["complete", "infeasible", "stopped", "failed"]
 
@@ -275,6 +279,23 @@ class TrialResult:
     worker: str = ""
     bar: float | None = None
     weights: bytes | None = field(default=None, repr=False)
+
+    @property
+    def reference_ms(self) -> float | None:
+        """What the reference network took beside the first point; None if it was not run."""
+        points = [self.point, *self.siblings]
+        times = [point.latency.reference_ms for point in points if point is not None]
+        return next((time_ms for time_ms in times if time_ms is not None), None)
+
+    def scaled_to(self, baseline_ms: float | None) -> TrialResult:
+        """Return it with all latencies scaled to another speed of the machine.
+
+        Args:
+            baseline_ms: What the reference network took then; None for latencies as measured.
+        """
+        siblings = tuple(sibling.scaled_to(baseline_ms) for sibling in self.siblings)
+        point = None if self.point is None else self.point.scaled_to(baseline_ms)
+        return replace(self, point=point, siblings=siblings)
 
 
 @dataclass(frozen=True)

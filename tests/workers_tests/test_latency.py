@@ -14,12 +14,13 @@ import pytest
 
 from spaces.errors import ConversionError
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from tests.workers_tests.corners import make_config
 from tests.workers_tests.quadrants import Converted, convert_trained_network
 from workers.convert import float_tflite
 from workers.latency import host_latency, quick_latency_ms
 from workers.quiet import QuietWindows
 from workers.reference import reference_tflite
-from workers.result import Latency
+from workers.result import Latency, Ledger, Point, TrialResult
 
 MEASURED = Latency(
     median_ms=2.0,
@@ -126,6 +127,20 @@ class TestLatency:
         assert MEASURED.scaled_to(0.06).latency_ms == pytest.approx(4.0)
         assert MEASURED.scaled_to(0.06).median_ms == 2.0
         assert MEASURED.scaled_to(0.06).scaled_to(None) == MEASURED
+
+    def test_all_points_of_a_trial_are_scaled_alike(self) -> None:
+        config = make_config()
+        ledger = Ledger(1, 1, None, 1, 1, 1)
+        point = Point(config, 0.9, 1, MEASURED, ledger, b"")
+        sibling = replace(point, latency=replace(MEASURED, reference_ratio=10.0))
+        result = TrialResult(config, "complete", point=point, siblings=(sibling,))
+        assert result.reference_ms == 0.03
+        scaled = result.scaled_to(0.06)
+        assert scaled.point is not None
+        assert scaled.point.values == pytest.approx((0.9, 1.0, 4.0))
+        assert scaled.siblings[0].values == pytest.approx((0.9, 1.0, 0.6))
+        assert scaled.scaled_to(None) == result
+        assert TrialResult(config, "failed").scaled_to(0.06).reference_ms is None
 
     def test_noise_is_lower_where_it_was_quiet_and_never_nothing(self) -> None:
         noisy = MEASURED.measured_in(quiet=False, note="others trained")
