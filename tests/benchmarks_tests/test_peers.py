@@ -153,15 +153,17 @@ def test_search_is_read_back_from_its_study() -> None:
     study = open_study(storage, StudySettings("analytic", analytic.task_info(), seed=0))
     log = EventLog()
     log.start()
-    settings = RunSettings(15)
+    settings = RunSettings(40)
     report = Driver(
         study, InlineExecutor(analytic.make_result), analytic.make_config, settings
     ).run()
     add_trials(log, storage.get_all_trials(storage.get_study_id_from_name("analytic")))
-    assert len(log.events) == report.progress.n_done == 15
+    assert len(log.events) == report.progress.n_done == 40
     assert sum(len(event.points) for event in log.events) == report.progress.n_points
+    branches = [event for event in log.events if event.kind == "branch" and event.points]
+    assert len(branches) == report.progress.n_branches > 0
     assert [e.seconds for e in log.events] == sorted(e.seconds for e in log.events)
-    setting = Setting("analytic", "formulas", "0", 4, 100, 100, 5, 15, 1)
+    setting = Setting("analytic", "formulas", "0", 4, 100, 100, 5, 40, 1)
     curve = curve_of(Run(setting, "search", 0, 0.0, tuple(log.events)))
     assert curve.final == pytest.approx(report.progress.hypervolume)
 
