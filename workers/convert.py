@@ -33,6 +33,9 @@ from workers.runtime import invoke, load, network_input, quiet_stderr
 
 FloatImages = npt.NDArray[np.float32]
 
+Ranges = dict[str, dict[str, npt.NDArray[np.float32]]]
+"""Lowest and highest value, ``min`` and ``max``, of each tensor by its name."""
+
 CALIBRATION_BATCH = 20
 """Images an invocation: every activation of the network is kept for all of them at once."""
 
@@ -116,7 +119,7 @@ def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: Flo
                     activation_num_bits=STATIC_BITS[scheme],
                     weight_num_bits=8,
                 )
-                calibration = activation_ranges(float_model, images)
+                calibration = _known_ranges(float_model, images)
             else:
                 raise ConversionError(f"{scheme} needs training of its own.")
             quantized = bytes(worker.quantize(calibration).quantized_model)
@@ -125,15 +128,26 @@ def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: Flo
     return canonical(quantized)
 
 
-def activation_ranges(
-    float_model: bytes, images: FloatImages
-) -> dict[str, dict[str, npt.NDArray[np.float32]]]:
+_last_ranges: tuple[bytes, Callable[[], Any], Ranges] = (b"", lambda: None, {})
+
+
+def _known_ranges(float_model: bytes, images: FloatImages) -> Ranges:
+    """Return activation ranges, found out once for ``int8`` and ``int16x8`` in a row."""
+    global _last_ranges
+    if _last_ranges[0] != float_model or _last_ranges[1]() is not images:
+        ranges = activation_ranges(float_model, images)
+        _last_ranges = (float_model, weakref.ref(images), ranges)
+    # A copy: who gets it may widen it.
+    return {name: dict(limits) for name, limits in _last_ranges[2].items()}
+
+
+def activation_ranges(float_model: bytes, images: FloatImages) -> Ranges:
     """Return the lowest and highest value of every tensor over representative images.
 
     Raises:
         ConversionError: If the network gives values that are not finite.
     """
-    ranges: dict[str, dict[str, npt.NDArray[np.float32]]] = {}
+    ranges: Ranges = {}
     interpreter: Any = None
     for start in range(0, len(images), CALIBRATION_BATCH):
         batch = images[start : start + CALIBRATION_BATCH]
@@ -145,7 +159,7 @@ def activation_ranges(
     return ranges
 
 
-def _widen(ranges: dict[str, dict[str, npt.NDArray[np.float32]]], interpreter: Any) -> None:
+def _widen(ranges: Ranges, interpreter: Any) -> None:
     """Widen ranges to what the tensors hold after an invocation."""
     for tensor in interpreter.get_tensor_details():
         if tensor["dtype"] != np.float32 or not tensor["name"]:

@@ -165,6 +165,13 @@ class TestVariants:
             again = quantize_variant(converted.float_model, scheme, converted.representative)
             assert again == tflite, scheme
 
+    def test_depend_on_the_images_they_are_given(self, converted: Converted) -> None:
+        int8 = QuantizationScheme.INT8
+        dim = converted.representative / np.float32(2)
+        quantized = quantize_variant(converted.float_model, int8, dim)
+        assert quantized != converted.files[int8]
+        assert quantize_variant(converted.float_model, int8, dim) == quantized
+
     def test_refuse_a_scheme_that_needs_training(self, converted: Converted) -> None:
         with pytest.raises(ConversionError, match="qat_int8 needs training"):
             quantize_variant(
