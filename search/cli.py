@@ -402,7 +402,7 @@ def retrain(
     """Train an exported configuration in full.
 
     It is measured on the test split. Writes model.tflite, model.keras, labels.txt
-    and metrics.json.
+    and metrics.json, and model_compiled.tflite if the device has a compiler.
     """
     from search.metrics_table import print_metrics
     from search.progress import make_display
@@ -426,7 +426,9 @@ def retrain(
         print_json(metrics)
     else:
         print_metrics(stdout_console(), metrics)
-    hint(f"Wrote model.tflite, model.keras, labels.txt and metrics.json to {output}")
+    compiled = metrics.get("compiled_file")
+    names = ["model.tflite", "model.keras", "labels.txt", *([compiled] if compiled else [])]
+    hint(f"Wrote {', '.join(names)} and metrics.json to {output}")
 
 
 def _measured(values: Mapping[str, Any]) -> str:

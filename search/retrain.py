@@ -14,7 +14,13 @@ from spaces.task import Progress, no_progress
 from workers.devices import canonical_device, is_builtin_device
 from workers.jobs import run_job
 
-DEPLOYED_FILES = ("model.tflite", "model.keras", "labels.txt", "metrics.json")
+DEPLOYED_FILES = (
+    "model.tflite",
+    "model.keras",
+    "labels.txt",
+    "metrics.json",
+    "model_compiled.tflite",
+)
 
 
 def retrain(
@@ -37,7 +43,8 @@ def retrain(
     Args:
         export: File written by ``search export``.
         out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt`` and
-            ``metrics.json``; made if it is not there.
+            ``metrics.json``, and ``model_compiled.tflite`` where the device has a compiler of
+            its own; made if it is not there.
         epochs: Train so many epochs instead of the trial's; the model is then another one.
         data: Train on this data instead of where the export says it lies.
         task: The task, where it is not built in: its code runs only if the caller names it.

@@ -25,6 +25,8 @@ TFLITE_NAME = "model.tflite"
 KERAS_NAME = "model.keras"
 LABELS_NAME = "labels.txt"
 METRICS_NAME = "metrics.json"
+COMPILED_NAME = "model_compiled.tflite"
+"""What goes on a device that has a compiler of its own."""
 
 
 def retrain_job(
@@ -43,7 +45,8 @@ def retrain_job(
         progress: Called after every epoch.
         export: The exported file's content, checked already.
         out_dir: Existing folder to write ``model.tflite``, ``model.keras``, ``labels.txt``
-            and ``metrics.json`` to.
+            and ``metrics.json`` to; and what is compiled from the first,
+            for a device that has a compiler of its own.
         epochs: Train so many epochs instead of the trial's.
         data: Train on this data instead of the exported path.
         cache_dir: Where decoded images are kept.
@@ -117,6 +120,7 @@ def retrain_job(
         },
         "identical_to_trial": sha256 == promised.get("tflite_sha256"),
         "size_metric": size_metric,
+        "compiled_file": None if found.compiled is None else COMPILED_NAME,
         "ledger": asdict(sizes),
         "latency": asdict(found.latency),
         "sparsity": dict(trained.sparsity),
@@ -126,7 +130,7 @@ def retrain_job(
     }
     progress("measuring", 1, 1)
     try:
-        _write(Path(out_dir), tflite, trained, dataset.class_names, metrics)
+        _write(Path(out_dir), tflite, found.compiled, trained, dataset.class_names, metrics)
     except OSError as error:
         raise ExportError(
             f"The trained model cannot be written to {out_dir}: {error.strerror or error}. Make "
@@ -155,12 +159,17 @@ def _train(hypermodel: Any, dataset: Dataset, config: TrialConfig, progress: Pro
 def _write(
     out_dir: Path,
     tflite: bytes,
+    compiled: bytes | None,
     trained: Trained,
     class_names: tuple[str, ...],
     metrics: dict[str, Any],
 ) -> None:
-    """Write the four files. The Keras model is the trained network before quantization."""
+    """Write the files. The Keras model is the trained network before quantization."""
     (out_dir / TFLITE_NAME).write_bytes(tflite)
+    if compiled is None:
+        (out_dir / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
+    else:
+        (out_dir / COMPILED_NAME).write_bytes(compiled)
     trained.model.save(out_dir / KERAS_NAME)
     labels = "".join(f"{name}\n" for name in class_names)
     (out_dir / LABELS_NAME).write_text(labels, encoding="utf-8")

@@ -280,3 +280,7 @@ def test_retraining_measures_on_the_device(trials: Trials, tmp_path: Path, ref: 
     assert metrics["measured"]["size_bytes"] == result.point.size_bytes
     assert metrics["measured"]["latency_ms"] == result.point.latency.median_ms
     assert metrics["latency"]["device"] == result.point.latency.device
+    compiled = tmp_path / "model_compiled.tflite"
+    assert compiled.is_file() == (metrics["compiled_file"] == compiled.name) == (ref == ETHOS)
+    if ref == ETHOS:
+        assert compiled.stat().st_size == result.point.ledger.flash_bytes
