@@ -41,6 +41,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorF
 import numpy as np
 
 from benchmarks import peers
+from benchmarks.efficiency_methods import PEERS, SEARCH
+from benchmarks.efficiency_report import write_report
 from benchmarks.efficiency_runs import (
     EventLog,
     Run,
@@ -60,8 +62,6 @@ from workers.quiet import QuietWindows
 from workers.result import TaskInfo
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-PEERS = ("random", "optuna-tpe", "optuna-nsga2", "tune", "tune-asha", "kerastuner")
-SEARCH = "search"
 
 
 @dataclass(frozen=True)
@@ -338,8 +338,6 @@ def main() -> None:
     """Measure, or report what was measured."""
     args = parse()
     if args.report:
-        from benchmarks.efficiency_report import write_report
-
         write_report(load_runs(args.out, args.task))
         return
     try:

@@ -1,133 +1,21 @@
-"""Tables and picture of the efficiency benchmark, from the files that its runs left."""
+"""Tables of the efficiency benchmark, from the files that its runs left."""
 
 from __future__ import annotations
 
 import math
 import re
-import statistics
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from itertools import product
 from pathlib import Path
 
-import numpy as np
-
-from benchmarks.efficiency_runs import Array, Curve, Run, Setting, curve_of
+from benchmarks.efficiency_duels import Duel, Spread, duel
+from benchmarks.efficiency_methods import LABELS, SEARCH, label
+from benchmarks.efficiency_picture import draw
+from benchmarks.efficiency_runs import Curve, Run, Setting, curve_of
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-SEARCH = "search"
-
-LABELS: Mapping[str, str] = {
-    "random": "random search",
-    "optuna-tpe": "Optuna, TPE",
-    "optuna-nsga2": "Optuna, NSGA-II",
-    "tune": "Ray Tune, OptunaSearch",
-    "tune-asha": "Ray Tune, OptunaSearch, ASHA",
-    "kerastuner": "KerasTuner Hyperband, then a grid",
-    "search": "`search run`",
-    "search-no-fan-out": "`search run`, no fan-out",
-    "search-no-race": "`search run`, no race",
-    "search-no-branch": "`search run`, no branches",
-    "search-no-gate": "`search run`, no gate",
-}
-"""Methods in the order in which they are shown."""
-
-COLOURS: Mapping[str, str] = {
-    "random": "#999999",
-    "optuna-tpe": "#0072b2",
-    "optuna-nsga2": "#56b4e9",
-    "tune": "#009e73",
-    "tune-asha": "#e69f00",
-    "kerastuner": "#cc79a7",
-    "search": "#d55e00",
-}
-
-
-@dataclass(frozen=True)
-class Spread:
-    """Median and range of one quantity over runs; infinite where it was never reached."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Spread:
-        """Return the spread of some values."""
-        found = sorted(values)
-        # Between a number and infinity there is no middle: the worse one counts.
-        middle = found[len(found) // 2] if math.inf in found else statistics.median(found)
-        return cls(middle, found[0], found[-1])
-
-    def text(self, digits: int = 0, missing: str = "not reached") -> str:
-        """Return ``median (low to high)``."""
-
-        def one(value: float) -> str:
-            return f"{value:,.{digits}f}" if math.isfinite(value) else missing
-
-        if one(self.low) == one(self.high):
-            return one(self.median)
-        return f"{one(self.median)} ({one(self.low)} to {one(self.high)})"
-
-
-@dataclass(frozen=True)
-class Duel:
-    """One run of ``search`` against one run of another program.
-
-    Attributes:
-        target: Hypervolume that the other had in the end.
-        peer_s: Seconds after which the other had it.
-        ours_s: Seconds after which ``search`` had it; infinite if never.
-        seconds: How many times as many seconds the other took; 0 if ``search`` never got there.
-        trainings: The same of trainings, branches included on our side.
-        epochs: The same of epochs trained, in trainings and branches.
-        points: The same of measured models, derived ones included.
-        ours_then: Hypervolume that ``search`` had when the other ended.
-    """
-
-    target: float
-    peer_s: float
-    ours_s: float
-    seconds: float
-    trainings: float
-    epochs: float
-    points: float
-    ours_then: float
-
-
-def duel(ours: Curve, peer: Curve) -> Duel:
-    """Compare one run with one of another program, at the other's final hypervolume."""
-    there, here = peer.reached(peer.final), ours.reached(peer.final)
-    if there is None:
-        raise ValueError("A run without events cannot be compared with.")
-    then = ours.at(float(peer.seconds[-1]))
-    peer_s = float(peer.seconds[there])
-    if here is None:
-        return Duel(peer.final, peer_s, math.inf, 0.0, 0.0, 0.0, 0.0, then)
-
-    def ratio(name: str) -> float:
-        counts = [_count(curve, name) for curve in (peer, ours)]
-        return float(counts[0][there]) / max(float(counts[1][here]), 1e-9)
-
-    return Duel(
-        target=peer.final,
-        peer_s=peer_s,
-        ours_s=float(ours.seconds[here]),
-        seconds=ratio("seconds"),
-        trainings=ratio("trainings"),
-        epochs=ratio("epochs"),
-        points=ratio("points"),
-        ours_then=then,
-    )
-
-
-def _count(curve: Curve, name: str) -> Array:
-    if name == "trainings":
-        return curve.trainings + curve.branches
-    found: Array = getattr(curve, name)
-    return found
 
 
 class Report:
@@ -296,11 +184,6 @@ def title(task: str) -> str:
     return f"## Efficiency: {task}"
 
 
-def label(method: str) -> str:
-    """Return what a method is called in tables."""
-    return LABELS.get(method, method)
-
-
 def _in_order(methods: Iterable[str]) -> list[str]:
     order = list(LABELS)
     return sorted(
@@ -317,87 +200,6 @@ def replace_section(text: str, heading: str, section: str) -> str:
     return f"{replaced.rstrip()}\n"
 
 
-# --- Picture ------------------------------------------------------------------------------
-
-
-def band(curves: Sequence[Curve], along: str, grid: Array) -> tuple[Array, Array, Array]:
-    """Return median, lowest and highest hypervolume of runs at the points of a grid.
-
-    A run that ended earlier keeps what it had.
-    """
-    rows = []
-    for curve in curves:
-        indices = np.searchsorted(_count(curve, along), grid, side="right")
-        rows.append(np.concatenate([[0.0], curve.hypervolume])[indices])
-    stacked = np.array(rows)
-    return np.median(stacked, axis=0), stacked.min(axis=0), stacked.max(axis=0)
-
-
-def draw(report: Report, path: Path) -> None:
-    """Draw hypervolume against seconds, trainings and epochs."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    from matplotlib import ticker
-
-    axes_of = {
-        "seconds": "seconds since workers were ready",
-        "trainings": "trainings, branches included",
-        "epochs": "epochs trained",
-    }
-    figure, panels = plt.subplots(1, 3, figsize=(12, 4), dpi=90, sharey=True)
-    shown = [method for method in report.curves if method in COLOURS]
-    finals = [report.final(method).median for method in shown]
-    lowest_shown = 0.75 * min(finals, default=0.0)
-    for panel, (along, name) in zip(panels, axes_of.items(), strict=True):
-        for method in shown:
-            curves = report.curves[method]
-            ends = [float(_count(curve, along)[-1]) for curve in curves]
-            starts = [float(_count(curve, along)[0]) for curve in curves]
-            low = max(min(starts), 1.0)
-            grid = np.geomspace(low, max(*ends, low * 1.01), 300)
-            middle, lowest, highest = band(curves, along, grid)
-            colour = COLOURS[method]
-            text = label(method).replace("`", "")
-            panel.plot(
-                grid, middle, color=colour, linewidth=2.4 if method == SEARCH else 1.4, label=text
-            )
-            panel.fill_between(grid, lowest, highest, color=colour, alpha=0.15, linewidth=0)
-        panel.set_xscale("log")
-        panel.set_xlim(left=_entry(report, shown, along, lowest_shown))
-        panel.set_xlabel(name)
-        panel.grid(True, which="both", alpha=0.2)
-        panel.xaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0)))
-        panel.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        panel.xaxis.set_minor_formatter(ticker.NullFormatter())
-    panels[0].set_ylim(lowest_shown, max(finals, default=1.0) * 1.02)
-    panels[0].set_ylabel("hypervolume")
-    handles, names = panels[0].get_legend_handles_labels()
-    figure.legend(handles, names, fontsize=8, loc="lower center", ncol=len(names), frameon=False)
-    setting = report.setting
-    figure.suptitle(
-        f"{setting.task}: {setting.trials} trials, {setting.epochs} epochs, {setting.workers} "
-        f"workers; median and range",
-        fontsize=10,
-    )
-    figure.tight_layout(rect=(0, 0.05, 1, 1))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    plt.close(figure)
-
-
-def _entry(report: Report, methods: Iterable[str], along: str, hypervolume: float) -> float:
-    """Return where the first curve comes into the picture, and a little less."""
-    entries = [
-        float(_count(curve, along)[index])
-        for method in methods
-        for curve in report.curves[method]
-        if (index := curve.reached(hypervolume)) is not None
-    ]
-    return 0.8 * max(min(entries, default=1.0), 1.0)
-
-
 def write_report(runs: Sequence[Run], results: Path = RESULTS, docs: Path = DOCS) -> None:
     """Write the section of RESULTS.md and the picture of one task."""
     try:
@@ -407,7 +209,7 @@ def write_report(runs: Sequence[Run], results: Path = RESULTS, docs: Path = DOCS
     text = results.read_text() if results.exists() else "# Benchmarks\n"
     section = report.to_markdown()
     picture = docs / f"efficiency_{Path(report.setting.task).stem}.png"
-    draw(report, picture)
+    draw(report.setting, report.curves, picture)
     section += f"\n![Hypervolume against seconds, trainings and epochs](../docs/{picture.name})\n"
     results.write_text(replace_section(text, title(report.setting.task), section))
     print(section)

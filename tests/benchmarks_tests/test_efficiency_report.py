@@ -10,14 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.efficiency_report import (
-    Report,
-    Spread,
-    band,
-    duel,
-    replace_section,
-    write_report,
-)
+from benchmarks.efficiency_duels import Spread, duel
+from benchmarks.efficiency_picture import band
+from benchmarks.efficiency_report import Report, replace_section, write_report
 from benchmarks.efficiency_runs import (
     Event,
     EventLog,

@@ -1,0 +1,41 @@
+"""The programs of the efficiency benchmark: their names, labels and colours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+PEERS = ("random", "optuna-tpe", "optuna-nsga2", "tune", "tune-asha", "kerastuner")
+"""Other programs."""
+
+SEARCH = "search"
+"""This program; with parts switched off, its name goes on."""
+
+LABELS: Mapping[str, str] = {
+    "random": "random search",
+    "optuna-tpe": "Optuna, TPE",
+    "optuna-nsga2": "Optuna, NSGA-II",
+    "tune": "Ray Tune, OptunaSearch",
+    "tune-asha": "Ray Tune, OptunaSearch, ASHA",
+    "kerastuner": "KerasTuner Hyperband, then a grid",
+    "search": "`search run`",
+    "search-no-fan-out": "`search run`, no fan-out",
+    "search-no-race": "`search run`, no race",
+    "search-no-branch": "`search run`, no branches",
+    "search-no-gate": "`search run`, no gate",
+}
+"""Methods in the order in which they are shown."""
+
+COLOURS: Mapping[str, str] = {
+    "random": "#999999",
+    "optuna-tpe": "#0072b2",
+    "optuna-nsga2": "#56b4e9",
+    "tune": "#009e73",
+    "tune-asha": "#e69f00",
+    "kerastuner": "#cc79a7",
+    "search": "#d55e00",
+}
+
+
+def label(method: str) -> str:
+    """Return what a method is called in tables."""
+    return LABELS.get(method, method)
