@@ -184,9 +184,11 @@ def _latency(tflite: bytes, timed_s: float) -> Latency:
     times_ns: list[int] = []
     start = time.perf_counter()
     while True:
-        before = time.perf_counter_ns()
+        core, wall = time.thread_time_ns(), time.perf_counter_ns()
         _run(interpreter)
-        times_ns.append(time.perf_counter_ns() - before)
+        wall = time.perf_counter_ns() - wall
+        # Less than the clock on the wall says if another process had the core meanwhile.
+        times_ns.append(min(wall, time.thread_time_ns() - core))
         elapsed_s = time.perf_counter() - start
         if (len(times_ns) >= MIN_RUNS and elapsed_s >= timed_s) or elapsed_s >= MAX_S:
             break
