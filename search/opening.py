@@ -18,7 +18,7 @@ from search.kept_weights import WeightKeeper
 from search.locks import study_lock
 from search.pareto import ReferencePoint
 from search.records import MemoryRecorder, Recorder
-from search.rows import RowRecorder
+from search.rows import RowRecorder, read_trials
 from search.samplers import Mirror, make_sampler, sampler_seed
 from search.settings import StudySettings
 from search.storage import (
@@ -126,7 +126,11 @@ def _open_study(
         study_id = _create(storage, settings.name)
     # A driver killed while it created the study left some attributes or none, and no trial.
     stored = storage.get_study_user_attrs(study_id)
-    trials = storage.get_all_trials(study_id)
+    trials = (
+        storage.get_all_trials(study_id)
+        if isinstance(storage, InMemoryStorage)
+        else read_trials(storage.engine, study_id)
+    )
     if attributes.FORMAT not in stored:
         if trials:
             raise StudyError(
@@ -166,6 +170,7 @@ def _open_study(
         space=space,
         target=stored.get(attributes.TARGET),
         reference=reference,
+        baseline_ms=stored.get(attributes.REFERENCE_MS),
         recorder=recorder,
         mirror=Mirror(sampler, start_seed),
         artifacts=artifacts,

@@ -12,7 +12,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.records import Batch, Ending, new_trial
-from search.rows import RowRecorder
+from search.rows import RowRecorder, read_trials
 from search.storage import (
     artifacts_dir,
     masked,
@@ -168,6 +168,18 @@ class TestRows:
     @pytest.fixture
     def storage(self, tmp_path: Path) -> RDBStorage:
         return open_storage(tmp_path / "studies.db")
+
+    def test_all_trials_are_read_as_optuna_reads_them(self, tmp_path: Path) -> None:
+        storage = open_storage(tmp_path / "studies.db")
+        new_study(storage, "another")
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+        for number, state in enumerate((TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING)):
+            recorder.write(Batch(created=(trial(number, state),)))
+        values = (0.5, float("inf"), float("-inf"))
+        other = optuna.trial.create_trial(values=values, params={}, distributions={})
+        storage.create_new_trial(study_id, other)
+        assert read_trials(storage.engine, study_id) == storage.get_all_trials(study_id)
 
     @pytest.mark.parametrize(
         "state", [TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
