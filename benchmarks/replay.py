@@ -18,7 +18,7 @@ import json
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from search.driver import Driver
 from search.events import Progress, Silent
 from search.opening import open_study
 from search.run import MakeConfig
-from search.settings import RunSettings, StudySettings
+from search.settings import DEFAULT_START, RunSettings, StudySettings
 from spaces.compression import params_from_config
 from spaces.config import ParamValue, TrialConfig
 from spaces.schemes import QuantizationScheme
@@ -46,25 +46,32 @@ class Policy:
     """What a search does; one row of the table."""
 
     name: str
-    sampler: str = "tpe"
+    sampler: str = "gp"
     fan_out: bool = True
     race: bool = True
     branch: bool = True
-    start_design: bool = True
+    n_start: int = DEFAULT_START
 
 
-PLAIN = {"fan_out": False, "race": False, "branch": False, "start_design": False}
+def _plain(name: str) -> Policy:
+    return Policy(name, name, fan_out=False, race=False, branch=False, n_start=1)
+
+
 POLICIES = (
-    Policy("random", "random", **PLAIN),
-    Policy("nsga2", "nsga2", **PLAIN),
-    Policy("tpe", "tpe", **PLAIN),
+    _plain("random"),
+    _plain("nsga2"),
+    _plain("tpe"),
     Policy("search"),
-    Policy("search, no fan-out", fan_out=False),
-    Policy("search, no race", race=False),
-    Policy("search, no branches", branch=False),
-    Policy("search, no start design", start_design=False),
-    Policy("search, random", "random"),
-    Policy("search, nsga2", "nsga2"),
+    Policy("no fan-out", fan_out=False),
+    Policy("no race", race=False),
+    Policy("no branches", branch=False),
+    Policy("no start design", n_start=1),
+    Policy("start design of 5", n_start=5),
+    Policy("start design of 20", n_start=20),
+    Policy("sampler random", "random"),
+    Policy("sampler nsga2", "nsga2"),
+    Policy("sampler tpe", "tpe"),
+    Policy("fan-out alone", "random", race=False, branch=False, n_start=1),
 )
 
 
@@ -344,9 +351,8 @@ def replay(
         fan_out=policy.fan_out,
         race=policy.race,
         branch=policy.branch,
+        n_start=policy.n_start,
     )
-    if hasattr(settings, "start_design"):
-        settings = replace(settings, start_design=policy.start_design)
     study = open_study(InMemoryStorage(), settings)
     executor = SimulatedExecutor(recording, n_workers)
     curve = _Curve(executor)

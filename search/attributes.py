@@ -28,6 +28,9 @@ SEED = "seed"
 """Seed of the study: of its sampler, and of every trial's training."""
 REFERENCE_POINT = "reference_point"
 """Worst values that count towards the hypervolume: ``error``, ``size_bytes``, ``latency_ms``."""
+REFERENCE_MS = "reference_ms"
+"""What the reference network took beside the study's first measured model, in milliseconds:
+every later latency is scaled to the speed that the machine had then."""
 TARGET = "n_trials"
 """How many trials the study is to have, derived ones not counted."""
 

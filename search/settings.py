@@ -8,6 +8,9 @@ from workers.result import Limits, SizeMetric, TaskInfo
 
 DEFAULT_TRIALS = 100
 
+DEFAULT_START = 10
+"""Trials of the start design (``benchmarks/RESULTS.md`` has the evidence)."""
+
 
 @dataclass(frozen=True)
 class StudySettings:
@@ -26,6 +29,8 @@ class StudySettings:
         race: Whether trainings that can only give dominated points are stopped early.
         branch: Whether trials may start from the weights of good ones.
         gate: Whether size and latency are looked at before training.
+        n_start: Trials of the start design, before the sampler is asked: the defaults first,
+            which is all of it with 1.
     """
 
     name: str
@@ -39,6 +44,7 @@ class StudySettings:
     race: bool = True
     branch: bool = True
     gate: bool = True
+    n_start: int = DEFAULT_START
 
 
 @dataclass(frozen=True)

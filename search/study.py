@@ -35,6 +35,7 @@ from search.past import COUNTED, Past, read_past
 from search.records import Batch, Ending, Recorder, new_trial
 from search.samplers import Mirror, Proposal
 from search.settings import StudySettings
+from search.start_design import start_design
 from spaces.compression import params_from_config
 from spaces.config import ParamValue, TrialConfig
 from spaces.errors import ConfigError
@@ -109,6 +110,8 @@ class OpenStudy:
         space: Search space as stored.
         target: Trials it is to have, as stored; None for a new one.
         reference: Where the hypervolume is measured from.
+        baseline_ms: What the reference network took at its start, as stored; None if no
+            latency was measured yet.
         recorder: Writes to the study.
         mirror: Makes the proposals; empty.
         artifacts: Keeps files; None for no files.
@@ -131,6 +134,7 @@ class OpenStudy:
         space: SearchSpace,
         target: int | None,
         reference: ReferencePoint,
+        baseline_ms: float | None = None,
         recorder: Recorder,
         mirror: Mirror,
         artifacts: ArtifactKeeper | None = None,
@@ -145,6 +149,7 @@ class OpenStudy:
         self._space = space
         self._limits = settings.limits
         self._files = FrontFiles(reference, artifacts)
+        self._baseline_ms = baseline_ms
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
@@ -157,7 +162,8 @@ class OpenStudy:
         self._running: dict[int, _Running] = {}
         self._seen = past.tried
         self._retries = deque(past.retries)
-        self._start_from_defaults = not trials
+        design = start_design(space, settings.n_start, settings.seed or 0)
+        self._start = deque(design[self.n_done + len(past.retries) :])
         self._take_over(past, trials)
 
     # --- Counting -------------------------------------------------------------------------
@@ -264,9 +270,8 @@ class OpenStudy:
             retry = self._retries.popleft()
             retry_of, fixed = retry.number, dict(retry.params)
             branch = _branch_of(retry)
-        elif self._start_from_defaults:
-            self._start_from_defaults = False
-            fixed = self._space.defaults()
+        elif self._start:
+            fixed = self._start.popleft()
         elif self.settings.branch:
             branch = self._brancher.propose(
                 self._weights.numbers, self._worth().__getitem__, self._files.hypervolume_with
@@ -373,6 +378,10 @@ class OpenStudy:
     def tell(self, number: int, result: TrialResult) -> Told:
         """End a trial with a worker's result, and add the points derived from it."""
         running = self._running[number]
+        is_first = self._baseline_ms is None and result.reference_ms is not None
+        if is_first:
+            self._baseline_ms = result.reference_ms
+        result = result.scaled_to(self._baseline_ms)
         ending = ending_of(result, self._limits)
         points = self._points(number, result, ending)
         endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
@@ -399,13 +408,17 @@ class OpenStudy:
             if n != number
         )
         space = self._space.merged(result.new_parameters)
-        has_grown = space is not self._space
+        study_attrs: dict[str, Any] = {}
+        if space is not self._space:
+            study_attrs[attributes.SEARCH_SPACE] = space.to_list()
+        if is_first:
+            study_attrs[attributes.REFERENCE_MS] = self._baseline_ms
         self._recorder.write(
             Batch(
                 created=created,
                 ended={number: endings[number]},
                 trial_system_attrs=change.dropped,
-                study_user_attrs={attributes.SEARCH_SPACE: space.to_list()} if has_grown else {},
+                study_user_attrs=study_attrs,
             )
         )
         # From here on the study has it.
