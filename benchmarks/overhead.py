@@ -7,6 +7,7 @@ out everywhere, as far as a program allows to tell it apart.
 
     python benchmarks/overhead.py            # 100 and 1,000 trials; Ray Tune 100
     python benchmarks/overhead.py --tune-trials 1000 --write
+    python benchmarks/overhead.py --asking   # ask and tell with 100, 1,000, 10,000 trials there
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 # Before anything imports numpy: two workers and a driver share the cores.
@@ -38,6 +41,7 @@ from search.opening import open_study
 from search.samplers import SAMPLERS, make_sampler
 from search.settings import RunSettings, StudySettings
 from search.storage import open_storage
+from search.study import OpenStudy
 from spaces.compression import config_from_params, params_from_config
 from spaces.config import ParamValue, TrialConfig
 from spaces.objectives import OBJECTIVES
@@ -103,12 +107,9 @@ def make_evaluator(_payload: object) -> Callable[[EvaluateRequest], TrialResult]
     return evaluate
 
 
-# --- The programs that are measured; each returns seconds for all trials -------------------
-
-
-def ours(sampler: str, n_trials: int, folder: Path, executor: Executor, in_memory: bool) -> float:
-    """Run our driver."""
-    task = TaskInfo(
+def task_info() -> TaskInfo:
+    """Return what the driver knows of the task."""
+    return TaskInfo(
         name="noop",
         ref="noop",
         space=SPACE,
@@ -123,7 +124,16 @@ def ours(sampler: str, n_trials: int, folder: Path, executor: Executor, in_memor
         n_val=1,
         n_test=1,
     )
-    settings = StudySettings("noop", task, sampler=sampler, seed=0, fan_out=False)
+
+
+# --- The programs that are measured; each returns seconds for all trials -------------------
+
+
+def ours(sampler: str, n_trials: int, folder: Path, executor: Executor, in_memory: bool) -> float:
+    """Run our driver."""
+    settings = StudySettings(
+        "noop", task_info(), sampler=sampler, seed=0, fan_out=False, race=False, branch=False
+    )
     if in_memory:
         study = open_study(InMemoryStorage(), settings)
     else:
@@ -204,6 +214,67 @@ def ray_for_tune() -> Iterator[None]:
         ray.shutdown()
 
 
+# --- Asking a large study ------------------------------------------------------------------
+
+
+def evaluate_all(request: EvaluateRequest) -> TrialResult:
+    """Answer with a point for every scheme, as a training with its fan-out does."""
+    result = evaluate(request)
+    assert result.point is not None
+    siblings = tuple(
+        replace(result.point, config=request.config.with_quantization(scheme))
+        for scheme in POST_TRAINING_SCHEMES
+        if scheme is not request.config.quantization
+    )
+    return replace(result, siblings=siblings)
+
+
+def asking(samplers: list[str], sizes: tuple[int, ...] = (100, 1_000, 10_000)) -> str:
+    """Return a table of what an ask and a tell cost in studies on SQLite of some sizes."""
+    lines = [
+        "| ms CPU, SQLite | sampler | ask, median | ask, largest | tell, median | opening, s |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            study = _large_study(folder, "random")
+            while study.n_points < size:
+                _ask_and_tell(study)
+            for sampler in samplers:
+                start = time.process_time()
+                study = _large_study(folder, sampler)
+                opening_s = time.process_time() - start
+                _ask_and_tell(study)  # The first one takes all trials in.
+                asks, tells = zip(*(_ask_and_tell(study) for _ in range(40)), strict=True)
+                lines.append(
+                    f"| {size:,} trials | {sampler} | {median(asks):.1f} | {max(asks):.1f} | "
+                    f"{median(tells):.1f} | {opening_s:.2f} |"
+                )
+                print(lines[-1], flush=True)
+    return "\n".join(lines)
+
+
+def _large_study(folder: Path, sampler: str) -> OpenStudy:
+    settings = StudySettings(
+        "noop", task_info(), sampler=sampler, seed=0, race=False, branch=False
+    )
+    keeper = ArtifactKeeper(folder / "artifacts", "noop")
+    return open_study(open_storage(folder / "studies.db"), settings, keeper)
+
+
+def _ask_and_tell(study: OpenStudy) -> tuple[float, float]:
+    """Return milliseconds of CPU time: other processes do not count."""
+    start = time.process_time()
+    asked = study.ask(make_config)
+    middle = time.process_time()
+    assert asked is not None
+    result = evaluate_all(study.request(asked.number))
+    before = time.process_time()
+    study.tell(asked.number, result)
+    return (middle - start) * 1e3, (time.process_time() - before) * 1e3
+
+
 # --- Table --------------------------------------------------------------------------------
 
 
@@ -274,10 +345,11 @@ def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, nargs="+", default=[100, 1000])
-    parser.add_argument("--samplers", nargs="+", default=["random", "nsga2", "tpe"])
+    parser.add_argument("--samplers", nargs="+", default=["random", "nsga2", "tpe", "gp"])
     parser.add_argument("--tune-trials", type=int, nargs="*", default=[100])
     parser.add_argument("--tune-samplers", nargs="+", default=["random", "tpe"])
     parser.add_argument("--optuna-samplers", nargs="*", default=["random", "tpe"])
+    parser.add_argument("--asking", action="store_true", help="ask large studies instead")
     parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
     options = parser.parse_args()
     for name in {*options.samplers, *options.tune_samplers, *options.optuna_samplers}:
@@ -285,6 +357,9 @@ def main() -> None:
             parser.error(f"unknown sampler {name!r}; known: {', '.join(SAMPLERS)}")
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
+    if options.asking:
+        asking(options.samplers)
+        return
     facts = machine()
     print(facts)
     table = Table(sorted({*options.trials, *options.tune_trials}))
