@@ -9,8 +9,8 @@ marks the running ones as interrupted and tries their configurations again.
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search import attributes
 from search.artifacts import HISTORY_FILE, ArtifactKeeper
-from search.branching import Branch, Brancher, Values, kind_of
+from search.branching import Branch
 from search.constraints import is_feasible
 from search.encode import (
     config_attrs,
@@ -35,13 +35,13 @@ from search.past import COUNTED, Past, read_past
 from search.records import Batch, Ending, Recorder, new_trial
 from search.samplers import Mirror, Proposal
 from search.settings import StudySettings
+from search.shortcuts import Shortcuts, branch_of
 from search.start_design import start_design
 from spaces.compression import params_from_config
 from spaces.config import ParamValue, TrialConfig
 from spaces.errors import ConfigError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES
 from spaces.space import SearchSpace
-from workers.race import Curve, Race, settled_from
 from workers.result import EvaluateRequest, Point, TrialResult
 
 MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
@@ -49,9 +49,6 @@ MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
 
 QUANTIZATION = "quantization"
 """Parameter in which derived trials differ from the one whose training they share."""
-
-MAX_CURVES = 200
-"""Trainings that the race compares with: the newest ones."""
 
 _N_PROPOSALS = 8
 _N_RANDOM_PROPOSALS = 256
@@ -122,7 +119,6 @@ class OpenStudy:
         target: Trials it is to have, derived ones not counted; None as long as nobody said.
         n_points: Measured models: complete trials and those derived from them.
         outcomes: Trials of our own asking by outcome.
-        n_branches: Those of them that started from the weights of another, and are complete.
         n_interrupted: Trials that an earlier driver left running.
     """
 
@@ -153,11 +149,7 @@ class OpenStudy:
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
-        self._weights = weights or WeightKeeper()
-        self._brancher = Brancher(settings.task.epochs, space)
-        self._curves: deque[Curve] = deque(maxlen=MAX_CURVES)
-        self._training_of: dict[int, int] = {}
-        self.n_branches = 0
+        self._shortcuts = Shortcuts(settings, space, self._files, weights or WeightKeeper())
         self._n_trials = len(trials)
         self._running: dict[int, _Running] = {}
         self._seen = past.tried
@@ -172,6 +164,11 @@ class OpenStudy:
     def n_done(self) -> int:
         """Trials which count: of our own asking, and however they ended."""
         return sum(self.outcomes[name] for name in COUNTED)
+
+    @property
+    def n_branches(self) -> int:
+        """Complete trials that started from the weights of another."""
+        return self._shortcuts.n_branches
 
     @property
     def running(self) -> tuple[int, ...]:
@@ -211,48 +208,7 @@ class OpenStudy:
         self._recorder.write(Batch(ended=past.stale, trial_system_attrs=attrs))
         self._files.sweep()
         if past.known:
-            self._remember(trials)
-
-    def _remember(self, trials: list[FrozenTrial]) -> None:
-        """Learn from earlier runs what the race and branches go by."""
-        points: dict[int, dict[Any, Values]] = {}
-        trainings: list[tuple[int, TrialConfig, FrozenTrial]] = []
-        for trial in trials:
-            if attributes.CONFIG not in trial.user_attrs:
-                continue  # Plain Optuna's.
-            parent = trial.user_attrs.get(attributes.DERIVED_FROM)
-            config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
-            number = trial.number if parent is None else int(parent)
-            if trial.values is not None:
-                self._training_of[trial.number] = number
-                accuracy, size_bytes, latency_ms = trial.values
-                points.setdefault(number, {})[config.quantization] = (
-                    accuracy,
-                    size_bytes,
-                    latency_ms,
-                )
-            if parent is None and trial.user_attrs.get(attributes.OUTCOME) in COUNTED:
-                trainings.append((number, config, trial))
-        for number, config, trial in trainings:
-            stored = trial.user_attrs
-            if stored[attributes.OUTCOME] == "complete":
-                self._note_curve(config, stored.get(attributes.CURVE, ()))
-                self.n_branches += attributes.BRANCHED_FROM in stored
-            self._brancher.note(
-                number,
-                config,
-                points.get(number, {}),
-                gain=stored.get(attributes.GAIN, 0.0),
-                seconds=sum(stored.get(attributes.SECONDS, {}).values()),
-                parent=stored.get(attributes.BRANCHED_FROM),
-                predicted=stored.get(attributes.PREDICTED_GAIN),
-            )
-
-    def _note_curve(self, config: TrialConfig, accuracies: Sequence[float]) -> None:
-        """Let the race compare with a training that went on to its end."""
-        epochs = config.training.epochs
-        if config.branched_from is None and len(accuracies) >= epochs:
-            self._curves.append(Curve(tuple(accuracies[:epochs]), settled_from(config)))
+            self._shortcuts.remember(trials)
 
     # --- Asking ---------------------------------------------------------------------------
 
@@ -269,13 +225,11 @@ class OpenStudy:
         if self._retries:
             retry = self._retries.popleft()
             retry_of, fixed = retry.number, dict(retry.params)
-            branch = _branch_of(retry)
+            branch = branch_of(retry)
         elif self._start:
             fixed = self._start.popleft()
         elif self.settings.branch:
-            branch = self._brancher.propose(
-                self._weights.numbers, self._worth().__getitem__, self._files.hypervolume_with
-            )
+            branch = self._shortcuts.next_branch()
         if branch is not None:
             found = self._start_branch(branch)
             fixed = None
@@ -308,10 +262,6 @@ class OpenStudy:
         """Return what a worker needs to evaluate a trial under way."""
         running, settings = self._running[number], self.settings
         config, branch = running.config, running.branch
-        race = None
-        if settings.race and branch is None:
-            front = tuple((a, s, t) for a, s, t in self.front.values.tolist())
-            race = Race(front, tuple(self._curves))
         return EvaluateRequest(
             config=config,
             limits=settings.limits,
@@ -320,14 +270,10 @@ class OpenStudy:
             # Weights that are only quantized anew gave all their other points before.
             fan_out=settings.fan_out and config.training.epochs > 0,
             check_gate=settings.gate,
-            race=race,
-            start_weights=None if branch is None else self._weights.get(branch.parent),
+            race=self._shortcuts.race() if settings.race and branch is None else None,
+            start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
             keep_weights=settings.branch,
         )
-
-    def _worth(self) -> Counter[int]:
-        """Return how many points on the front each training has."""
-        return Counter(self._training_of[n] for n in self.front.keys if n in self._training_of)
 
     def _start_branch(self, branch: Branch) -> tuple[Proposal, TrialConfig, bool] | None:
         """Return a branch as a proposal; None if it was tried, or the space has it not."""
@@ -422,14 +368,14 @@ class OpenStudy:
             )
         )
         # From here on the study has it.
-        self._space = self._brancher.space = space
+        self._space = self._shortcuts.space = space
         self._n_trials += len(created)
         self.n_points += len(points)
         self._seen.add(running.config.hash)
         self._seen.update(point.config.hash for point in points.values())
         outcome = str(ending.user_attrs[attributes.OUTCOME])
         self.outcomes[outcome] += 1
-        self._learn(number, result, outcome, gain, points)
+        self._shortcuts.learn(number, running.config, running.branch, result, gain, points)
         self._forget(number, ending)
         for trial in created:
             self._mirror.add(trial)
@@ -442,34 +388,6 @@ class OpenStudy:
             n_derived=len(created),
             n_on_front=len(change.added),
         )
-
-    def _learn(
-        self,
-        number: int,
-        result: TrialResult,
-        outcome: str,
-        gain: float,
-        points: Mapping[int, Point],
-    ) -> None:
-        """Learn from a result what the race and branches go by."""
-        running = self._running[number]
-        branch, config = running.branch, running.config
-        self._training_of.update(dict.fromkeys(points, number))
-        if outcome == "complete":
-            self._note_curve(config, result.history.get("val_accuracy", ()))
-            self.n_branches += branch is not None
-        models = [*result.siblings, *([] if result.point is None else [result.point])]
-        self._brancher.note(
-            number,
-            config,
-            {m.config.quantization: m.values for m in models if is_sound(m)},
-            gain=gain,
-            seconds=sum(result.seconds.values()),
-            parent=None if branch is None else branch.parent,
-            predicted=None if branch is None else branch.predicted,
-        )
-        if result.weights is not None:
-            self._weights.put(number, result.weights, self._worth().__getitem__)
 
     def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
         """Return the points of a result which the study has not got, by trial number.
@@ -550,16 +468,6 @@ class OpenStudy:
     def _forget(self, number: int, ending: Ending) -> None:
         handle: Trial = self._running.pop(number).proposal.handle
         self._mirror.end(handle, ending)
-
-
-def _branch_of(trial: FrozenTrial) -> Branch | None:
-    """Return the branch that an interrupted trial was; None for a new training."""
-    parent = trial.user_attrs.get(attributes.BRANCHED_FROM)
-    if parent is None:
-        return None
-    config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
-    predicted = float(trial.user_attrs.get(attributes.PREDICTED_GAIN, 0.0))
-    return Branch(int(parent), kind_of(config), config, predicted)
 
 
 def _takes(proposal: Proposal, config: TrialConfig) -> bool:
