@@ -24,7 +24,7 @@ from spaces.space import SearchSpace
 SPARSITIES = (0.5, 0.7, 0.85)
 """What branches prune to: about a half, a third and a sixth of the bytes."""
 
-MIN_NEW = 10
+MIN_NEW = 12
 """New trainings before the first branch: only then is known what is good."""
 
 MAX_BRANCHES_IN_A_ROW = 6

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from workers.result import SizeMetric
 
 PICKS = ("knee", "accuracy", "size", "latency")
-SAMPLERS = ("tpe", "nsga2", "random")
+SAMPLERS = ("gp", "tpe", "nsga2", "random")
 SIZES = ("gzip", "tflite", "flash")
 
 
@@ -101,7 +101,7 @@ def cli() -> None:
 )
 @limit_options("Only models count that")
 @ram_option
-@click.option("--sampler", type=click.Choice(SAMPLERS), default="tpe", help="Who picks trials.")
+@click.option("--sampler", type=click.Choice(SAMPLERS), default="gp", help="Who picks trials.")
 @click.option(
     "--timeout", type=DURATION, help="Ask for no new trial after this time, such as 30m."
 )

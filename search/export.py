@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search import attributes
-from search.front import find_study, read_front, reading
+from search.front import find_study, read_front, reading, trials_of
 from search.picks import PickRule
 from spaces.config import TrialConfig
 from spaces.errors import ConfigError, ExportError
@@ -98,8 +98,8 @@ def export_config(
     with reading(storage) as opened:
         found = find_study(opened, study)
         if trial is None:
-            trial = read_front(found).pick(rule, limits).trial
-        trials = found.get_trials(deepcopy=False)
+            trial = read_front(opened, found).pick(rule, limits).trial
+        trials = trials_of(opened, found)
         if not 0 <= trial < len(trials):
             raise ExportError(
                 f"Study {study!r} has trials 0 to {len(trials) - 1}, but got {trial}."

@@ -27,7 +27,7 @@ from workers.result import Latency, Limits
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.storages import BaseStorage
+    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
 
@@ -147,7 +147,7 @@ def load_front(study: str, storage: str | Path | None = None) -> StudyFront:
         StudyError: If there is no such study, or it was not made by this program.
     """
     with reading(storage) as opened:
-        return read_front(find_study(opened, study))
+        return read_front(opened, find_study(opened, study))
 
 
 def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
@@ -161,12 +161,12 @@ def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
     with reading(storage) as opened:
         names = optuna.get_all_study_names(opened)
         studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
-        fronts = [read_front(study) for study in studies if is_ours(study)]
+        fronts = [read_front(opened, study) for study in studies if is_ours(study)]
     return sorted(fronts, key=lambda front: front.last_activity or datetime.min, reverse=True)
 
 
 @contextmanager
-def reading(storage: str | Path | None) -> Iterator[BaseStorage]:
+def reading(storage: str | Path | None) -> Iterator[RDBStorage]:
     """Open a database that must be there; what goes wrong with it becomes one line."""
     from search.storage import DEFAULT_STORAGE, open_storage, storage_errors, storage_url
 
@@ -179,7 +179,7 @@ def reading(storage: str | Path | None) -> Iterator[BaseStorage]:
         opened.engine.dispose()
 
 
-def find_study(storage: BaseStorage, name: str) -> Study:
+def find_study(storage: RDBStorage, name: str) -> Study:
     """Return a study of ours.
 
     Raises:
@@ -204,13 +204,20 @@ def is_ours(study: Study) -> bool:
     return attributes.FORMAT in study.user_attrs
 
 
-def read_front(study: Study) -> StudyFront:
+def trials_of(storage: RDBStorage, study: Study) -> list[FrozenTrial]:
+    """Return all trials of a study in the order of their numbers."""
+    from search.rows import read_trials
+
+    return read_trials(storage.engine, storage.get_study_id_from_name(study.study_name))
+
+
+def read_front(storage: RDBStorage, study: Study) -> StudyFront:
     """Read the front of an open study."""
     from optuna.trial import TrialState
 
     stored = study.user_attrs
     task: Mapping[str, Any] = stored[attributes.TASK]
-    trials = study.get_trials(deepcopy=False)
+    trials = trials_of(storage, study)
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     outcomes = [
         trial.user_attrs.get(attributes.OUTCOME)

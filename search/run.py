@@ -83,7 +83,7 @@ def run_study(
     max_latency_ms: float | None = None,
     min_accuracy: float | None = None,
     max_ram_bytes: float | None = None,
-    sampler: str = "tpe",
+    sampler: str = "gp",
     timeout_s: float | None = None,
     seed: int | None = None,
     address: str | None = None,
@@ -115,7 +115,7 @@ def run_study(
         max_latency_ms: Slower models are infeasible.
         min_accuracy: Less accurate models are infeasible.
         max_ram_bytes: Models that need more RAM are infeasible.
-        sampler: ``tpe``, ``nsga2`` or ``random``.
+        sampler: ``gp``, ``tpe``, ``nsga2`` or ``random``.
         timeout_s: Seconds after which no new trial starts.
         seed: Seed of the sampler and of every training; None for the study's own, or 0.
         address: Ray cluster to join; None starts workers on this machine.

@@ -8,7 +8,7 @@ from workers.result import Limits, SizeMetric, TaskInfo
 
 DEFAULT_TRIALS = 100
 
-DEFAULT_START = 10
+DEFAULT_START = 12
 """Trials of the start design (``benchmarks/RESULTS.md`` has the evidence)."""
 
 
@@ -38,7 +38,7 @@ class StudySettings:
     device: str = "host"
     size_metric: SizeMetric = "gzip"
     limits: Limits = Limits()
-    sampler: str = "tpe"
+    sampler: str = "gp"
     seed: int | None = None
     fan_out: bool = True
     race: bool = True

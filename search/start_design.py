@@ -33,7 +33,7 @@ _Choose = Callable[[Parameter], "ParamValue | None"]
 
 
 def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
-    """Return the first points to try, the most telling ones first.
+    """Return the first points to try, the defaults and small networks first.
 
     Args:
         space: What may vary.
@@ -54,7 +54,8 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
 
     add(space.defaults())
     for index in range(n_diagonal):
-        add(_point(space, _on_diagonal(_halving(index))))
+        # The smallest first: they are trained soonest, and span most of the front.
+        add(_point(space, _on_diagonal(index / max(1, n_diagonal - 1))))
     for index in range(n_pruned):
         at = _radical_inverse(index + 1, 2)
         sparsity = _radical_inverse(index + 1, 3)
@@ -153,11 +154,6 @@ def _filling(space: SearchSpace, index: int, shifts: list[float]) -> _Choose:
         return from_unit(parameter, unit)
 
     return choose
-
-
-def _halving(index: int) -> float:
-    """Return places between 0 and 1 that halve the gaps: 0, 1, 1/2, 1/4, 3/4, 1/8..."""
-    return float(index) if index < 2 else _radical_inverse(index - 1, 2)
 
 
 def _radical_inverse(index: int, base: int) -> float:

@@ -110,12 +110,14 @@ class TrialEvaluator:
                 start = unpack_weights(request.start_weights)
         images = representative_images(self._dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
         with watch.stage("gate"):
-            model, known["new_parameters"] = build(self._hypermodel, config)
+            model, known["new_parameters"] = built = build(self._hypermodel, config)
+            as_built = model.get_weights()
             if start is not None:
                 model.set_weights(start)
             gate = Gate(None, None)
             if request.check_gate:
                 gate = check_gate(model, request, images, device)
+            model.set_weights(as_built)
         known.update(size_bytes=gate.size_bytes, latency_ms=gate.latency_ms)
         known.update(ram_bytes=gate.ram_bytes)
         if gate.reason:
@@ -131,6 +133,7 @@ class TrialEvaluator:
             on_epoch=referee,
             start_weights=start,
             pause=None if self._windows is None else self._windows.pause,
+            built=built,
         )
         known.update(
             epochs_trained=trained.epochs_trained,

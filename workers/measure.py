@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 N_REPRESENTATIVE = 200
 """Training images that calibrate activation ranges; a few hundred are usual."""
 
-MAX_SIBLING_SECONDS = 3.0
-"""A sibling whose measuring would take longer than this, and longer than a quarter of the
+MAX_SIBLING_SECONDS = 0.5
+MAX_SIBLING_SHARE = 0.1
+"""A sibling whose validation would take longer than this, and longer than this share of the
 training it is derived from, is skipped: ``int16x8`` runs on reference kernels, some thirty
-times slower than the rest."""
+times slower than the rest, and took half of all measuring."""
 
 
 def convert_trained(
@@ -107,7 +108,7 @@ def measure_points(
     if request.fan_out:
         runnable = [scheme for scheme in POST_TRAINING_SCHEMES if scheme in device.schemes]
         schemes += [scheme for scheme in runnable if scheme not in schemes]
-    budget_s = max(MAX_SIBLING_SECONDS, 0.25 * watch.seconds.get("train", 0.0))
+    budget_s = max(MAX_SIBLING_SECONDS, MAX_SIBLING_SHARE * watch.seconds.get("train", 0.0))
     converted: dict[QuantizationScheme, _Converted] = {}
     skipped: dict[QuantizationScheme, str] = {}
     for scheme in schemes:
@@ -119,7 +120,7 @@ def measure_points(
                     trained, scheme, float_model, images, request.size_metric
                 )
             with watch.stage("measure"):
-                accuracy = _accuracy(tflite, dataset, None if scheme is own else budget_s)
+                accuracy = _accuracy(tflite, dataset, None if scheme is own else budget_s, windows)
                 sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
@@ -137,7 +138,9 @@ def measure_points(
     return points, skipped
 
 
-def _accuracy(tflite: bytes, dataset: Dataset, budget_s: float | None) -> float:
+def _accuracy(
+    tflite: bytes, dataset: Dataset, budget_s: float | None, windows: QuietWindows | None
+) -> float:
     """Return the accuracy on the validation split, if it is found out in time."""
     from workers.accuracy import tflite_accuracy
     from workers.latency import quick_latency_ms
@@ -147,9 +150,10 @@ def _accuracy(tflite: bytes, dataset: Dataset, budget_s: float | None) -> float:
         if seconds > budget_s:
             raise ConversionError(
                 f"not measured: {len(dataset.val)} validation images would take "
-                f"{seconds:.0f} s, more than {budget_s:.0f} s"
+                f"{seconds:.1f} s, more than {budget_s:.1f} s"
             )
-    return tflite_accuracy(tflite, dataset.val)
+    pause = None if windows is None else windows.pause
+    return tflite_accuracy(tflite, dataset.val, pause=pause)
 
 
 def _point(

@@ -63,7 +63,11 @@ class Stopwatch:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
-def build(hypermodel: Any, config: TrialConfig) -> tuple[Any, tuple[Parameter, ...]]:
+Built: TypeAlias = "tuple[Any, tuple[Parameter, ...]]"
+"""A Keras model, and parameters that showed up only while it was built."""
+
+
+def build(hypermodel: Any, config: TrialConfig) -> Built:
     """Build a configuration's network from its seed, whatever was built before.
 
     Raises:
@@ -84,6 +88,7 @@ def train_config(
     on_epoch: OnEpoch | None = None,
     start_weights: Weights | None = None,
     pause: Pause | None = None,
+    built: Built | None = None,
 ) -> Trained:
     """Train, prune and, where the scheme asks for it, train quantization-aware.
 
@@ -98,6 +103,8 @@ def train_config(
         on_epoch: Called after every epoch; training ends when it returns False.
         start_weights: What a branch starts from; None to train what it branched from first.
         pause: Called between chunks of steps; training goes on when it returns.
+        built: What :func:`build` gave for this configuration, with its weights as they were
+            then; None to build it here.
 
     Raises:
         TrialFailedError: If the loss is no number, or the model cannot be built.
@@ -108,7 +115,7 @@ def train_config(
 
     watch = watch or Stopwatch()
     with watch.stage("build"):
-        model, new_parameters = build(hypermodel, config)
+        model, new_parameters = built or build(hypermodel, config)
     if config.branched_from is not None:
         if start_weights is None:
             before = train_config(hypermodel, dataset, config.branched_from, watch, pause=pause)

@@ -87,7 +87,7 @@ class TestTheAnalyticSpace:
             assert len(start_design(analytic.analytic_space(), n)) == n
 
     def test_networks_come_in_all_sizes_early(self) -> None:
-        points = start_design(analytic.analytic_space(), 10)[:4]
+        points = start_design(analytic.analytic_space(), 10)[:6]
         assert {p["filters_1"] for p in points} >= {8, 64}
         assert {p["n_blocks"] for p in points} >= {1, 3}
         assert {p["pruning_schedule"] for p in points} == {"none"}
