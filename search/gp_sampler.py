@@ -6,7 +6,8 @@ bad at once. Here a training is one observation with an error, a size and a late
 scheme. Size and latency follow from the parameters with hardly any noise, the error less well;
 three Gaussian processes learn them, and out of some hundred candidates near the front and
 anywhere the one is proposed whose points together promise the largest gain of hypervolume,
-averaged over how wrong the guess of the error may be. Trainings under way count as if they had
+averaged over how wrong the guess of the error may be, for each second that it is expected to
+take (a fourth process learns that). Trainings under way count as if they had
 ended as guessed.
 
 What it looks at is bounded: at most ``MAX_ROWS`` trainings, those on the front first. So an ask
@@ -66,11 +67,13 @@ class _Training:
         params: Parameters but for the scheme.
         points: Logarithms of error, size and latency by scheme; NaN where not known.
         teaches: Whether it says what a new training there would give.
+        seconds: What it took, from the gate to the last measurement; None if it was cut short.
     """
 
     params: Params
     points: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     teaches: bool = True
+    seconds: float | None = None
 
 
 class SurrogateSampler(BaseSampler):
@@ -103,8 +106,9 @@ class SurrogateSampler(BaseSampler):
         self._fan_out = fan_out
         self._reference = reference or ReferencePoint()
         self._limits = limits or Limits()
-        self._processes = [GaussianProcess() for _ in range(3)]
+        self._processes = [GaussianProcess() for _ in range(4)]
         self._n_rows_searched = 0
+        self._n_timed_searched = 0
         self._n_read = 0
         self._unread: set[int] = set()
         self._trainings: dict[_Key, _Training] = {}
@@ -167,6 +171,8 @@ class SurrogateSampler(BaseSampler):
         if attributes.BRANCHED_FROM in trial.user_attrs:
             training.teaches = False  # Its error owes much to the training it started from.
         scheme = str(trial.params.get(_QUANTIZATION, ""))
+        if seconds := trial.user_attrs.get(attributes.SECONDS):
+            training.seconds = seconds
         if trial.state == TrialState.COMPLETE:
             accuracy, size_bytes, latency_ms = trial.values
             training.points[scheme] = (
@@ -225,7 +231,22 @@ class SurrogateSampler(BaseSampler):
         best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)
         improvement = Improvement(np.concatenate([front, expected_anyway]), best)
         worth = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, sets, strict=True))
-        return candidates[int(np.argmax(worth))]
+        return candidates[int(np.argmax(worth / self._seconds(trainings, inputs[:n])))]
+
+    def _seconds(self, trainings: Sequence[_Training], inputs: Array) -> Array:
+        """Return how long trainings are expected to take; 1 for all if nothing is known."""
+        timed = [(t.params, t.seconds) for t in trainings if t.seconds is not None]
+        if len(timed) < self._n_startup:
+            return np.ones(len(inputs))
+        process = self._processes[3]
+        outputs = np.log([[seconds] for _, seconds in timed])
+        known = self._inputs([params for params, _ in timed])
+        if len(timed) >= self._n_timed_searched * _GROWTH + 1:
+            process.search_scales(known, outputs, _N_STEPS)
+            self._n_timed_searched = len(timed)
+        process.observe(known, outputs)
+        expected: Array = np.exp(process.predict(inputs)[:, 0])
+        return expected
 
     def _candidates(self) -> list[Params]:
         """Return points near those on the front, and anywhere, that were not tried."""
@@ -267,7 +288,7 @@ class SurrogateSampler(BaseSampler):
         table = np.array([[t.points.get(s, unknown) for s in schemes] for t in trainings])
         inputs = self._inputs([t.params for t in trainings])
         has_grown = len(self._trainings) >= self._n_rows_searched * _GROWTH + 1
-        for objective, process in enumerate(self._processes):
+        for objective, process in enumerate(self._processes[:3]):
             outputs = table[:, :, objective]
             known = ~np.isnan(outputs).all(axis=1)
             if known.sum() < 2:

@@ -211,6 +211,8 @@ class Mirror:
             handle.set_constraint(str(index), value)
         if (hint := _hint(ending.state, ending.user_attrs)) is not None:
             handle.set_user_attr(attributes.HINT, hint)
+        if (seconds := _seconds(ending.state, ending.user_attrs)) is not None:
+            handle.set_user_attr(attributes.SECONDS, seconds)
         self._study.tell(handle, values=self._scaled(ending.values), state=ending.state)
         self._show(handle.number)
 
@@ -223,6 +225,8 @@ class Mirror:
             user_attrs[attributes.HINT] = hint
         if attributes.BRANCHED_FROM in trial.user_attrs:
             user_attrs[attributes.BRANCHED_FROM] = True
+        if (seconds := _seconds(trial.state, trial.user_attrs)) is not None:
+            user_attrs[attributes.SECONDS] = seconds
         self._study.add_trial(
             new_trial(
                 -1,
@@ -328,6 +332,13 @@ def _hint(state: TrialState, user_attrs: Mapping[str, Any]) -> list[float | None
         at_worst, at_best = 1 - max(curve), 1 - min(bar, 1.0)
         error = math.sqrt(max(at_worst, _MIN_ERROR) * max(min(at_best, at_worst), _MIN_ERROR))
     return [error, gate.get("size_bytes"), gate.get("latency_ms")]
+
+
+def _seconds(state: TrialState, user_attrs: Mapping[str, Any]) -> float | None:
+    """Return what a trial took; None for derived ones, and for those that were cut short."""
+    if state != TrialState.COMPLETE or attributes.DERIVED_FROM in user_attrs:
+        return None
+    return sum(user_attrs.get(attributes.SECONDS, {}).values()) or None
 
 
 def _broken(system_attrs: Mapping[str, Any]) -> list[float]:
