@@ -1,60 +1,34 @@
 """Search on recorded trainings under a simulated clock: policies compared in seconds.
 
-The driver, the study and the sampler are the real ones; only the executor is not. It answers a
-configuration with the nearest recorded training that was not used yet, stops it where the race
-would, branches it where branches were recorded, and lets simulated workers be busy for as many
-seconds as that took. So a hundred trials take a second, and twenty seeds give a confidence
-interval. What it cannot show: configurations that nobody recorded, and the cost of asking.
-
-    python benchmarks/replay.py                        # all policies, 20 seeds
-    python benchmarks/replay.py --policies search no-race --seeds 50 --write
+python -m benchmarks.replay                        # all policies, 20 seeds
+python -m benchmarks.replay --seeds 50 --write     # into RESULTS.md
 """
 
 from __future__ import annotations
 
 import argparse
-import heapq
-import json
 import math
+import random
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from optuna.storages import InMemoryStorage
+import optuna
 
-from search.driver import Driver
-from search.events import Progress, Silent
-from search.opening import open_study
-from search.run import MakeConfig
-from search.settings import DEFAULT_START, RunSettings, StudySettings
-from spaces.compression import params_from_config
-from spaces.config import ParamValue, TrialConfig
-from spaces.schemes import QuantizationScheme
-from spaces.space import SearchSpace
-from workers.executor import Finished, Outcome
-from workers.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
+from benchmarks.efficiency_report import replace_section
+from benchmarks.recording import EPOCHS, Policy, Recording, Run, replay, settled_epoch
+from search.pareto import Front, ReferencePoint, hypervolume
+from workers.race import Curve, Race
 
-DATA = Path(__file__).parent / "data"
-EPOCHS = 6
-N_WORKERS = 2
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a search does; one row of the table."""
-
-    name: str
-    sampler: str = "gp"
-    fan_out: bool = True
-    race: bool = True
-    branch: bool = True
-    n_start: int = DEFAULT_START
+RESULTS = Path(__file__).with_name("RESULTS.md")
+TITLE = "## Searches replayed on recorded trainings"
+QUANTILES = (0.5, 0.8, 0.95, 1.0)
+PEERS = ("random", "nsga2", "tpe")
 
 
 def _plain(name: str) -> Policy:
-    return Policy(name, name, fan_out=False, race=False, branch=False, n_start=1)
+    return Policy(name, name, fan_out=False, race=False, branch=False, gate=False, n_start=1)
 
 
 POLICIES = (
@@ -76,352 +50,155 @@ POLICIES = (
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Where a search stood.
+class RaceRates:
+    """What the race did to recorded trainings that came in some order.
 
     Attributes:
-        seconds: Simulated, since the start.
-        trainings: Trials done.
-        epochs: Epochs trained so far.
-        hypervolume: Of its front.
+        epochs_saved: Share of all epochs.
+        points_lost: Share of the points on the front of all trainings that the race lost.
+        hypervolume_lost: Share of the hypervolume.
     """
 
-    seconds: float
-    trainings: int
-    epochs: int
-    hypervolume: float
+    epochs_saved: float
+    points_lost: float
+    hypervolume_lost: float
 
 
-@dataclass
-class Recording:
-    """Recorded trainings of one task.
-
-    Attributes:
-        space: What was searched.
-        rows: As ``benchmarks/record.py`` writes them.
-    """
-
-    space: SearchSpace
-    rows: list[dict[str, Any]]
-
-    @classmethod
-    def load(cls, task: str = "mnist") -> Recording:
-        """Read the recording of a task."""
-        rows = [json.loads(line) for line in (DATA / f"{task}.jsonl").read_text().splitlines()]
-        space = SearchSpace.from_list(json.loads((DATA / f"{task}_space.json").read_text()))
-        return cls(space, [row for row in rows if row.get("points")])
-
-    def distance(self, a: Mapping[str, ParamValue], b: Mapping[str, ParamValue]) -> float:
-        """Return how far two configurations are apart; the scheme does not count."""
-        total = 0.0
-        for parameter in self.space.parameters:
-            name = parameter.name
-            if name == "quantization":
-                continue
-            if (name in a) != (name in b):
-                total += 1.0
-            elif name in a:
-                total += _difference(parameter, a[name], b[name]) ** 2
-        return total
-
-
-def _difference(parameter: Any, a: ParamValue, b: ParamValue) -> float:
-    if parameter.kind == "categorical":
-        if all(isinstance(choice, int) for choice in parameter.choices):
-            ordered = sorted(parameter.choices)
-            return abs(ordered.index(a) - ordered.index(b)) / max(1, len(ordered) - 1)
-        return float(a != b)
-    low, high = float(parameter.low), float(parameter.high)
-    if low == high:
-        return 0.0
-    if parameter.log:
-        return abs(math.log(float(a) / float(b))) / math.log(high / low)
-    return abs(float(a) - float(b)) / (high - low)
-
-
-@dataclass
-class SimulatedExecutor:
-    """Workers that take recorded trainings for their own, and simulated seconds for it."""
-
-    recording: Recording
-    n_workers: int = N_WORKERS
-    now: float = 0.0
-    epochs: int = 0
-    n_stopped: int = 0
-    _free: list[float] = field(default_factory=list)
-    _busy: list[tuple[float, int, TrialResult, int]] = field(default_factory=list)
-    _used: set[int] = field(default_factory=set)
-    _row_of: dict[str, int] = field(default_factory=dict)
-    _n_tickets: int = 0
-
-    def submit(self, request: EvaluateRequest) -> int:
-        """Start a trial on the worker that is free first."""
-        if not self._free:
-            self._free = [self.now] * self.n_workers
-        result, epochs = self._evaluate(request)
-        start = max(self.now, heapq.heappop(self._free))
-        end = start + sum(result.seconds.values())
-        heapq.heappush(self._free, end)
-        ticket = self._n_tickets
-        self._n_tickets += 1
-        heapq.heappush(self._busy, (end, ticket, result, epochs))
-        return ticket
-
-    def wait(self, timeout_s: float | None = None) -> list[Outcome]:
-        """Let time go on to the next end of a trial."""
-        if not self._busy:
-            return []
-        self.now, ticket, result, epochs = heapq.heappop(self._busy)
-        self.epochs += epochs
-        self.n_stopped += result.outcome == "stopped"
-        return [Finished(ticket, result)]
-
-    def shutdown(self) -> None:
-        """Do nothing."""
-
-    def _evaluate(self, request: EvaluateRequest) -> tuple[TrialResult, int]:
-        """Return the result and the epochs trained."""
-        config = request.config
-        if config.branched_from is not None:
-            return self._branch(request)
-        params = params_from_config(config, self.recording.space)
-        row_index = min(
-            (i for i in range(len(self.recording.rows)) if i not in self._used),
-            key=lambda i: self.recording.distance(self.recording.rows[i]["params"], params),
+def race_rates(recording: Recording, quantile: float, seed: int) -> RaceRates:
+    """Let all recorded trainings race, one after the other in an order of their own."""
+    reference = ReferencePoint.for_classes(10)
+    rows = list(recording.rows)
+    random.Random(seed).shuffle(rows)
+    everything, kept = Front(), Front()
+    curves: list[Curve] = []
+    stopped: set[int] = set()
+    n_epochs = n_trained = 0
+    for index, row in enumerate(rows):
+        points = [p for scheme, p in row["points"].items() if scheme != "qat_int8"]
+        accuracies = tuple(row["val_accuracy"])
+        settled = settled_epoch(row)
+        race = Race(tuple(map(tuple, kept.values.tolist())), tuple(curves), quantile)
+        bar = race.bar([(size, latency) for _, size, latency in points])
+        n_epochs += len(accuracies)
+        trained = next(
+            (
+                epoch
+                for epoch in range(1, len(accuracies))
+                if race.can_judge
+                and race.verdict(accuracies[:epoch], len(accuracies), settled, bar)
+            ),
+            len(accuracies),
         )
-        self._used.add(row_index)
-        self._row_of[config.with_quantization(QuantizationScheme.FLOAT32).hash] = row_index
-        row = self.recording.rows[row_index]
-        # The recorded training may have been pruned otherwise than the one asked for.
-        settled = 0
-        if "final_sparsity" in row["params"]:
-            settled = math.ceil(row["params"]["pruning_end"] * EPOCHS)
-        result = _result(request, row, settled, qat=True)
-        return result, len(result.history.get("val_accuracy", ())) + (
-            config.quantization is QuantizationScheme.QAT_INT8
-        )
+        n_trained += trained
+        for number, point in enumerate(points):
+            everything.add(100 * index + number, point)
+        if trained < len(accuracies):
+            stopped.add(index)
+            continue
+        curves.append(Curve(accuracies, settled))
+        for number, point in enumerate(points):
+            kept.add(100 * index + number, point)
+    lost = [key for key in everything.keys if key // 100 in stopped]
+    before, after = (hypervolume(front.values, reference) for front in (everything, kept))
+    return RaceRates(1 - n_trained / n_epochs, len(lost) / len(everything), 1 - after / before)
 
-    def _branch(self, request: EvaluateRequest) -> tuple[TrialResult, int]:
-        """Return a recorded branch: the quantization-aware training, or the nearest sparsity."""
-        config = request.config
-        parent = config.lineage[0].with_quantization(QuantizationScheme.FLOAT32)
-        row = self.recording.rows[self._row_of[parent.hash]]
-        if config.training.epochs == 0:
-            point = row["points"].get("qat_int8")
-            if len(config.lineage) > 2 or point is None:
-                return TrialResult(config, "failed", "not recorded", seconds={"build": 0.1}), 0
-            seconds = {k: row["seconds"].get(k, 0.0) for k in ("build", "qat")}
-            seconds["measure"] = row["seconds"]["measure"] / len(row["points"])
-            return TrialResult(
-                config, "complete", point=_point(config, point, row), seconds=seconds
-            ), 1
-        branches = row.get("branches", [])
-        near = [
-            b for b in branches if abs(b["final_sparsity"] - config.pruning.final_sparsity) < 0.06
+
+def race_table(recording: Recording, seeds: Sequence[int]) -> str:
+    """Return what the race saves and loses, as a table."""
+    lines = [
+        "| quantile | epochs saved | front points lost | hypervolume lost |",
+        "| ---: | ---: | ---: | ---: |",
+    ]
+    for quantile in QUANTILES:
+        rates = [race_rates(recording, quantile, seed) for seed in seeds]
+        columns = (
+            _interval([100 * r.epochs_saved for r in rates], 1),
+            _interval([100 * r.points_lost for r in rates], 1),
+            _interval([100 * r.hypervolume_lost for r in rates], 2),
+        )
+        lines.append(f"| {quantile:g} | " + " | ".join(f"{c} %" for c in columns) + " |")
+    return "\n".join(lines)
+
+
+def policy_table(runs: dict[str, list[Run]]) -> str:
+    """Return hypervolumes at the end, and how much sooner the peers' are reached."""
+    peers = [name for name in PEERS if name in runs]
+    lines = [
+        "| policy | final hypervolume | simulated s | epochs | stopped | branches | "
+        + " | ".join(f"sooner than {peer}" for peer in peers)
+        + " |",
+        "| --- " + "| ---: " * (5 + len(peers)) + "|",
+    ]
+    for name, of in runs.items():
+        ends = [run.samples[-1] for run in of]
+        columns = [
+            _interval([end.hypervolume for end in ends], 4),
+            f"{statistics.median(end.seconds for end in ends):.0f}",
+            f"{statistics.median(end.epochs for end in ends):.0f}",
+            f"{statistics.median(run.n_stopped for run in of):.0f}",
+            f"{statistics.median(run.n_branches for run in of):.0f}",
         ]
-        if not near:
-            return TrialResult(config, "failed", "not recorded", seconds={"build": 0.1}), 0
-        return _result(request, near[0], 0, qat=False), len(near[0]["val_accuracy"])
+        for peer in peers:
+            columns.append("" if name in PEERS else _sooner(of, runs[peer]))
+        lines.append(f"| {name} | " + " | ".join(columns) + " |")
+    return "\n".join(lines)
 
 
-def _result(
-    request: EvaluateRequest, row: Mapping[str, Any], settled: int, qat: bool
-) -> TrialResult:
-    config = request.config
-    seconds = dict(row["seconds"])
-    is_qat = config.quantization is QuantizationScheme.QAT_INT8
-    if not is_qat:
-        seconds.pop("qat", None)
-    points = {
-        QuantizationScheme(name): _point(
-            config.with_quantization(QuantizationScheme(name)), v, row
-        )
-        for name, v in row["points"].items()
-        if name != "qat_int8" or (is_qat and qat)
-    }
-    n_schemes = len(row["points"])
-    if not request.fan_out:
-        points = {s: p for s, p in points.items() if s is config.quantization}
-    for stage in ("convert", "measure"):
-        seconds[stage] *= max(1, len(points)) / n_schemes
-    accuracies = tuple(row["val_accuracy"])
-    verdict, bar = "", None
-    if request.race is not None:
-        models = [(p.values[1], p.values[2]) for p in points.values()]
-        bar = request.race.bar(models)
-        if request.race.can_judge:
-            for epoch in range(1, len(accuracies)):
-                verdict = request.race.verdict(accuracies[:epoch], len(accuracies), settled, bar)
-                if verdict:
-                    accuracies = accuracies[:epoch]
-                    break
-    if verdict:
-        share = len(accuracies) / len(row["val_accuracy"])
-        seconds = {k: seconds.get(k, 0.0) for k in ("gate", "build", "train")}
-        seconds["train"] *= share
-        return TrialResult(
-            config, "stopped", verdict, history={"val_accuracy": accuracies}, seconds=seconds
-        )
-    own = points.pop(config.quantization, None)
-    common: dict[str, Any] = {
-        "siblings": tuple(points.values()),
-        "history": {"val_accuracy": accuracies, "loss": accuracies},
-        "epochs_trained": len(accuracies),
-        "seconds": seconds,
-        "bar": bar,
-        "weights": b"" if request.keep_weights else None,
-    }
-    if own is None:
-        return TrialResult(config, "failed", "not recorded", **common)
-    return TrialResult(config, "complete", point=own, **common)
+def _sooner(of: Sequence[Run], peers: Sequence[Run]) -> str:
+    """Return how many times sooner runs reach what peers have in the end: seconds, trials."""
+    seconds, trials = [], []
+    for run in of:
+        for peer in peers:
+            final = peer.samples[-1].hypervolume
+            seconds.append(peer.seconds_to(final) / max(1e-9, run.seconds_to(final)))
+            trials.append(peer.trainings_to(final) / run.trainings_to(final))
+    low, middle, high = statistics.quantiles(seconds, n=4)
+    return f"{middle:.1f} ({low:.1f} to {high:.1f}); {statistics.median(trials):.1f}"
 
 
-def _point(config: TrialConfig, values: Sequence[float], row: Mapping[str, Any]) -> Point:
-    accuracy, size, latency_ms = values
-    return Point(
-        config=config,
-        accuracy=accuracy,
-        size_bytes=int(size),
-        latency=Latency(latency_ms, 0.0, latency_ms, 1, 0, 1, "host", "recorded"),
-        ledger=Ledger(int(size), int(size), None, int(row.get("n_params", 0)), 0, 0),
-        tflite=b"",
-    )
-
-
-class _Curve(Silent):
-    """Takes samples while a driver runs."""
-
-    def __init__(self, executor: SimulatedExecutor) -> None:
-        self._executor = executor
-        self.samples: list[Sample] = []
-
-    def update(self, progress: Progress) -> None:
-        executor = self._executor
-        self.samples.append(
-            Sample(executor.now, progress.n_done, executor.epochs, progress.hypervolume)
-        )
-
-
-@dataclass(frozen=True)
-class Run:
-    """One replayed search."""
-
-    samples: tuple[Sample, ...]
-    n_stopped: int
-    n_branches: int
-    n_failed: int
-
-    def seconds_to(self, hypervolume: float) -> float:
-        """Return when a hypervolume was reached; infinity if it was not."""
-        return next((s.seconds for s in self.samples if s.hypervolume >= hypervolume), math.inf)
-
-    def trainings_to(self, hypervolume: float) -> float:
-        """Return after how many trials a hypervolume was reached."""
-        return next((s.trainings for s in self.samples if s.hypervolume >= hypervolume), math.inf)
-
-    def hypervolume_at(self, seconds: float) -> float:
-        """Return the hypervolume at a time."""
-        return max((s.hypervolume for s in self.samples if s.seconds <= seconds), default=0.0)
-
-
-def replay(
-    recording: Recording, policy: Policy, n_trials: int, seed: int, n_workers: int = N_WORKERS
-) -> Run:
-    """Run one search on recorded trainings."""
-    info = TaskInfo(
-        name="recorded",
-        ref="recorded",
-        space=recording.space,
-        epochs=EPOCHS,
-        data_name="recorded",
-        data_path=None,
-        data_fingerprint="0" * 16,
-        generated=False,
-        class_names=tuple("0123456789"),
-        input_shape=(28, 28, 1),
-        n_train=12_000,
-        n_val=2_000,
-        n_test=0,
-    )
-    settings = StudySettings(
-        name="recorded",
-        task=info,
-        sampler=policy.sampler,
-        seed=seed,
-        fan_out=policy.fan_out,
-        race=policy.race,
-        branch=policy.branch,
-        n_start=policy.n_start,
-    )
-    study = open_study(InMemoryStorage(), settings)
-    executor = SimulatedExecutor(recording, n_workers)
-    curve = _Curve(executor)
-    report = Driver(
-        study, executor, MakeConfig(info, seed), RunSettings(n_trials=n_trials), curve
-    ).run()
-    return Run(
-        tuple(curve.samples),
-        executor.n_stopped,
-        report.progress.n_branches,
-        report.progress.n_failed,
-    )
-
-
-def _median_range(values: Sequence[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{statistics.median(values):.4g} ({low:.4g} to {high:.4g})"
-
-
-def _interval(values: Sequence[float]) -> str:
+def _interval(values: Sequence[float], digits: int) -> str:
     """Return the mean and its 95 % confidence interval."""
     mean = statistics.fmean(values)
     half = 1.96 * statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return f"{mean:.4f} ± {half:.4f}"
+    return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
 def main() -> None:
-    """Replay and print a table."""
+    """Replay, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--task", default="mnist")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--policies", nargs="*", default=[p.name for p in POLICIES])
+    parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
     args = parser.parse_args()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     recording = Recording.load(args.task)
-    print(f"{len(recording.rows)} recorded trainings, {args.trials} trials, {args.seeds} seeds")
+    seeds = range(args.seeds)
     runs = {
-        policy.name: [replay(recording, policy, args.trials, seed) for seed in range(args.seeds)]
+        policy.name: [replay(recording, policy, args.trials, seed) for seed in seeds]
         for policy in POLICIES
         if policy.name in args.policies
     }
-    for name, of in runs.items():
-        final = [run.samples[-1].hypervolume for run in of]
-        seconds = [run.samples[-1].seconds for run in of]
-        epochs = [run.samples[-1].epochs for run in of]
-        print(
-            f"{name:26} hypervolume {_interval(final)}  seconds {statistics.median(seconds):6.0f} "
-            f" epochs {statistics.median(epochs):5.0f}  stopped "
-            f"{statistics.median(r.n_stopped for r in of):3.0f}  branches "
-            f"{statistics.median(r.n_branches for r in of):3.0f}  failed "
-            f"{statistics.median(r.n_failed for r in of):3.0f}"
-        )
-    for peer in ("random", "nsga2", "tpe"):
-        if peer not in runs:
-            continue
-        for name, of in runs.items():
-            speed = [
-                p.samples[-1].seconds / max(1e-9, r.seconds_to(p.samples[-1].hypervolume))
-                for p, r in zip(runs[peer], of, strict=True)
-            ]
-            count = [
-                p.samples[-1].trainings / r.trainings_to(p.samples[-1].hypervolume)
-                for p, r in zip(runs[peer], of, strict=True)
-            ]
-            print(
-                f"to the end of {peer:7}: {name:26} {statistics.median(speed):6.2f} times "
-                f"(from {min(speed):.2f} to {max(speed):.2f}), trainings "
-                f"{statistics.median(count):5.2f} times"
-            )
+    section = f"""{TITLE}
+
+`python -m benchmarks.replay`: {len(recording.rows)} real trainings of `{args.task}` (12,000
+images, {EPOCHS} epochs) recorded with all their schemes, learning curves, branches and processor
+seconds (`benchmarks/record.py`); {args.trials} trials, {args.seeds} seeds, two simulated workers.
+Means with 95 % confidence intervals; "sooner" is how many times fewer seconds until the peer's
+final hypervolume, of all pairs of runs the median and the middle half, and after the semicolon
+how many times fewer trials. Peers (random, nsga2, tpe) train every trial to its end and score it
+under its one scheme. Each recorded training answers once.
+
+{policy_table(runs)}
+
+The race alone, over all recorded trainings in {args.seeds} random orders:
+
+{race_table(recording, seeds)}
+"""
+    print(section)
+    if args.write:
+        RESULTS.write_text(replace_section(RESULTS.read_text(), TITLE, section))
 
 
 if __name__ == "__main__":

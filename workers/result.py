@@ -71,7 +71,7 @@ class Ledger:
 
     Attributes:
         tflite_bytes: The file as converted.
-        gzip_bytes: The file compressed with gzip (level 9, no timestamp).
+        gzip_bytes: The file compressed with gzip (level 6, no timestamp).
         sparse_bytes: The sparsity-encoded file, where the scheme has one that runs.
         n_params: Weights and biases of the network.
         n_nonzero: Those which are not zero.

@@ -10,7 +10,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -39,9 +41,10 @@ class Killed(BaseException):
 
 
 def run(
-    storage: InMemoryStorage | RDBStorage, folder: Path, n_trials: int = N_TRIALS
+    storage: InMemoryStorage | RDBStorage, folder: Path, n_trials: int = N_TRIALS, **changes: Any
 ) -> RunReport:
-    study = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    settings = replace(SETTINGS, **changes)
+    study = open_study(storage, settings, ArtifactKeeper(folder, "analytic"))
     executor = InlineExecutor(analytic.make_result)
     return Driver(study, executor, analytic.make_config, RunSettings(n_trials)).run()
 
@@ -61,13 +64,15 @@ def check_whole(storage: InMemoryStorage | RDBStorage, folder: Path, n_trials: i
     """What holds of every study that ran to its end, however often it was killed."""
     trials = trials_of(storage)
     assert [trial.number for trial in trials] == list(range(len(trials)))
-    assert {trial.state for trial in trials} <= {TrialState.COMPLETE, TrialState.FAIL}
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    stopped = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    assert all(trial.user_attrs[attributes.OUTCOME] == "stopped" for trial in stopped)
     own = [trial for trial in complete if attributes.DERIVED_FROM not in trial.user_attrs]
-    assert len(own) == n_trials
-    hashes = Counter(trial.user_attrs[attributes.CONFIG_HASH] for trial in complete)
+    assert len(own) + len(stopped) == n_trials
+    hashes = Counter(t.user_attrs[attributes.CONFIG_HASH] for t in [*complete, *stopped])
     assert max(hashes.values()) == 1, "a configuration was told twice"
     for trial in trials:
+        assert trial.state.is_finished()
         if trial.state == TrialState.FAIL:
             assert trial.user_attrs[attributes.OUTCOME] == "interrupted"
             assert trial.user_attrs[attributes.CONFIG_HASH] in hashes, "it was not tried again"
@@ -96,7 +101,7 @@ def check_artifacts(trials: list[FrozenTrial], folder: Path) -> None:
         for key in trial.system_attrs
         if key.startswith(attributes.ARTIFACT_PREFIX)
     }
-    assert {path.name for path in folder.iterdir()} == named
+    assert {path.name for path in folder.iterdir() if path.is_file()} == named
 
 
 def test_a_run_that_is_not_killed_is_whole(tmp_path: Path) -> None:
@@ -286,7 +291,7 @@ def test_the_same_command_after_completion_changes_nothing(tmp_path: Path) -> No
 def test_a_resumed_study_does_not_repeat_its_random_numbers(tmp_path: Path) -> None:
     storage = InMemoryStorage()
     for n_trials in range(1, 6):
-        run(storage, tmp_path, n_trials)
+        run(storage, tmp_path, n_trials, n_start=1)
     rates = [t.params["learning_rate"] for t in trials_of(storage)]
     own = {t.params["learning_rate"] for t in trials_of(storage)}
     assert len(own) == 5, rates
