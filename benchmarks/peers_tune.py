@@ -28,6 +28,7 @@ os.environ.update(
     RAY_AIR_NEW_OUTPUT="0",
     RAY_USAGE_STATS_ENABLED="0",
     RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO="0",
+    RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER="0",  # Nothing listens outside loopback.
 )
 
 import optuna

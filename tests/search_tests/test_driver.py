@@ -328,7 +328,8 @@ def test_on_ray_with_a_worker_killed_on_the_way(tmp_path: Path) -> None:
     executor = RayExecutor(make_evaluator, tmp_path, n_workers=2)
     observer = Recording()
     try:
-        with study_for_run(tmp_path / "studies.db", SETTINGS) as study:
+        settings = replace(SETTINGS, n_start=1, race=False)
+        with study_for_run(tmp_path / "studies.db", settings) as study:
             driver = Driver(study, executor, analytic.make_config, RunSettings(12), observer)
             report = driver.run()
     finally:
