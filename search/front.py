@@ -44,6 +44,8 @@ class FrontPoint:
         sparsity: Achieved fraction of zeros among the prunable weights; None if not recorded.
         n_params: Weights and biases; None if not recorded.
         derived_from: Number of the trial whose training it shares; None for its own.
+        branched_from: Number of the trial from whose weights its training started; None for
+            random ones.
         params: Searched parameters.
         ram_bytes: RAM of an inference, where the device or the microcontroller's interpreter
             told it.
@@ -61,6 +63,7 @@ class FrontPoint:
     sparsity: float | None
     n_params: int | None
     derived_from: int | None
+    branched_from: int | None
     params: Mapping[str, ParamValue]
     latency_noise: float | None = None
     same_speed_as: int | None = None
@@ -294,6 +297,7 @@ def _point(trial: FrozenTrial) -> FrontPoint:
         sparsity=stored.get(attributes.SPARSITY, {}).get("overall"),
         n_params=stored.get(attributes.LEDGER, {}).get("n_params"),
         derived_from=stored.get(attributes.DERIVED_FROM),
+        branched_from=stored.get(attributes.BRANCHED_FROM),
         params=dict(trial.params),
         ram_bytes=stored.get(attributes.LEDGER, {}).get("arena_bytes"),
         latency_noise=_latency_noise(stored.get(attributes.LATENCY)),

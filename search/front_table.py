@@ -38,6 +38,7 @@ COLUMNS = (
     "distinguishable",
     "same_speed_as",
     "ram_bytes",
+    "branched_from",
 )
 """Columns of JSON and CSV before the parameters; only ever added to."""
 
@@ -212,6 +213,7 @@ def _row(point: FrontPoint) -> dict[str, Any]:
         "distinguishable": point.is_distinguishable,
         "same_speed_as": point.same_speed_as,
         "ram_bytes": point.ram_bytes,
+        "branched_from": point.branched_from,
     }
 
 

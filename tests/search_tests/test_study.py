@@ -25,7 +25,7 @@ from spaces.space import Condition, Parameter, SearchSpace
 from tests.search_tests import analytic
 from workers.executor import InlineExecutor
 from workers.prepare import task_info_from_dict
-from workers.result import EvaluateRequest, Limits, TaskInfo, TrialResult
+from workers.result import EvaluateRequest, Limits, Point, TaskInfo, TrialResult
 
 SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", seed=1)
 
@@ -453,3 +453,31 @@ def test_postgresql(postgres_url: str) -> None:
             assert study.n_done == n_trials
     plain = optuna.load_study(storage=postgres_url, study_name=settings.name)
     assert {t.number for t in plain.best_trials} == set(study.front.keys)
+
+
+def at_speed(result: TrialResult, reference_ms: float) -> TrialResult:
+    """The same result of a machine on which the reference network took so long."""
+
+    def slowed(point: Point) -> Point:
+        return replace(point, latency=replace(point.latency, reference_ms=reference_ms))
+
+    assert result.point is not None
+    siblings = tuple(slowed(sibling) for sibling in result.siblings)
+    return replace(result, point=slowed(result.point), siblings=siblings)
+
+
+def test_latencies_are_scaled_to_the_speed_at_the_start_of_the_study(
+    storage: InMemoryStorage,
+) -> None:
+    for reference_ms in (2.0, 4.0):  # The second time in a run of its own, at half the speed.
+        study = open_study(storage, SETTINGS)
+        asked = ask(study)
+        study.tell(asked.number, at_speed(evaluate(asked.config), reference_ms))
+    stored = storage.get_study_user_attrs(storage.get_study_id_from_name("analytic"))
+    assert stored[attributes.REFERENCE_MS] == 2.0
+    for trial in trials_of(storage):
+        config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+        measured = analytic.make_point(config).latency.median_ms
+        latency = trial.user_attrs[attributes.LATENCY]
+        assert latency["median_ms"] == measured
+        assert trial.values[2] == pytest.approx(measured * 2.0 / latency["reference_ms"])
