@@ -459,7 +459,9 @@ def at_speed(result: TrialResult, reference_ms: float) -> TrialResult:
     """The same result of a machine on which the reference network took so long."""
 
     def slowed(point: Point) -> Point:
-        return replace(point, latency=replace(point.latency, reference_ms=reference_ms))
+        ratio = point.latency.median_ms / reference_ms
+        times = {"reference_ms": reference_ms, "reference_ratio": ratio}
+        return replace(point, latency=replace(point.latency, **times))
 
     assert result.point is not None
     siblings = tuple(slowed(sibling) for sibling in result.siblings)
