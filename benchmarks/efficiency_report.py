@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
@@ -13,8 +12,8 @@ from benchmarks.efficiency_duels import Duel, Spread, duel
 from benchmarks.efficiency_methods import LABELS, SEARCH, label
 from benchmarks.efficiency_picture import draw
 from benchmarks.efficiency_runs import Curve, Run, Setting, curve_of
+from benchmarks.results import RESULTS, write_section
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
@@ -191,25 +190,15 @@ def _in_order(methods: Iterable[str]) -> list[str]:
     )
 
 
-def replace_section(text: str, heading: str, section: str) -> str:
-    """Return a document with one section replaced, or added at its end."""
-    pattern = re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
-    if not pattern.search(text):
-        return f"{text.rstrip()}\n\n{section.rstrip()}\n"
-    replaced = pattern.sub(lambda _: f"{section.rstrip()}\n\n", text)
-    return f"{replaced.rstrip()}\n"
-
-
 def write_report(runs: Sequence[Run], results: Path = RESULTS, docs: Path = DOCS) -> None:
     """Write the section of RESULTS.md and the picture of one task."""
     try:
         report = Report(runs)
     except ValueError as error:
         sys.exit(f"efficiency: {error}")
-    text = results.read_text() if results.exists() else "# Benchmarks\n"
     section = report.to_markdown()
     picture = docs / f"efficiency_{Path(report.setting.task).stem}.png"
     draw(report.setting, report.curves, picture)
     section += f"\n![Hypervolume against seconds, trainings and epochs](../docs/{picture.name})\n"
-    results.write_text(replace_section(text, title(report.setting.task), section))
+    write_section(title(report.setting.task), section, results)
     print(section)

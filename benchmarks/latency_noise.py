@@ -8,7 +8,7 @@ reference network, which is what `search` minimizes.
 
 Run it from the checkout, on an idle machine; three minutes on two cores, and no data:
 
-    python benchmarks/latency_noise.py --write
+    python -m benchmarks.latency_noise --write
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.results import RESULTS, write_section
 from workers.latency import host_latency
 from workers.quiet import QuietWindows
 from workers.reference import conv_stack
 from workers.runtime import load
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 TITLE = "## Noise of latencies"
 
 IDLE, BUSY, WINDOWS = "idle", "all cores train", "all cores train, quiet windows"
@@ -231,17 +231,6 @@ def machine(n_trainers: int) -> str:
     )
 
 
-def write_results(section: str) -> None:
-    """Replace our section of RESULTS.md."""
-    text = RESULTS.read_text() if RESULTS.exists() else "# Benchmarks\n"
-    pattern = re.compile(rf"{re.escape(TITLE)}\n.*?(?=\n## |\Z)", re.DOTALL)
-    if pattern.search(text):
-        text = pattern.sub(lambda _: section, text)
-    else:
-        text = f"{text.rstrip()}\n\n{section}"
-    RESULTS.write_text(text)
-
-
 def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -275,11 +264,12 @@ def main() -> None:
     table = to_markdown(noise.samples)
     print(f"\n{table}\n\n{summary}")
     if options.write:
-        write_results(
-            f"{TITLE}\n\n`python benchmarks/latency_noise.py`: {options.rounds} rounds; networks "
+        write_section(
+            TITLE,
+            f"{TITLE}\n\n`python -m benchmarks.latency_noise`: {options.rounds} rounds; networks "
             f"of one group are 3 to 6 % apart. `search` minimizes the last figure of each three."
             f"\n\n"
-            f"{facts}\n\n{table}\n\n{summary}\n"
+            f"{facts}\n\n{table}\n\n{summary}\n",
         )
 
 

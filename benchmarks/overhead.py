@@ -5,9 +5,9 @@ sampler, and the evaluation is a formula that takes microseconds. What is left i
 asking, recording, and talking to two workers. Starting up (Ray, workers, databases) is left
 out everywhere, as far as a program allows to tell it apart.
 
-    python benchmarks/overhead.py            # 100 and 1,000 trials; Ray Tune 100
-    python benchmarks/overhead.py --tune-trials 1000 --write
-    python benchmarks/overhead.py --asking   # ask and tell with 100, 1,000, 10,000 trials there
+    python -m benchmarks.overhead            # 100 and 1,000 trials; Ray Tune 100
+    python -m benchmarks.overhead --tune-trials 1000 --write
+    python -m benchmarks.overhead --asking   # ask and tell with 100, 1,000, 10,000 trials there
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import optuna
 from optuna.storages import InMemoryStorage
 
+from benchmarks.results import RESULTS, write_section
 from search.artifacts import ArtifactKeeper
 from search.driver import Driver
 from search.opening import open_study
@@ -51,7 +52,6 @@ from workers.executor import Executor, InlineExecutor
 from workers.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
 N_WORKERS = 2
-RESULTS = Path(__file__).with_name("RESULTS.md")
 TITLE = "## Overhead of a trial"
 
 SPACE = SearchSpace(
@@ -327,18 +327,12 @@ def machine() -> str:
 
 def write_results(facts: str, table: str) -> None:
     """Replace our section of RESULTS.md."""
-    text = RESULTS.read_text() if RESULTS.exists() else "# Benchmarks\n"
     section = (
-        f"{TITLE}\n\n`python benchmarks/overhead.py`: ten parameters, three objectives, two "
+        f"{TITLE}\n\n`python -m benchmarks.overhead`: ten parameters, three objectives, two "
         f"workers, an evaluation that takes microseconds. `tpe` is multivariate TPE everywhere.\n"
         f"\n{facts}\n\n{table}\n"
     )
-    pattern = re.compile(rf"{re.escape(TITLE)}\n.*?(?=\n## |\Z)", re.DOTALL)
-    if pattern.search(text):
-        text = pattern.sub(lambda _: section, text)
-    else:
-        text = f"{text.rstrip()}\n\n{section}"
-    RESULTS.write_text(text)
+    write_section(TITLE, section)
 
 
 def main() -> None:

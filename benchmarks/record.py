@@ -5,7 +5,7 @@ curve, every quantization scheme's accuracy, size and latency, and the seconds o
 Unpruned ones are branched as well: pruned to several sparsities from the trained weights. The
 seconds are those of the process on its core, which other processes do not change much.
 
-    python benchmarks/record.py --configs 250     # adds to benchmarks/data/mnist.jsonl
+    python -m benchmarks.record --configs 250     # adds to benchmarks/data/mnist.jsonl
 
 It goes on where it stopped. ``benchmarks/replay.py`` searches on what it recorded.
 """

@@ -12,16 +12,14 @@ import random
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import optuna
 
-from benchmarks.efficiency_report import replace_section
 from benchmarks.recording import EPOCHS, Policy, Recording, Run, replay, settled_epoch
+from benchmarks.results import RESULTS, write_section
 from search.pareto import Front, ReferencePoint, hypervolume
 from workers.race import Curve, Race
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
 TITLE = "## Searches replayed on recorded trainings"
 QUANTILES = (0.5, 0.8, 0.95, 1.0)
 PEERS = ("random", "nsga2", "tpe")
@@ -198,7 +196,7 @@ The race alone, over all recorded trainings in {args.seeds} random orders:
 """
     print(section)
     if args.write:
-        RESULTS.write_text(replace_section(RESULTS.read_text(), TITLE, section))
+        write_section(TITLE, section)
 
 
 if __name__ == "__main__":

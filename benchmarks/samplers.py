@@ -7,8 +7,8 @@ Three trainings are under way at a time, as two workers and a queue of one have 
 trainings see ``benchmarks/replay.py``; a formula has what no recording has: an answer for
 whatever a sampler asks.
 
-    python benchmarks/samplers.py                # all policies, 20 seeds of 100 trainings
-    python benchmarks/samplers.py --policies random gp --seeds 5
+    python -m benchmarks.samplers                # all policies, 20 seeds of 100 trainings
+    python -m benchmarks.samplers --policies random gp --seeds 5
 """
 
 from __future__ import annotations

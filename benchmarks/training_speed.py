@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.results import RESULTS, write_section
 from benchmarks.trial_stages import compare, to_markdown
 from spaces.config import PruningConfig, TrainingConfig
 from spaces.dataset import Split
@@ -34,7 +35,6 @@ from workers.keras_compat import configure_tensorflow, seed_everything, versions
 BATCH_SIZES = (32, 128)
 N_CLASSES = 10
 PRUNING = PruningConfig("polynomial", 0.8, begin=0.1, end=0.9)
-RESULTS = Path(__file__).with_name("RESULTS.md")
 TITLE = "## Training loop, and the fixed cost of a trial"
 
 
@@ -198,17 +198,6 @@ def machine() -> str:
     return f"{cpu}, {os.cpu_count()} cores, load {load:.1f} at the start; {libraries}; {today}."
 
 
-def write_results(section: str) -> None:
-    """Replace our section of RESULTS.md."""
-    text = RESULTS.read_text() if RESULTS.exists() else "# Benchmarks\n"
-    pattern = re.compile(rf"{re.escape(TITLE)}\n.*?(?=\n## |\Z)", re.DOTALL)
-    if pattern.search(text):
-        text = pattern.sub(lambda _: section, text)
-    else:
-        text = f"{text.rstrip()}\n\n{section}"
-    RESULTS.write_text(text)
-
-
 def main() -> None:
     """Measure, print, and write if asked to."""
     parser = argparse.ArgumentParser(description="Training loop against model.fit")
@@ -238,14 +227,15 @@ def main() -> None:
     if options.write:
         before = "" if options.before is None else f" --before {options.before}"
         rows = "\n".join(table)
-        write_results(
+        write_section(
+            TITLE,
             f"{TITLE}\n\n`python -m benchmarks.training_speed{before}`: "
             f"{', '.join(f'{case.n_images:,} images of {case}' for case in CASES)}; "
             f"{options.threads} thread(s), the fastest epoch of {2 * options.rounds}.\n\n"
             f"{facts}\n\n{rows}\n\n"
             f"A trial of one epoch over 256 pictures of 96x96, pruned, with all six schemes "
             f"judged on 600: the fastest of {options.rounds * options.trials}, stage by stage.\n"
-            f"\n{stages}\n"
+            f"\n{stages}\n",
         )
 
 

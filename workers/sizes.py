@@ -10,7 +10,6 @@ import numpy as np
 from workers.flatbuffer import count_macs
 from workers.result import Ledger
 
-
 GZIP_LEVEL = 6
 """zlib's default, which TFMOT's guides use by way of ``zipfile``. Level 9 makes files with many
 zeros 2 to 3 % smaller and takes ten times as long."""

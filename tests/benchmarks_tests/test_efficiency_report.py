@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.efficiency_duels import Spread, duel
 from benchmarks.efficiency_picture import band
-from benchmarks.efficiency_report import Report, replace_section, write_report
+from benchmarks.efficiency_report import Report, write_report
 from benchmarks.efficiency_runs import (
     Event,
     EventLog,
@@ -25,6 +25,7 @@ from benchmarks.efficiency_runs import (
     run_path,
     save_run,
 )
+from benchmarks.results import replace_section
 from search.pareto import ReferencePoint, hypervolume
 
 SETTING = Setting(

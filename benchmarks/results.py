@@ -1,0 +1,29 @@
+"""``RESULTS.md``: one section a benchmark, replaced when it is run again."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def replace_section(text: str, heading: str, section: str) -> str:
+    """Return a document with one section replaced, or added at its end.
+
+    Args:
+        text: The document.
+        heading: First line of the section, as it is there.
+        section: What stands there instead, heading included.
+    """
+    pattern = re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    if not pattern.search(text):
+        return f"{text.rstrip()}\n\n{section.rstrip()}\n"
+    replaced = pattern.sub(lambda _: f"{section.rstrip()}\n\n", text)
+    return f"{replaced.rstrip()}\n"
+
+
+def write_section(heading: str, section: str, results: Path = RESULTS) -> None:
+    """Replace a benchmark's section, or add it."""
+    text = results.read_text() if results.exists() else "# Benchmarks\n"
+    results.write_text(replace_section(text, heading, section))
