@@ -228,7 +228,7 @@ def _result(
             seconds[stage] *= max(1, len(points)) / n_schemes
     accuracies = tuple(row["val_accuracy"])
     verdict, bar = "", None
-    if request.race is not None:
+    if request.race is not None and request.check_gate:  # The gate tells sizes and latencies.
         models = [(p.values[1], p.values[2]) for p in points.values()]
         bar = request.race.bar(models)
         if request.race.can_judge:

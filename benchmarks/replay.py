@@ -37,6 +37,7 @@ POLICIES = (
     Policy("no fan-out", fan_out=False),
     Policy("no race", race=False),
     Policy("no branches", branch=False),
+    Policy("no gate, so no race", gate=False),
     Policy("no start design", n_start=1),
     Policy("start design of 5", n_start=5),
     Policy("start design of 20", n_start=20),

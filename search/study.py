@@ -278,8 +278,8 @@ class OpenStudy:
     def _start_branch(self, branch: Branch) -> tuple[Proposal, TrialConfig, bool] | None:
         """Return a branch as a proposal; None if it was tried, or the space has it not."""
         config = branch.config
-        hashes = self._seen.union(*(running.hashes for running in self._running.values()))
-        if config.hash in hashes:
+        under_way = any(config.hash in running.hashes for running in self._running.values())
+        if under_way or config.hash in self._seen:
             return None
         params = params_from_config(config, self._space)
         proposal = self._mirror.propose(self._space, fixed=params, is_branch=True)
@@ -374,6 +374,8 @@ class OpenStudy:
         self._seen.add(running.config.hash)
         self._seen.update(point.config.hash for point in points.values())
         outcome = str(ending.user_attrs[attributes.OUTCOME])
+        if outcome == "stopped":
+            self._seen.update(running.hashes)  # The training would be the same.
         self.outcomes[outcome] += 1
         self._shortcuts.learn(number, running.config, running.branch, result, gain, points)
         self._forget(number, ending)
