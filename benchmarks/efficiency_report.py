@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
@@ -154,7 +155,12 @@ class Report:
 
     def to_markdown(self) -> str:
         """Return the section of RESULTS.md."""
-        parts = [title(self.setting.task), INTRODUCTION, self.facts(), self.totals()]
+        parts = [
+            f"## Efficiency: {data_label(self.setting)}",
+            INTRODUCTION,
+            self.facts(),
+            self.totals(),
+        ]
         if SEARCH in self.curves and self.peers:
             parts += [RATIOS, self.ratios()]
             if len(self.ours) > 1:
@@ -178,9 +184,9 @@ run; a ratio of 0.0 is one where it was not reached."""
 ABLATIONS = "With parts switched off, against the other program with the best final hypervolume."
 
 
-def title(task: str) -> str:
-    """Return the heading of a task's section."""
-    return f"## Efficiency: {task}"
+def data_label(setting: Setting) -> str:
+    """Return a word for what was compared: the data's name, which tells a task's data apart."""
+    return re.split(r"[^\w-]", setting.data)[0] or Path(setting.task).stem
 
 
 def _in_order(methods: Iterable[str]) -> list[str]:
@@ -197,8 +203,9 @@ def write_report(runs: Sequence[Run], results: Path = RESULTS, docs: Path = DOCS
     except ValueError as error:
         sys.exit(f"efficiency: {error}")
     section = report.to_markdown()
-    picture = docs / f"efficiency_{Path(report.setting.task).stem}.png"
+    name = data_label(report.setting)
+    picture = docs / f"efficiency_{name}.png"
     draw(report.setting, report.curves, picture)
     section += f"\n![Hypervolume against seconds, trainings and epochs](../docs/{picture.name})\n"
-    write_section(title(report.setting.task), section, results)
+    write_section(f"## Efficiency: {name}", section, results)
     print(section)
