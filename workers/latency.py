@@ -9,7 +9,8 @@ What disturbs it, and what is done about it:
   a reference network is run, and the ratio of both is recorded: 5 % became 1 % for 20 us, 3 %
   for 2 ms and 2 % for 15 ms. Of pairs of networks some per cent apart, 0, 2 and 0 % came out in
   the wrong order, and 2, 6 and 3 % without it. Lower quartiles, fastest blocks and fastest runs
-  were no better than medians.
+  were no better than medians where the machine drifted; where it did not, blocks were a little
+  better at 2 ms.
 - Caches and memory are shared: that is what quiet windows are for (:mod:`workers.quiet`).
 """
 

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from spaces.config import TrialConfig
 
 QUANTILE = 0.95
-"""Share of finished trainings that did not get further from the same point. At 0.95, one in
-twenty that would have reached its bar might be stopped; measured on recorded trainings it is
-fewer (``benchmarks/RESULTS.md``)."""
+"""Share of finished trainings that did not get further from the same point. On recorded
+trainings 0.95 saves 29 % of all epochs, and loses 5 % of the points on the front and 0.1 % of its
+hypervolume (``benchmarks/RESULTS.md``)."""
 
 MIN_CURVES = 8
 """Finished trainings that it takes to judge another one."""
