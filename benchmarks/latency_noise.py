@@ -114,7 +114,7 @@ def training_processes(n: int, folder: Path) -> Iterator[None]:
     with ExitStack() as stack:
         started = []
         for _ in range(n):
-            command = [sys.executable, __file__, "--train", str(folder)]
+            command = [sys.executable, "-m", "benchmarks.latency_noise", "--train", str(folder)]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             stack.callback(process.wait)
             stack.callback(process.kill)
