@@ -264,7 +264,7 @@ def _large_study(folder: Path, sampler: str) -> OpenStudy:
 
 
 def _ask_and_tell(study: OpenStudy) -> tuple[float, float]:
-    """Return milliseconds of CPU time: other processes do not count."""
+    """Return milliseconds on the wall clock, for an idle machine."""
     start = time.perf_counter()
     asked = study.ask(make_config)
     middle = time.perf_counter()
