@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,12 @@ import sqlalchemy as sa
 
 from search.storage import masked, sqlite_path, storage_errors
 from spaces.errors import StorageError, StudyError
+
+PATIENCE_S = 3.0
+"""How long a lock that is taken is tried again: a database server lets go of the lock of a
+killed driver only when it notices that its connection is gone."""
+
+_RETRY_S = 0.1
 
 
 @contextmanager
@@ -106,8 +113,12 @@ def _advisory_lock(url: str, engine: sa.Engine, study_name: str) -> Iterator[Non
         # Autocommit: no transaction stays open for hours.
         connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     try:
+        deadline = time.monotonic() + PATIENCE_S
         with storage_errors(url):
-            is_ours = bool(connection.scalar(statement))
+            while not (is_ours := bool(connection.scalar(statement))):
+                if time.monotonic() >= deadline:
+                    break
+                time.sleep(_RETRY_S)
         if not is_ours:
             raise StudyError(_busy(study_name, f" on {masked(url)}"))
         yield

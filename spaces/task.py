@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spaces.config import ParamValue
 from spaces.dataset import Dataset
 from spaces.errors import TaskError
 
@@ -53,6 +54,10 @@ class Task:
         optimizers: Optimizers searched.
         max_weight_decay: Highest weight decay searched; 0 takes it out of the space.
         max_sparsity: Highest final sparsity searched, in (0, 1); 0 takes pruning out of it.
+        baseline: Values of parameters of the configuration that a person made by hand, which
+            every front is read against; what is not named has its default, or is off. A study
+            begins with it. Empty for the defaults.
+        baseline_note: One line: where the baseline comes from and what it reached there.
     """
 
     name: str
@@ -66,6 +71,8 @@ class Task:
     optimizers: tuple[str, ...] = ("adam", "sgd")
     max_weight_decay: float = 1e-2
     max_sparsity: float = 0.95
+    baseline: Mapping[str, ParamValue] = field(default_factory=dict)
+    baseline_note: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or any(sign in self.name for sign in "/\\ \n"):
