@@ -19,6 +19,7 @@ from search.command import INTERRUPTED, CommandGroup, examples
 from search.console import hint, print_json, stderr_console, stdout_console
 from search.options import (
     DURATION,
+    NAME_VALUE,
     PATH,
     Count,
     json_option,
@@ -85,6 +86,18 @@ def cli() -> None:
 @storage_option
 @click.option("--epochs", type=Count(), show_default="the task's", help="Epochs of each trial.")
 @click.option(
+    "--family",
+    metavar="NAME",
+    help="Search networks of one family only: the same as --fix family=NAME.",
+)
+@click.option(
+    "--fix",
+    type=NAME_VALUE,
+    multiple=True,
+    help="Hold a parameter at a value instead of searching it, such as --fix batch_size=32; "
+    "may be given several times.",
+)
+@click.option(
     "--device",
     default="host",
     metavar="DEVICE",
@@ -126,6 +139,8 @@ def run(
     study: str | None,
     storage: str,
     epochs: int | None,
+    family: str | None,
+    fix: tuple[tuple[str, str], ...],
     device: str,
     size_metric: SizeMetric,
     max_size: float | None,
@@ -169,6 +184,7 @@ def run(
             study=study,
             storage=storage,
             epochs=epochs,
+            fix=dict(fix) | ({} if family is None else {"family": family}),
             device=device,
             size=size_metric,
             max_size_bytes=max_size,

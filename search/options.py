@@ -77,11 +77,33 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class NameValue(click.ParamType):  # type: ignore[type-arg]
+    """A name and a value, as ``batch_size=32``."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return both as texts."""
+        name, separator, text = str(value).partition("=")
+        if not (name and separator and text):
+            self.fail(
+                f"It must be NAME=VALUE, such as batch_size=32, but got {value}.", param, ctx
+            )
+        return name, text
+
+    def format(self, value: tuple[str, str]) -> str:
+        """Return a text that :meth:`convert` turns into both again."""
+        return "=".join(value)
+
+
 SIZE = Quantity("size", parse_size, "B")
 LATENCY = Quantity("time", parse_latency, "ms")
 DURATION = Quantity("time", parse_duration, "s")
 ACCURACY = Quantity("fraction", parse_accuracy)
 PATH = click.Path(path_type=Path)
+NAME_VALUE = NameValue()
 
 
 def typed_options(leave_out: Container[str]) -> list[str]:
@@ -97,11 +119,14 @@ def typed_options(leave_out: Container[str]) -> list[str]:
         is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if not isinstance(option, click.Option) or name in leave_out or not is_typed:
             continue
-        words.append(max(option.opts, key=len))
-        if not option.is_flag:
-            value = context.params[name]
-            kind = option.type
-            words.append(kind.format(value) if isinstance(kind, Quantity) else str(value))
+        word = max(option.opts, key=len)
+        if option.is_flag:
+            words.append(word)
+            continue
+        value, kind = context.params[name], option.type
+        for one in value if option.multiple else (value,):
+            can_format = isinstance(kind, (Quantity, NameValue))
+            words += [word, kind.format(one) if can_format else str(one)]
     return words
 
 

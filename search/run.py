@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from search.baseline import parse_fixed, why_not
 from search.driver import Driver, RunReport
 from search.events import Observer, Silent
 from search.opening import study_for_run
@@ -77,6 +78,7 @@ def run_study(
     study: str | None = None,
     storage: str | Path = DEFAULT_STORAGE,
     epochs: int | None = None,
+    fix: Mapping[str, ParamValue] | None = None,
     device: str = "host",
     size: SizeMetric = "gzip",
     max_size_bytes: float | None = None,
@@ -108,6 +110,8 @@ def run_study(
         study: Name of the study; None for the task's name.
         storage: Database: a file, or an SQLAlchemy URL.
         epochs: Epochs of each trial; None for the task's.
+        fix: Parameters that are not searched but held at a value, such as
+            ``{"family": "lenet"}``. A text stands for the number that it is.
         device: Whose latency counts: a name that ``workers.devices`` knows, or
             ``package.module:NAME`` or the path of a Python file for a device of one's own.
         size: Which size counts: ``gzip``, ``tflite`` or ``flash``.
@@ -154,6 +158,12 @@ def run_study(
     )
     if epochs is not None:
         info = replace(info, epochs=epochs)
+    if fix:
+        texts = {name: value for name, value in fix.items() if isinstance(value, str)}
+        space = info.space.fixed({**fix, **parse_fixed(info.space, texts)})
+        info = replace(info, space=space)
+    if not_tried := why_not(info.space, info):
+        info = replace(info, baseline={}, notes=(*info.notes, not_tried))
     for note in info.notes:
         observer.message(note)
     settings = StudySettings(

@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search import attributes
 from search.artifacts import HISTORY_FILE, ArtifactKeeper
+from search.baseline import baseline_point
 from search.branching import Branch
 from search.constraints import is_feasible
 from search.encode import (
@@ -154,7 +155,10 @@ class OpenStudy:
         self._running: dict[int, _Running] = {}
         self._seen = past.tried
         self._retries = deque(past.retries)
+        self._baseline = baseline_point(space, settings.task)
         design = start_design(space, settings.n_start, settings.seed or 0)
+        if self._baseline is not None:
+            design = [self._baseline, *(params for params in design if params != self._baseline)]
         self._start = deque(design[self.n_done + len(past.retries) :])
         self._take_over(past, trials)
 
@@ -243,6 +247,8 @@ class OpenStudy:
         user_attrs = config_attrs(config)
         if is_fixed and retry_of is not None:
             user_attrs[attributes.RETRY_OF] = retry_of
+        if self._is_baseline(proposal):
+            user_attrs[attributes.BASELINE] = True
         if branch is not None:
             user_attrs[attributes.BRANCHED_FROM] = branch.parent
             user_attrs[attributes.PREDICTED_GAIN] = branch.predicted
@@ -270,10 +276,18 @@ class OpenStudy:
             # Weights that are only quantized anew gave all their other points before.
             fan_out=settings.fan_out and config.training.epochs > 0,
             check_gate=settings.gate,
-            race=self._shortcuts.race() if settings.race and branch is None else None,
+            race=self._shortcuts.race() if self._is_raced(running) else None,
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
             keep_weights=settings.branch,
         )
+
+    def _is_baseline(self, proposal: Proposal) -> bool:
+        return self._baseline is not None and dict(proposal.params) == self._baseline
+
+    def _is_raced(self, running: _Running) -> bool:
+        """Whether a training may be stopped: not the one that others are read against."""
+        is_new = running.branch is None and not self._is_baseline(running.proposal)
+        return self.settings.race and is_new
 
     def _start_branch(self, branch: Branch) -> tuple[Proposal, TrialConfig, bool] | None:
         """Return a branch as a proposal; None if it was tried, or the space has it not."""

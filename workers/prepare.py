@@ -173,6 +173,8 @@ def describe_task(
         n_val=len(dataset.val),
         n_test=len(dataset.test),
         notes=(*dataset.notes, *notes),
+        baseline=dict(task.baseline),
+        baseline_note=task.baseline_note,
     )
 
 
