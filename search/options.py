@@ -18,7 +18,15 @@ STORAGE_VARIABLE = "SEARCH_STORAGE"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Quantity(click.ParamType):  # type: ignore[type-arg]  # Generic in new clicks only.
+class Retyped(click.ParamType):  # type: ignore[type-arg]  # Generic in new clicks only.
+    """A type whose values can be typed again."""
+
+    def format(self, value: Any) -> str:
+        """Return a text that ``convert`` turns into the value again."""
+        raise NotImplementedError
+
+
+class Quantity(Retyped):
     """A number with a unit.
 
     Args:
@@ -32,9 +40,9 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # Generic in new cli
         self._parse = parse
         self._unit = unit
 
-    def format(self, number: float) -> str:
+    def format(self, value: float) -> str:
         """Return a text that :meth:`convert` turns into the number again."""
-        return f"{number:.12g}{self._unit}"
+        return f"{value:.12g}{self._unit}"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -77,7 +85,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
-class NameValue(click.ParamType):  # type: ignore[type-arg]
+class NameValue(Retyped):
     """A name and a value, as ``batch_size=32``."""
 
     name = "name=value"
@@ -125,8 +133,7 @@ def typed_options(leave_out: Container[str]) -> list[str]:
             continue
         value, kind = context.params[name], option.type
         for one in value if option.multiple else (value,):
-            can_format = isinstance(kind, (Quantity, NameValue))
-            words += [word, kind.format(one) if can_format else str(one)]
+            words += [word, kind.format(one) if isinstance(kind, Retyped) else str(one)]
     return words
 
 
