@@ -125,6 +125,9 @@ class TrialEvaluator:
             return
         referee = _Referee(request, gate, on_epoch)
         known.update(bar=referee.bar)
+        if referee.verdict:
+            known.update(outcome="stopped", reason=referee.verdict)
+            return
         trained = train_config(
             self._hypermodel,
             self._dataset,
@@ -174,6 +177,7 @@ class _Referee:
         self.bar: float | None = None
         if self._race is not None and gate.models:
             self.bar = max(self._race.bar(gate.models), request.limits.min_accuracy or 0.0)
+            self.verdict = self._race.hopeless(gate.models)
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Take the metrics of an epoch; return whether to go on."""
