@@ -30,6 +30,7 @@ from spaces.errors import ConfigError, TaskError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.space import Condition, Parameter, SearchSpace
 from spaces.task import DataRequest, Task
+from spaces.training import RECIPE_DEFAULTS
 
 ALL_SCHEMES = tuple(SCHEMES)
 MODEL = (
@@ -178,7 +179,7 @@ def test_parameters_that_make_no_configuration_are_refused(
 
 def test_the_joint_space_has_the_names_that_databases_hold() -> None:
     assert SPACES["all"].names == (
-        *TRAINING_NAMES,
+        *(name for name in TRAINING_NAMES if name not in RECIPE_DEFAULTS),
         *(parameter.name for parameter in MODEL),
         *COMPRESSION_NAMES,
     )
