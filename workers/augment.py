@@ -17,7 +17,7 @@ What a policy is made of, and what strength ``s`` in (0, 1] means to it:
   ``8 - 4 s`` bits, solarizing from ``1 - s`` on, autocontrast. Moves come before colours,
   whatever the order in which they were drawn.
 - ``mixup``: a picture and its label blended with another of its batch (Zhang et al., 2018), with
-  shares of a Beta distribution with both parameters at ``0.4 s``.
+  shares of a Beta distribution with both parameters at ``0.4 s``, of which its own is the larger.
 - ``cutmix``: a share ``s`` of the pictures get a rectangle of another one (Yun et al., 2019), of
   uniform share of the area, and that share of its label.
 """
@@ -80,8 +80,9 @@ class Augment:
         if "mixup" in self._parts:
             alpha = 0.4 * self._strength
             drawn = np.random.default_rng(0).beta(alpha, alpha, _BETA_TABLE)
-            # A draw from a sorted sample is one from its distribution.
-            self._shares = np.sort(drawn).astype(np.float32)
+            # The larger share is the picture's own. A draw from a large sample is one from its
+            # distribution.
+            self._shares = np.maximum(drawn, 1.0 - drawn).astype(np.float32)
 
     def __call__(self, images: Any, step: Any) -> tuple[Any, Any | None]:
         """Return changed images, and how much of each is its own.
@@ -220,9 +221,9 @@ class Augment:
         """Posterize, solarize and stretch the contrast of those pictures which drew it."""
         import tensorflow as tf
 
-        n_tones = 2.0 ** (8 - round(4 * self._strength))
+        step = 2.0 ** round(4 * self._strength) / 255  # Bytes whose lowest bits are cleared.
         is_posterized = _each(levels["posterize"] != 0)
-        images = tf.where(is_posterized, tf.floor(images * 255 / 256 * n_tones) / n_tones, images)
+        images = tf.where(is_posterized, tf.floor(images / step + 1e-3) * step, images)
         limit = _each(tf.where(levels["solarize"] != 0, 1 - self._strength, 2.0))
         images = tf.where(images >= limit, 1 - images, images)
         low = tf.reduce_min(images, axis=[1, 2], keepdims=True)

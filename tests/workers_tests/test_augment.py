@@ -132,9 +132,9 @@ def test_mixup_blends_pictures_as_it_says() -> None:
     changed, shares = augmented("mixup", images)
     own = shares[:, None, None, None]
     np.testing.assert_allclose(changed, own * images + (1 - own) * images[::-1], atol=1e-6)
-    assert 0.3 < shares.mean() < 0.7
+    assert shares.min() >= 0.5
     # Most pictures are hardly blended: both parameters of the distribution are 0.2.
-    assert ((shares < 0.1) | (shares > 0.9)).mean() > 0.4
+    assert 0.4 < (shares > 0.9).mean() < 0.95
 
 
 def test_cutmix_replaces_the_part_it_says() -> None:
