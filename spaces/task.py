@@ -114,9 +114,9 @@ class Task:
         for name, field_name in RECIPE_FIELDS.items():
             self._check_recipe(name, getattr(self, field_name), field_name)
 
-    def _check_recipe(self, name: str, values: tuple[ParamValue, ...], field_name: str) -> None:
+    def _check_recipe(self, name: str, values: Any, field_name: str) -> None:
         """Refuse what no training can use, before there is a study with it."""
-        if isinstance(values, str) or not values:
+        if not isinstance(values, (tuple, list)) or not values:
             raise TaskError(
                 f"Task {self.name!r}: {field_name} must be a tuple of one or more values, but got "
                 f"{values!r}."

@@ -77,7 +77,8 @@ class BestWeights:
 
     def __init__(self, model: Any, rule: EarlyStopping | None) -> None:
         self._model, self._rule = model, rule
-        self._epoch, self._weights = -1, None
+        self._epoch = -1
+        self._weights: Any = None
 
     def is_over(self, history: Mapping[str, Sequence[float]]) -> bool:
         """Keep the weights, if this epoch was the best; return whether training ends here."""

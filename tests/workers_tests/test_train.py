@@ -206,20 +206,36 @@ def test_few_images_make_one_batch(keras: Any) -> None:
     assert weights_hash(model) != before
 
 
+RECIPE = replace(
+    TRAINING,
+    augmentation="shift+rotation+colour+mixup",
+    label_smoothing=0.1,
+    lr_schedule="cosine_warmup",
+    ema=0.1,
+    class_weights="balanced",
+)
+"""Much of what a recipe may hold."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("config", [TRAINING, RECIPE], ids=["usual", "recipe"])
 def test_memory_maps_are_read_and_chunks_do_not_matter(
-    keras: Any, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keras: Any,
+    dataset: Dataset,
+    config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     np.save(tmp_path / "images.npy", dataset.train.images)
     mapped = Split(np.load(tmp_path / "images.npy", mmap_mode="r"), dataset.train.labels)
     whole = build(keras, dropout=0.3)
 
     monkeypatch.setattr("workers.train.CHUNK_S", 1e9)
-    history = train_epochs(whole, dataset.train, dataset.val, TRAINING, epochs=2, seed=0)
+    history = train_epochs(whole, dataset.train, dataset.val, config, epochs=2, seed=0)
     for name, value in (("CHUNK_BYTES", 3 * 16 * 64), ("CHUNK_S", 0.0)):
         split_up = build(keras, dropout=0.3)
         monkeypatch.setattr(f"workers.train.{name}", value)
-        again = train_epochs(split_up, mapped, dataset.val, TRAINING, epochs=2, seed=0)
+        again = train_epochs(split_up, mapped, dataset.val, config, epochs=2, seed=0)
 
         assert weights_hash(split_up) == weights_hash(whole)
         assert again == history
@@ -338,17 +354,6 @@ def test_evaluating_agrees_with_the_history(keras: Any, dataset: Dataset) -> Non
     loss, accuracy = evaluate(model, dataset.val)
     assert history["val_loss"][-1] == pytest.approx(loss)
     assert history["val_accuracy"][-1] == accuracy
-
-
-RECIPE = replace(
-    TRAINING,
-    augmentation="shift+rotation+colour+mixup",
-    label_smoothing=0.1,
-    lr_schedule="cosine_warmup",
-    ema=0.1,
-    class_weights="balanced",
-)
-"""Much of what a recipe may hold."""
 
 
 def trained_hash(
