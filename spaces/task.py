@@ -123,6 +123,6 @@ class Task:
             )
         for value in values:
             try:
-                TrainingConfig(1e-3, 32, **{name: value})  # type: ignore[arg-type]
+                TrainingConfig(1e-3, 32, **{name: value})
             except ConfigError as error:
                 raise TaskError(f"Task {self.name!r}, {field_name}: {error}") from error
