@@ -30,7 +30,7 @@ TITLE = "## Distillation on MNIST"
 STUDENTS = ((6, 8, 12), (8, 16, 24))
 TEACHER = (32, 64, 128)
 TEACHER_EPOCHS = 8
-TRAINING = TrainingConfig(5e-3, batch_size=32)
+BATCH_SIZE = 32
 VARIANTS: dict[str, Any] = {
     "labels": {},
     "labels, smoothed 0.1": {"label_smoothing": 0.1},
@@ -94,7 +94,8 @@ def accuracy(
 
     train_split, test_split = splits
     model = build(filters, seed)
-    numbered, loss, config = train_split, None, TRAINING
+    numbered, loss = train_split, None
+    config = TrainingConfig(options.learning_rate, BATCH_SIZE)
     if isinstance(variant, dict):
         config = replace(config, **variant)
     else:
@@ -121,6 +122,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="MNIST as Keras has it: mnist.npz")
     parser.add_argument("--images", type=int, default=12_000)
     parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--learning-rate", type=float, default=2e-2, help="of the small ones")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
     options = parser.parse_args()
@@ -143,7 +145,7 @@ def main() -> None:
         options.teacher,
         train_split,
         few,
-        replace(TRAINING, learning_rate=2e-3, augmentation="shift"),
+        TrainingConfig(2e-3, BATCH_SIZE, augmentation="shift"),
         epochs=TEACHER_EPOCHS,
         seed=100,
     )
@@ -168,7 +170,8 @@ def main() -> None:
         write_section(
             TITLE,
             f"{TITLE}\n\n`python -m benchmarks.distillation mnist.npz`: {len(train_split):,} "
-            f"training pictures, {options.epochs} epochs, test split; the teacher "
+            f"training pictures, {options.epochs} epochs, "
+            f"learning rate {options.learning_rate:g}, test split; the teacher "
             f"({'-'.join(map(str, TEACHER))} filters, {TEACHER_EPOCHS} epochs, shifted pictures) "
             f"reaches {100 * teacher_accuracy:.2f} %.\n\n{facts}\n\n{table}\n",
         )

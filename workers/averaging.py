@@ -1,8 +1,8 @@
 """A moving average of the weights: what is validated, pruned, converted and kept.
 
-Late in training weights jump about a good place; their average lies nearer to it. It also
-takes in what normalization and quantization learn of activations, which belongs to the weights
-it was learned with.
+Late in training weights jump about a good place; their average lies nearer to it, most of all
+where the learning rate stays high. It also takes in what normalization and quantization learn of
+activations, which belongs to the weights it was learned with.
 """
 
 from __future__ import annotations
