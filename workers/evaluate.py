@@ -18,7 +18,7 @@ from spaces.errors import ConversionError, StorageError, TrialFailedError
 from spaces.registry import resolve_task
 from workers.measure import N_REPRESENTATIVE, measure_points
 from workers.quiet import QuietWindows
-from workers.race import settled_from
+from workers.race import curve_recipe, settled_from
 from workers.result import EvaluateRequest, TrialResult
 from workers.train import OnEpoch
 from workers.training import Stopwatch, Weights, build, train_config
@@ -172,6 +172,7 @@ class _Referee:
         self._on_epoch = on_epoch
         self._n_epochs = request.config.training.epochs
         self._settled_from = settled_from(request.config)
+        self._recipe = curve_recipe(request.config)
         self._accuracies: list[float] = []
         self.verdict = ""
         self.bar: float | None = None
@@ -184,7 +185,7 @@ class _Referee:
         self._accuracies.append(metrics["val_accuracy"])
         if self._race is not None and self.bar is not None:
             self.verdict = self._race.verdict(
-                self._accuracies, self._n_epochs, self._settled_from, self.bar
+                self._accuracies, self._n_epochs, self._settled_from, self.bar, self._recipe
             )
         if self._on_epoch is not None and not self._on_epoch(epoch, metrics):
             self.verdict = self.verdict or f"stopped from outside after {epoch + 1} epochs"

@@ -14,6 +14,7 @@ from spaces.config import TrialConfig
 from spaces.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.train import History, Pause, train_epochs
+from workers.training_layers import without_training_layers
 
 QAT_LEARNING_RATE_FACTOR = 0.3
 """Highest learning rate of quantization-aware training, as a fraction of the training's.
@@ -67,6 +68,8 @@ def train_quantization_aware(
 def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
     """Return a copy that simulates int8, by TFMOT's default 8-bit scheme.
 
+    Layers like ``DropBlock``, which do nothing but in training, are not in it.
+
     Args:
         model: Trained Keras 2 model; it is not changed.
         keep_zeros: Whether weights that are zero now stay zero in training.
@@ -83,7 +86,9 @@ def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
         else tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
     )
     try:
-        annotated = tfmot.quantization.keras.quantize_annotate_model(model)
+        annotated = tfmot.quantization.keras.quantize_annotate_model(
+            without_training_layers(model)
+        )
         with tfmot.quantization.keras.quantize_scope():
             return tfmot.quantization.keras.quantize_apply(annotated, scheme)
     except (ValueError, RuntimeError, NotImplementedError, TypeError, AttributeError) as error:

@@ -37,13 +37,26 @@ class Exported(NamedTuple):
     dataset: Dataset
 
 
-def export(ref: str, dataset: Dataset, scheme: QuantizationScheme) -> Exported:
+USUAL = TrainingConfig(0.01, batch_size=32, epochs=3, qat_epochs=1)
+RECIPE = replace(
+    USUAL,
+    augmentation="shift+zoom",
+    augmentation_strength=0.2,
+    label_smoothing=0.05,
+    lr_schedule="plateau",
+    ema=0.1,
+)
+
+
+def export(
+    ref: str, dataset: Dataset, scheme: QuantizationScheme, training: TrainingConfig = USUAL
+) -> Exported:
     """Evaluate a pruned trial and export it."""
     config = TrialConfig(
         task=ref,
         data_fingerprint=dataset.fingerprint,
         hyperparameters=(("units", 16),),
-        training=TrainingConfig(0.01, batch_size=32, epochs=3, qat_epochs=1),
+        training=training,
         pruning=PruningConfig("polynomial", 0.5, 0.2, 0.7),
         quantization=scheme,
     )
@@ -107,7 +120,7 @@ def test_it_gives_the_model_of_the_trial(
     scheme: QuantizationScheme,
 ) -> None:
     if scheme is not S.INT8:
-        exported = export(task_ref, dataset, scheme)
+        exported = export(task_ref, dataset, scheme, RECIPE)
     metrics = retrain(exported, tmp_path)
     assert metrics["identical_to_trial"] is True
     assert metrics["same_data"] is True
