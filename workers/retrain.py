@@ -18,6 +18,7 @@ from spaces.errors import DataError, ExportError
 from spaces.registry import resolve_task
 from spaces.task import Progress
 from workers.measure import N_REPRESENTATIVE, convert_trained
+from workers.model_input import describe_input, describe_output
 from workers.prepare import load_task_data
 from workers.training import Trained, Weights, train_config
 
@@ -119,6 +120,8 @@ def retrain_job(
             "accuracy_float32": tflite_accuracy(float_model, dataset.test),
         },
         "identical_to_trial": sha256 == promised.get("tflite_sha256"),
+        "input": describe_input(dataset, tflite),
+        "output": describe_output(trained.model, dataset, tflite),
         "size_metric": size_metric,
         "compiled_file": None if found.compiled is None else COMPILED_NAME,
         "ledger": asdict(sizes),

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from spaces.config import PruningConfig, TrainingConfig, TrialConfig
 from spaces.dataset import Dataset
 from spaces.errors import DataError, ExportError
+from spaces.pictures import RESIZE_RULE
 from spaces.registry import resolve_task
 from spaces.schemes import QuantizationScheme
 from spaces.task import DataRequest, no_progress
@@ -22,7 +24,7 @@ from workers.evaluate import TrialEvaluator
 from workers.prune import achieved_sparsity
 from workers.result import EvaluateRequest, Point
 from workers.retrain import KERAS_NAME, LABELS_NAME, METRICS_NAME, TFLITE_NAME, retrain_job
-from workers.runtime import network_input, outputs
+from workers.runtime import load, network_input, outputs
 
 pytestmark = pytest.mark.slow
 
@@ -234,3 +236,25 @@ def test_other_data_that_was_named_is_trained_on(exported: Exported, tmp_path: P
     assert metrics["identical_to_trial"] is False
     assert metrics["config"]["data_fingerprint"] != exported.dataset.fingerprint
     assert metrics["measured"]["accuracy"] > 0.8
+
+
+def test_the_input_table_prepares_a_picture_as_training_did(
+    exported: Exported, tmp_path: Path
+) -> None:
+    metrics = retrain(exported, tmp_path)
+    table = metrics["input"]
+    assert table["shape"] == [12, 12, 1]
+    assert (table["dtype"], table["scale"], table["range"]) == ("uint8", 255.0, [0.0, 1.0])
+    assert table["resize"] == RESIZE_RULE
+    assert table["tflite_dtype"] == "int8"
+    assert metrics["output"]["values"] == "probabilities"
+    assert metrics["output"]["classes"] == 4
+    # Nothing but the table and the file: the same answers.
+    interpreter = load((tmp_path / "out" / TFLITE_NAME).read_bytes())
+    image = exported.dataset.test.images[:1]
+    seen = image / table["scale"] / table["tflite_scale"] + table["tflite_zero_point"]
+    details = interpreter.get_input_details()[0]
+    interpreter.set_tensor(details["index"], np.clip(np.round(seen), -128, 127).astype(np.int8))
+    interpreter.invoke()
+    given = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_array_equal(given, outputs(exported.point.tflite, image))
