@@ -15,13 +15,19 @@ from search.options import PATH, Count, json_option
     cls=Command,
     epilog=examples(
         "search retrain best.json -o deploy",
-        "search retrain best.json -o deploy --epochs 50",
+        "search retrain best.json -o deploy --epochs 60 --patience 8",
         "search retrain best.json -o deploy --seeds 3 --tta",
     ),
 )
 @click.argument("export_file", metavar="FILE", type=PATH)
 @click.option("-o", "--output", required=True, type=PATH, help="Folder for what is deployed.")
 @click.option("--epochs", type=Count(), show_default="the trial's", help="Epochs of training.")
+@click.option(
+    "--patience",
+    type=Count(),
+    show_default="train to the end",
+    help="End after so many epochs that are no better, with the best weights.",
+)
 @click.option("--data", type=PATH, show_default="the trial's", help="Data to train on.")
 @click.option(
     "--seeds",
@@ -47,6 +53,7 @@ def retrain(
     export_file: Path,
     output: Path,
     epochs: int | None,
+    patience: int | None,
     data: Path | None,
     seeds: int,
     no_float: bool,
@@ -72,6 +79,7 @@ def retrain(
             export_file,
             output,
             epochs=epochs,
+            patience=patience,
             data=data,
             seeds=seeds,
             float_model=not no_float,

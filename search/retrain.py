@@ -32,6 +32,7 @@ def retrain(
     *,
     epochs: int | None = None,
     data: str | Path | None = None,
+    patience: int | None = None,
     seeds: int = 0,
     float_model: bool = True,
     tta: bool = False,
@@ -53,6 +54,9 @@ def retrain(
             has a compiler of its own; made if it is not there.
         epochs: Train so many epochs instead of the trial's; the model is then another one.
         data: Train on this data instead of where the export says it lies.
+        patience: End training after so many epochs without a better validation accuracy, and
+            take the best epoch's weights (of those whose pruning is done); None for the last
+            epoch's.
         seeds: Train it from so many other seeds too, for mean and spread of what they measure.
         float_model: Train the same network without pruning too, where it is pruned, to compare
             with.
@@ -72,6 +76,8 @@ def retrain(
     if epochs is not None and epochs < 1:
         raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
     content = read_export(Path(export))
+    if patience is not None and patience < 1:
+        raise ConfigError(f"`1 <= patience` must hold, but got (patience={patience}).")
     if seeds < 0:
         raise ConfigError(f"`0 <= seeds` must hold, but got (seeds={seeds}).")
     task_ref = _task_ref(content["config"]["task"], task)
@@ -91,6 +97,7 @@ def retrain(
                 "float_model": float_model,
                 "tta": tta,
                 "seeds": seeds,
+                "patience": patience,
             },
             progress,
         )

@@ -174,12 +174,24 @@ def _curves(metrics: Mapping[str, Any]) -> str:
     legend += [("validation, float model", GREY)] if twin else []
     keys = "".join(f'<span><i style="color:{c}"></i>{escape(n)}</span>' for n, c in legend)
     value = history["val_accuracy"][best - 1]
-    kept = metrics["curves"].get("kept_epoch", len(history["val_accuracy"]))
+    said = f"Best validation accuracy: {format_percent(value)}, in epoch {best}. "
     return (
         f"<div class=charts>{''.join(charts)}</div><p class=legend>{keys}</p>"
-        f"<p class=note>Best validation accuracy: {format_percent(value)}, in epoch {best}. "
-        f"Deployed are the weights of epoch {kept}.</p>"
+        f"<p class=note>{said}{_kept(metrics['curves']['phases'])}</p>"
     )
+
+
+def _kept(phases: Sequence[Mapping[str, Any]]) -> str:
+    """Say which epoch's weights went on, and which were deployed."""
+    done, texts = 0, []
+    for phase in phases:
+        kept = done + phase["kept"]
+        done += phase["epochs"]
+        if phase is phases[-1]:
+            texts.append(f"Deployed are the weights of epoch {kept}.")
+        elif kept != done:
+            texts.append(f"What followed epoch {done} began with the weights of epoch {kept}.")
+    return " ".join(texts)
 
 
 def _confusions(metrics: Mapping[str, Any]) -> str:

@@ -16,13 +16,15 @@ from spaces.dataset import Dataset
 from spaces.errors import ConversionError, TrialFailedError
 from spaces.schemes import QuantizationScheme
 from spaces.task import Progress, Task
+from spaces.training import augmentation_parts
 from workers.accuracy import tflite_scores
 from workers.device import Device
+from workers.early_stopping import EarlyStopping
 from workers.evaluation import judge, probabilities, spread
+from workers.losses import ends_in_softmax
 from workers.measure import N_REPRESENTATIVE, convert_trained
 from workers.result import SizeMetric
 from workers.sizes import gzip_size
-from workers.train import ends_in_softmax
 from workers.training import Trained, Weights, train_config
 from workers.views import views_of
 
@@ -38,6 +40,7 @@ class Bench:
         size_metric: Which size is ``size_bytes``.
         flips: Whether mirrored pictures show the same thing.
         progress: Called after every epoch.
+        early_stopping: When trainings end before their last epoch; not those that branch off.
     """
 
     hypermodel: Any
@@ -46,6 +49,7 @@ class Bench:
     size_metric: SizeMetric
     flips: bool
     progress: Progress
+    early_stopping: EarlyStopping | None = None
 
     def row(
         self, trained: Trained, tflite: bytes, latency_ms: float | None = None
@@ -184,7 +188,12 @@ class Bench:
         trainings = []
         for step in config.lineage:
             trained = train_config(
-                self.hypermodel, self.dataset, step, on_epoch=on_epoch, start_weights=weights
+                self.hypermodel,
+                self.dataset,
+                step,
+                on_epoch=on_epoch,
+                start_weights=weights,
+                early_stopping=self.early_stopping if step.branched_from is None else None,
             )
             weights = trained.model.get_weights()
             done += step.training.epochs
@@ -194,8 +203,7 @@ class Bench:
 
 def mirrored_shows_the_same(task: Task) -> bool:
     """Whether a task says that a mirrored picture keeps its label: it may be trained on those."""
-    policies: Sequence[str] = getattr(task, "augmentations", ())
-    return any("flip" in policy.split("+") for policy in policies)
+    return any("flip" in augmentation_parts(policy) for policy in task.augmentations)
 
 
 def joined_history(trainings: Sequence[Trained]) -> dict[str, list[float]]:
@@ -210,18 +218,23 @@ def phases(config: TrialConfig, trainings: Sequence[Trained]) -> list[dict[str, 
     """Return what happened in which epochs of a joined history, as JSON data.
 
     Returns:
-        A row each: ``name``, ``epochs`` (how many), and where weights were pruned in it,
-        ``pruning``: its first and last epoch as numbers within the row, from 0.
+        A row each: ``name``, ``epochs`` (how many), ``kept`` (after which of them, counted from
+        1, its weights were taken), and where weights were pruned in it, ``pruning``: when that
+        began and ended, as numbers within the row, from 0.
     """
     rows: list[dict[str, Any]] = []
     for step, trained in zip(config.lineage, trainings, strict=True):
-        n_all = len(trained.history["loss"])
-        n_float = min(n_all, step.training.epochs)
+        n_qat = 0 if trained.qat_model is None else step.training.qat_epochs
+        n_float = len(trained.history["loss"]) - n_qat
+        kept = n_float if trained.best_epoch is None else trained.best_epoch + 1
         name = "training" if step.branched_from is None else "branch"
-        row: dict[str, Any] = {"name": name, "epochs": n_float}
+        row: dict[str, Any] = {"name": name, "epochs": n_float, "kept": kept}
         if step.pruning.is_active:
-            row["pruning"] = [step.pruning.begin * n_float, step.pruning.end * n_float]
+            planned = step.training.epochs
+            row["pruning"] = [
+                min(share * planned, n_float) for share in (step.pruning.begin, step.pruning.end)
+            ]
         rows += [row] if n_float else []
-        if n_all > n_float:
-            rows.append({"name": "quantization-aware", "epochs": n_all - n_float})
+        if n_qat:
+            rows.append({"name": "quantization-aware", "epochs": n_qat, "kept": n_qat})
     return rows

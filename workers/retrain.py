@@ -48,6 +48,7 @@ def retrain_job(
     float_model: bool = True,
     tta: bool = False,
     seeds: int = 0,
+    patience: int | None = None,
 ) -> dict[str, Any]:
     """Retrain what ``search export`` wrote; JSON in and out (see ``workers.jobs``).
 
@@ -69,6 +70,8 @@ def retrain_job(
             to compare with.
         tta: Whether to measure the float models with test-time augmentation too.
         seeds: From how many other seeds to train it too.
+        patience: Epochs without a better validation accuracy after which training ends, with the
+            best weights; None to train to the last epoch and take its weights.
 
     Returns:
         The content of ``metrics.json``, with the pictures for the report among ``grad_cam``.
@@ -83,10 +86,11 @@ def retrain_job(
     from workers.describe import load_hypermodel
     from workers.device import compare_on, measure_on
     from workers.devices import check_device, get_device
+    from workers.early_stopping import EarlyStopping
     from workers.evaluation import best_epoch
     from workers.grad_cam import grad_cam
     from workers.keras_compat import configure_tensorflow, versions
-    from workers.train import ends_in_softmax
+    from workers.losses import ends_in_softmax
 
     exported = TrialConfig.from_dict(export["config"])
     size_metric = export["size_metric"]
@@ -116,6 +120,7 @@ def retrain_job(
         size_metric,
         flips=mirrored_shows_the_same(loaded),
         progress=progress,
+        early_stopping=None if patience is None else EarlyStopping(patience),
     )
     trainings = bench.train(config, "training")
     trained = trainings[-1]
@@ -128,6 +133,8 @@ def retrain_job(
     deployed = bench.row(trained, tflite, found.latency.median_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
     history = joined_history(trainings)
+    restored = trainings[0].best_epoch
+    best = best_epoch(history) if restored is None else restored + 1
     metrics = {
         "study": export.get("study"),
         "trial": export.get("trial"),
@@ -135,8 +142,8 @@ def retrain_job(
         "data": dataset.name,
         "generated_pictures": dataset.generated,
         "same_data": dataset.fingerprint == exported.data_fingerprint,
-        "epochs": trained.epochs_trained
-        + sum(step.training.epochs for step in config.lineage[:-1]),
+        "epochs": sum(step.epochs_trained for step in trainings),
+        "patience": patience,
         "promised": promised,
         "measured": {
             "accuracy": tflite_accuracy(tflite, dataset.val),
@@ -154,7 +161,7 @@ def retrain_job(
         "curves": {
             "phases": phases(config, trainings),
             "history": history,
-            "best_epoch": best_epoch(history),
+            "best_epoch": best,
         },
         "grad_cam": None,
         "seeds": None,

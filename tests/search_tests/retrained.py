@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from workers.evaluation import judge
+from workers.evaluation import judge, spread
 
 NAMES = ("apple", "<b>pear</b>", "plum")
 HISTORY = {
@@ -55,7 +55,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
         },
         "notes": [],
         "curves": {
-            "phases": [{"name": "training", "epochs": 4, "pruning": [1.0, 3.0]}],
+            "phases": [{"name": "training", "epochs": 4, "kept": 4, "pruning": [1.0, 3.0]}],
             "history": HISTORY,
             "best_epoch": 3,
         },
@@ -89,12 +89,12 @@ def metrics(**changes: Any) -> dict[str, Any]:
 SEEDS = {
     "own_seed": 0,
     "runs": [
-        {"seed": 1, "accuracy": 0.9, "val_accuracy": 0.9, "size_bytes": 12_300, "latency_ms": 0.2},
+        {"seed": 1, "accuracy": 0.9, "val_accuracy": 0.9, "size_bytes": 12e3, "latency_ms": 0.2},
         {"seed": 2, "reason": "loss became NaN in epoch 1"},
-        {"seed": 3, "accuracy": 0.92, "val_accuracy": 0.9, "size_bytes": 12_500, "latency_ms": 0.2},
+        {"seed": 3, "accuracy": 0.92, "val_accuracy": 0.9, "size_bytes": 13e3, "latency_ms": 0.2},
     ],
-    "accuracy": {"mean": 0.91, "std": 0.0141, "min": 0.9, "max": 0.92},
-    "val_accuracy": {"mean": 0.9, "std": 0.0, "min": 0.9, "max": 0.9},
-    "size_bytes": {"mean": 12_400, "std": 141.4, "min": 12_300, "max": 12_500},
-    "latency_ms": {"mean": 0.2, "std": 0.0, "min": 0.2, "max": 0.2},
+    "accuracy": spread([0.9, 0.92]),
+    "val_accuracy": spread([0.9, 0.9]),
+    "size_bytes": spread([12e3, 13e3]),
+    "latency_ms": spread([0.2, 0.2]),
 }
