@@ -93,10 +93,15 @@ class Bench:
         from workers.convert import float_tflite
 
         tflite = float_tflite(trained.model)
-        latency_ms = None
+        latency_ms, why_none = None, "it runs no such models"
         if QuantizationScheme.FLOAT32 in self.device.schemes:
-            latency_ms = self.device.measure(tflite).latency.median_ms
+            try:
+                latency_ms = self.device.measure(tflite).latency.median_ms
+            except ConversionError as error:
+                why_none = str(error)
         row = self.row(trained, tflite, latency_ms)
+        if latency_ms is None:
+            row["why_none"] = why_none
         if tta:
             row["tta"] = self._augmented(trained, tflite)
         return row
@@ -139,11 +144,12 @@ class Bench:
         for number in range(1, n + 1):
             seed = (config.seed + number) % 2**31
             what = f"training from seed {seed} ({number} of {n})"
+            run: dict[str, Any] = {"seed": seed}
             try:
-                found = self._measured(config.with_seed(seed), what)
+                run |= self._measured(config.with_seed(seed), what)
             except (TrialFailedError, ConversionError) as error:
-                found = {"reason": str(error)}
-            runs.append({"seed": seed, **found})
+                run["reason"] = str(error)
+            runs.append(run)
         good = [run for run in runs if "reason" not in run]
         names = ("accuracy", "val_accuracy", "size_bytes", "latency_ms")
         return {

@@ -191,7 +191,8 @@ def _overlaid(
         [np.interp(heat, (0, 0.5, 1), stops[:, channel]) for channel in range(3)], axis=-1
     )
     grey = picture.mean(axis=2, keepdims=True)
-    return (0.45 * grey + 0.55 * colours).astype(np.uint8)
+    mixed: npt.NDArray[np.uint8] = (0.45 * grey + 0.55 * colours).astype(np.uint8)
+    return mixed
 
 
 def _png(picture: npt.NDArray[np.uint8]) -> str:

@@ -62,7 +62,7 @@ def describe_output(model: Any, dataset: Dataset, tflite: bytes) -> dict[str, An
     Raises:
         ConversionError: If the runtime cannot load the model.
     """
-    from workers.train import ends_in_softmax
+    from workers.losses import ends_in_softmax
 
     return {
         "values": "probabilities" if ends_in_softmax(model) else "logits",

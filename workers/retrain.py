@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spaces.config import TrialConfig
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
@@ -21,6 +22,10 @@ from spaces.task import Progress
 from workers.measure import N_REPRESENTATIVE, convert_trained
 from workers.model_input import describe_input, describe_output
 from workers.prepare import load_task_data
+
+if TYPE_CHECKING:
+    from workers.comparison import Bench
+    from workers.training import Trained
 
 TFLITE_NAME = "model.tflite"
 KERAS_NAME = "model.keras"
@@ -80,25 +85,62 @@ def retrain_job(
         DataError: If the data is not what the trial was trained on, and was not named anew.
         ExportError: If the files cannot be written.
     """
-    from workers.accuracy import tflite_accuracy, tflite_scores
-    from workers.comparison import Bench, joined_history, mirrored_shows_the_same, phases
-    from workers.convert import float_tflite, representative_images
-    from workers.describe import load_hypermodel
-    from workers.device import compare_on, measure_on
-    from workers.devices import check_device, get_device
-    from workers.early_stopping import EarlyStopping
-    from workers.evaluation import best_epoch
+    from workers.accuracy import tflite_scores
     from workers.grad_cam import grad_cam
-    from workers.keras_compat import configure_tensorflow, versions
+    from workers.keras_compat import configure_tensorflow
     from workers.losses import ends_in_softmax
 
     exported = TrialConfig.from_dict(export["config"])
-    size_metric = export["size_metric"]
-    promised = export.get("measured", {})
-    with_ram = promised.get("ledger", {}).get("arena_bytes") is not None
     configure_tensorflow(threads=exported.threads)
+    bench = _bench(progress, export, exported, data, cache_dir, task, device, patience)
+    config = exported.with_data_fingerprint(bench.dataset.fingerprint)
+    if epochs is not None:
+        config = config.with_epochs(epochs)
+    trainings = bench.train(config, "training")
+    trained = trainings[-1]
+    progress("measuring", 0, 1)
+    tflite, compiled, metrics = _measured(bench, config, trainings, export)
+    metrics["patience"] = patience
+    metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
+    folder = Path(out_dir)
+    _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
+    progress("measuring", 1, 1)
+    metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
+    if seeds:
+        metrics["seeds"] = bench.seeds(config, seeds)
+    progress("looking at pictures", 0, 1)
+    split = bench.dataset.test
+    scores, _ = tflite_scores(tflite, split.images)
+    looked = grad_cam(trained.model, split, scores, are_logits=not ends_in_softmax(trained.model))
+    images = [
+        {name: value for name, value in row.items() if name not in PICTURES}
+        for row in looked["images"]
+    ]
+    metrics["grad_cam"] = {**looked, "images": images}
+    _write_metrics(folder, metrics)
+    progress("looking at pictures", 1, 1)
+    return {**metrics, "grad_cam": looked}
+
+
+def _bench(
+    progress: Progress,
+    export: dict[str, Any],
+    exported: TrialConfig,
+    data: str | None,
+    cache_dir: str,
+    task: str | None,
+    device: str | None,
+    patience: int | None,
+) -> Bench:
+    """Load what is trained and measured with: task, data and device."""
+    from workers.comparison import Bench, mirrored_shows_the_same
+    from workers.describe import load_hypermodel
+    from workers.devices import check_device, get_device
+    from workers.early_stopping import EarlyStopping
+
+    with_ram = export.get("measured", {}).get("ledger", {}).get("arena_bytes") is not None
     target = get_device(device or export["device"], with_ram=with_ram)
-    check_device(target, size_metric)
+    check_device(target, export["size_metric"])
     loaded = resolve_task(exported.task if task is None else task)
     path = data if data is not None else export.get("data_path")
     dataset = load_task_data(
@@ -110,40 +152,46 @@ def retrain_job(
             f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
             f"name the data to train on with --data."
         )
-    config = exported.with_data_fingerprint(dataset.fingerprint)
-    if epochs is not None:
-        config = config.with_epochs(epochs)
-    bench = Bench(
+    return Bench(
         load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes),
         dataset,
         target,
-        size_metric,
+        export["size_metric"],
         flips=mirrored_shows_the_same(loaded),
         progress=progress,
         early_stopping=None if patience is None else EarlyStopping(patience),
     )
-    trainings = bench.train(config, "training")
-    trained = trainings[-1]
-    progress("measuring", 0, 1)
+
+
+def _measured(
+    bench: Bench, config: TrialConfig, trainings: Sequence[Trained], export: dict[str, Any]
+) -> tuple[bytes, bytes | None, dict[str, Any]]:
+    """Convert and measure what is deployed: its file, what is compiled of it, and metrics."""
+    from workers.accuracy import tflite_accuracy
+    from workers.comparison import joined_history, phases
+    from workers.convert import float_tflite, representative_images
+    from workers.device import compare_on, measure_on
+    from workers.evaluation import best_epoch
+    from workers.keras_compat import versions
+
+    dataset, trained, size_metric = bench.dataset, trainings[-1], bench.size_metric
     images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
     unquantized = float_tflite(trained.model)
     tflite, sizes = convert_trained(trained, config.quantization, unquantized, images, size_metric)
-    sizes = compare_on(target, tflite, sizes, dataset.val.images)
-    found, sizes = measure_on(target, tflite, sizes)
+    sizes = compare_on(bench.device, tflite, sizes, dataset.val.images)
+    found, sizes = measure_on(bench.device, tflite, sizes)
     deployed = bench.row(trained, tflite, found.latency.median_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
+    promised = export.get("measured", {})
     history = joined_history(trainings)
     restored = trainings[0].best_epoch
-    best = best_epoch(history) if restored is None else restored + 1
     metrics = {
         "study": export.get("study"),
         "trial": export.get("trial"),
-        "task": exported.task,
+        "task": export["config"]["task"],
         "data": dataset.name,
         "generated_pictures": dataset.generated,
-        "same_data": dataset.fingerprint == exported.data_fingerprint,
         "epochs": sum(step.epochs_trained for step in trainings),
-        "patience": patience,
         "promised": promised,
         "measured": {
             "accuracy": tflite_accuracy(tflite, dataset.val),
@@ -161,7 +209,7 @@ def retrain_job(
         "curves": {
             "phases": phases(config, trainings),
             "history": history,
-            "best_epoch": best,
+            "best_epoch": best_epoch(history) if restored is None else restored + 1,
         },
         "grad_cam": None,
         "seeds": None,
@@ -177,33 +225,13 @@ def retrain_job(
         "config": config.to_dict(),
         "versions": versions(),
     }
-    folder = Path(out_dir)
-    _write(folder, tflite, found.compiled, trained, dataset.class_names, metrics)
-    progress("measuring", 1, 1)
-    metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
-    if seeds:
-        metrics["seeds"] = bench.seeds(config, seeds)
-    progress("looking at pictures", 0, 1)
-    scores, _ = tflite_scores(tflite, dataset.test.images)
-    looked = grad_cam(
-        trained.model, dataset.test, scores, are_logits=not ends_in_softmax(trained.model)
-    )
-    metrics["grad_cam"] = {
-        **looked,
-        "images": [
-            {name: value for name, value in row.items() if name not in PICTURES}
-            for row in looked["images"]
-        ],
-    }
-    progress("looking at pictures", 1, 1)
-    _write_metrics(folder, metrics)
-    return {**metrics, "grad_cam": looked}
+    return tflite, found.compiled, metrics
 
 
 def _compare(
-    bench: Any,
+    bench: Bench,
     config: TrialConfig,
-    trained: Any,
+    trained: Trained,
     models: dict[str, Any],
     float_model: bool,
     tta: bool,
@@ -222,7 +250,7 @@ def _compare(
             except (TrialFailedError, ConversionError) as error:
                 notes.append(f"There is no float model to compare with: {error}.")
     if row["latency_ms"] is None:
-        notes.append(f"{bench.device.name} runs no float32 models, so those have no latency.")
+        notes.append(f"Float32 models have no latency on {bench.device.name}: {row['why_none']}.")
     return notes
 
 
@@ -230,7 +258,7 @@ def _write(
     folder: Path,
     tflite: bytes,
     compiled: bytes | None,
-    trained: Any,
+    trained: Trained,
     class_names: tuple[str, ...],
     metrics: dict[str, Any],
 ) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from spaces.mnist_task import TASK as MNIST
+from spaces.registry import resolve_task
 from workers.comparison import mirrored_shows_the_same
 from workers.views import shifted, views_of
 
@@ -43,4 +45,9 @@ def test_the_views() -> None:
 
 
 def test_digits_are_not_mirrored() -> None:
-    assert not mirrored_shows_the_same(MNIST)
+    assert not mirrored_shows_the_same(resolve_task("mnist"))
+
+
+def test_what_a_task_is_trained_on_mirrored_may_be_mirrored() -> None:
+    task = replace(resolve_task("mnist"), augmentations=("none", "shift+flip"))
+    assert mirrored_shows_the_same(task)
