@@ -31,7 +31,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         table.add_row(name, before, form(measured[key]))
     console.print(table)
     console.print()
-    images = f"test split, {metrics['test']['images']:,} images"
+    images = f"{metrics['test']['images']:,} test images"
     table = _table(images, "accuracy", "loss", "macro F1", "file", "gzip", "latency")
     for row in model_rows(metrics):
         cells = [format_percent(row["accuracy"]), format_loss(row["loss"])]

@@ -165,14 +165,15 @@ def nice_ticks(low: float, high: float, n: int = 5) -> list[float]:
         high: Highest value to show; no lower.
         n: How many steps are wanted.
     """
-    if high - low <= 1e-12 * max(abs(low), abs(high), 1e-300):
-        pad = abs(low) * 0.05 or 1.0
+    largest = max(abs(low), abs(high))
+    if high - low <= max(1e-9 * largest, 1e-200):
+        pad = 0.05 * largest if largest > 1e-100 else 1.0
         low, high = low - pad, high + pad
     raw = (high - low) / n
     scale = 10.0 ** math.floor(math.log10(raw))
     step = next(scale * f for f in (1, 2, 2.5, 5, 10) if scale * f >= raw * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [float(f"{i * step:.12g}") for i in range(first, last + 1)]
 
 
 def _epoch_ticks(n_epochs: int) -> list[int]:

@@ -537,7 +537,7 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["accuracy,", "validation", "95.0", "%", "96.0", "%"] in rows
     assert ["size", "12.3", "kB", "12.4", "kB"] in rows
-    assert "93.33 %" in result.stdout and "60 images" in result.stdout
+    assert "93.33 %" in result.stdout and "60 test images" in result.stdout
     assert "generated" in result.stdout
     assert "byte for byte" not in result.stdout
     assert "training: 1/2" in result.stderr and "report.html" in result.stderr
