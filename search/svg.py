@@ -87,10 +87,12 @@ def line_chart(
     ]
     for band in bands:
         x, x_end = axes.x(band.start + 0.5), axes.x(band.end + 0.5)
+        is_late = x > WIDTH * 0.7
+        x_text, anchor = (x_end - 3, "end") if is_late else (x + 3, "start")
         parts.append(
             f'<rect x="{x:.1f}" y="{TOP}" width="{max(x_end - x, 1):.1f}" '
             f'height="{HEIGHT - TOP - BOTTOM}" class="band"><title>{escape(band.name)}</title>'
-            f'</rect><text x="{x + 3:.1f}" y="{HEIGHT - BOTTOM - 5}" class="tick">'
+            f'</rect><text x="{x_text:.1f}" y="{HEIGHT - BOTTOM - 5}" class="tick {anchor}">'
             f"{escape(band.name)}</text>"
         )
     for tick in axes.ticks:
