@@ -295,8 +295,13 @@ def _grad_cam(metrics: Mapping[str, Any], pictures: Sequence[Mapping[str, str | 
     else:
         said = (
             f"Grad-CAM at layer {found['layer']} of the Keras model before quantization, for the "
-            f"class that the deployed model answered: yellow spoke for it. Wrong answers first, "
-            f"the surest of them at the start."
+            f"class that the deployed model answered: yellow spoke for it. "
+        )
+        is_wrong = any(row["label"] != row["predicted"] for row in found["images"])
+        said += (
+            "Wrong answers first, the surest of them at the start."
+            if is_wrong
+            else "None of its answers was wrong."
         )
     shown = f"<div class=cams>{''.join(figures)}</div>" if figures else ""
     return f"<p class=note>{escape(said)}</p>{shown}"
