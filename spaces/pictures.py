@@ -17,6 +17,10 @@ EXTENSIONS = frozenset(
 )
 HEAD_BYTES = 16
 
+RESIZE_RULE = "centre_fit_bicubic"
+"""Name of what :func:`read_picture` does to a picture of another size, stored beside models that
+were trained on such pictures. Another rule gets another name."""
+
 
 def is_picture(name: str, head: bytes) -> bool:
     """Tell a picture, whole or broken, from other files.

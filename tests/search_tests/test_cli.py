@@ -26,6 +26,7 @@ from search.next_steps import say_what_next
 from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
 from search.picks import PICK_RULES
 from spaces.errors import StudyError
+from tests.search_tests import retrained
 from workers.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -504,44 +505,46 @@ def test_a_browser_opens_where_there_is_one(make_study, monkeypatch: pytest.Monk
     assert opened == result.stdout.split()
 
 
-METRICS = {
-    "promised": {"accuracy": 0.95, "size_bytes": 12_300, "latency_ms": 0.21},
-    "measured": {"accuracy": 0.96, "size_bytes": 12_400, "latency_ms": 0.22},
-    "test": {"images": 1000, "accuracy": 0.943, "accuracy_float32": 0.947},
-    "generated_pictures": True,
-    "same_data": True,
-    "identical_to_trial": False,
-}
-
-
 def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
+    metrics = retrained.metrics()
 
     def retrain(*arguments: Any, progress: Any, **options: Any) -> dict[str, Any]:
         calls.append((arguments, options))
         progress("training", 1, 2)
-        return METRICS
+        return metrics
 
     monkeypatch.setattr("search.retrain.retrain", retrain)
-    result = search_("retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force")
+    words = ["retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force", "--seeds", "3"]
+    result = search_(*words, "--patience", "4", "--no-float", "--tta")
     assert result.exit_code == 0, result.stderr
     assert calls == [
         (
             (Path("best.json"), Path("deploy")),
-            {"epochs": 9, "data": None, "task": None, "device": None, "force": True},
+            {
+                "epochs": 9,
+                "patience": 4,
+                "data": None,
+                "seeds": 3,
+                "float_model": False,
+                "tta": True,
+                "task": None,
+                "device": None,
+                "force": True,
+            },
         )
     ]
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["accuracy,", "validation", "95.0", "%", "96.0", "%"] in rows
     assert ["size", "12.3", "kB", "12.4", "kB"] in rows
-    assert "94.3 %" in result.stdout and "1,000 images" in result.stdout
+    assert "93.33 %" in result.stdout and "60 test images" in result.stdout
     assert "generated" in result.stdout
     assert "byte for byte" not in result.stdout
-    assert "training: 1/2" in result.stderr and "model.tflite" in result.stderr
-    monkeypatch.setitem(METRICS, "identical_to_trial", True)
+    assert "training: 1/2" in result.stderr and "report.html" in result.stderr
+    metrics["identical_to_trial"] = True
     assert "byte for byte" in search_("retrain", "best.json", "-o", "deploy").stdout
     as_json = search_("retrain", "best.json", "-o", "deploy", "--json")
-    assert json.loads(as_json.stdout) == METRICS
+    assert json.loads(as_json.stdout) == metrics
 
 
 def test_the_dashboard_runs_until_ctrl_c(make_study) -> None:
