@@ -9,7 +9,8 @@ from workers.result import Limits, SizeMetric, TaskInfo
 DEFAULT_TRIALS = 100
 
 DEFAULT_START = 6
-"""Trials of the start design: few, so that the sampler soon weighs seconds (``benchmarks/RESULTS.md`` has the evidence)."""
+"""Trials of the start design: few, so that the sampler, which weighs seconds, takes over soon
+(``benchmarks/RESULTS.md`` has the evidence)."""
 
 
 @dataclass(frozen=True)
