@@ -24,6 +24,7 @@ from spaces.dataset import Dataset, Split
 from spaces.errors import TrialFailedError
 from workers.optimizers import make_optimizer
 from workers.prune import Pruner
+from workers.resume import Resume, collected_variables
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,6 +58,7 @@ def train(
     on_epoch: OnEpoch | None = None,
     *,
     pause: Pause | None = None,
+    resume: Resume | None = None,
 ) -> History:
     """Train a network as its configuration says, pruning it by its schedule.
 
@@ -70,6 +72,7 @@ def train(
         config: What to do. With no epochs, nothing is done, and the history is empty.
         on_epoch: Called after every epoch; training ends when it returns False.
         pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
+        resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -92,6 +95,7 @@ def train(
         pruner=pruner,
         on_epoch=on_epoch,
         pause=pause,
+        resume=resume,
     )
 
 
@@ -106,6 +110,7 @@ def train_epochs(
     pruner: Pruner | None = None,
     on_epoch: OnEpoch | None = None,
     pause: Pause | None = None,
+    resume: Resume | None = None,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
 
@@ -123,6 +128,7 @@ def train_epochs(
         pruner: Masks to keep and update; made for the same number of steps.
         on_epoch: Called after every epoch; training ends when it returns False.
         pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
+        resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -133,12 +139,17 @@ def train_epochs(
     batch_size = min(config.batch_size, n_images)
     n_steps = steps_per_epoch(n_images, batch_size)
     rates = _cosine_decay(config.learning_rate, epochs * n_steps)
-    run_steps = _steps_function(model, train_split, config, batch_size, pruner)
+    made: list[Any] = []
+    with collected_variables(made):  # Slots of the optimizer, and whatever else training keeps.
+        run_steps = _steps_function(model, train_split, config, batch_size, pruner)
     evaluate = _evaluation_function(model, val_split)
     chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
     rows: list[tuple[float, ...]] = []
-    for epoch in range(epochs):
+    if resume is not None:
+        masks = [] if pruner is None else [mask for _, mask in pruner.masks]
+        rows = resume.begin([*model.variables, *made, *masks], run_steps)
+    for epoch in range(len(rows), epochs):
         order = np.random.default_rng((seed, epoch)).permutation(n_images)
         first_step = epoch * n_steps
         start, end = first_step, first_step + n_steps

@@ -16,6 +16,7 @@ from spaces.config import TrialConfig
 from spaces.dataset import Dataset
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
+from workers.resume import Resume
 from workers.train import OnEpoch, Pause, train
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def train_config(
     start_weights: Weights | None = None,
     pause: Pause | None = None,
     built: Built | None = None,
+    resume: Resume | None = None,
 ) -> Trained:
     """Train, prune and, where the scheme asks for it, train quantization-aware.
 
@@ -105,6 +107,8 @@ def train_config(
         pause: Called between chunks of steps; training goes on when it returns.
         built: What :func:`build` gave for this configuration, with its weights as they were
             then; None to build it here.
+        resume: Where its training goes on; None to begin. What comes before it (a branch) or
+            after it (quantization-aware training) is done anew.
 
     Raises:
         TrialFailedError: If the loss is no number, or the model cannot be built.
@@ -122,7 +126,7 @@ def train_config(
             start_weights = before.model.get_weights()
         model.set_weights(start_weights)
     with watch.stage("train"):
-        history = train(model, dataset, config, on_epoch=on_epoch, pause=pause)
+        history = train(model, dataset, config, on_epoch=on_epoch, pause=pause, resume=resume)
     sparsity = achieved_sparsity(model)
     epochs = len(history["loss"])
     qat_model = None

@@ -1,0 +1,1 @@
+"""What the end of a Tune trial means, in a table."""
