@@ -19,8 +19,8 @@ from spaces.registry import resolve_task
 from workers.measure import N_REPRESENTATIVE, measure_points
 from workers.quiet import QuietWindows
 from workers.race import settled_from
-from workers.resume import Resume
 from workers.result import EvaluateRequest, TrialResult
+from workers.resume import Resume
 from workers.train import OnEpoch
 from workers.training import Stopwatch, Weights, build, train_config
 from workers.weights import pack_weights, unpack_weights

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +15,8 @@ import pytest
 
 from search import attributes
 from search.export import export_config
-from search.front import load_front, reading, trials_of
 from search.front import find_study as study_of
+from search.front import load_front, reading, trials_of
 from search.settings import StudySettings
 from tests.search_tests.analytic import make_config, task_info
 from tests.search_tests.tune_trainables import report_result, report_values
@@ -80,9 +79,7 @@ def outcomes(storage: Path) -> Counter[tuple[str, Any]]:
     )
 
 
-def test_asha_stops_trials_and_the_study_says_so(
-    tune: Any, storage: Path, tmp_path: Path
-) -> None:
+def test_asha_stops_trials_and_the_study_says_so(tune: Any, storage: Path, tmp_path: Path) -> None:
     from ray.tune.schedulers import ASHAScheduler
 
     scheduler = ASHAScheduler(
@@ -163,3 +160,60 @@ def test_the_same_run_again_finishes_the_rest(tune: Any, storage: Path, tmp_path
     with make_searcher(storage, trials=5) as third:
         results = fit(tune, third, report_values, tmp_path / "c", num_samples=-1)
     assert len(results) == 0
+
+
+def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
+    tune: Any, storage: Path, tmp_path: Path
+) -> None:
+    from search import StudySearcher
+
+    task = tmp_path / "corners.py"
+    shutil.copy(CHECKOUT / "tests" / "workers_tests" / "corners_task.py", task)
+
+    class CtrlC(tune.Callback):  # type: ignore[misc, name-defined]
+        def on_checkpoint(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
+            if trial.last_result["training_iteration"] == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def make() -> StudySearcher:
+        return StudySearcher(str(task), trials=1, epochs=3, study="tuned", storage=storage)
+
+    with make() as searcher:
+        tune.Tuner(
+            searcher.trainable(),
+            tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
+            run_config=tune.RunConfig(
+                storage_path=str(tmp_path),
+                name="run",
+                verbose=0,
+                callbacks=[CtrlC()],
+                checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=1),
+            ),
+        ).fit()
+    assert outcomes(storage) == {("FAIL", "interrupted"): 1}
+    restored = tune.Tuner.restore(str(tmp_path / "run"), trainable=make().trainable())
+    (result,) = restored.fit()
+    assert outcomes(storage) == {("FAIL", "interrupted"): 1, ("COMPLETE", "complete"): 1}
+    assert load_front("tuned", storage).n_points > 1
+    rows = [json.loads(line) for line in (Path(result.path) / "result.json").open()]
+    assert [row["training_iteration"] for row in rows] == [1, 2, 3]
+    assert rows[2]["iterations_since_restore"] == 1
+    assert rows[2]["outcome"] == "complete" and "accuracy" not in rows[1]
+    assert list(Path(result.path).glob("events.out.tfevents.*"))
+    # What a study promises: the configuration alone gives the same file, without a break.
+    complete = next(t for t in stored(storage) if t.values is not None)
+    assert complete.user_attrs[attributes.TFLITE_SHA256] == unbroken_sha256(task, complete)
+
+
+def unbroken_sha256(task: Path, trial: Any) -> str:
+    """Train a trial's configuration in one go; return the hash of its model file."""
+    from spaces.config import TrialConfig
+    from workers.evaluate import TrialEvaluator
+    from workers.prepare import prepare_task
+    from workers.result import EvaluateRequest
+
+    info, dataset = prepare_task(str(task))
+    config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+    result = TrialEvaluator(info.ref, dataset)(EvaluateRequest(config, fan_out=False))
+    assert result.point is not None
+    return result.point.tflite_sha256
