@@ -85,6 +85,8 @@ class TuneTrial:
         last = last or {}
         n_before, n_results = self.n_results, self._take(last)
         if n_results == 0 and not last.get("done"):
+            if n_before:  # It was paused.
+                return self._stopped(n_before, epochs)
             return TuneEnding("interrupted", "interrupted: ended by Ray Tune before any result")
         outcome = last.get(OUTCOME)
         if outcome in ("failed", "infeasible", "stopped"):

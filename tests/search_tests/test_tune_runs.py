@@ -175,12 +175,11 @@ def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
             if trial.last_result["training_iteration"] == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-    def make() -> StudySearcher:
-        return StudySearcher(str(task), trials=1, epochs=3, study="tuned", storage=storage)
-
-    with make() as searcher:
+    searcher = StudySearcher(str(task), trials=1, epochs=3, study="tuned", storage=storage)
+    trainable = searcher.trainable()
+    with searcher:
         tune.Tuner(
-            searcher.trainable(),
+            trainable,
             tune_config=tune.TuneConfig(search_alg=searcher, num_samples=-1),
             run_config=tune.RunConfig(
                 storage_path=str(tmp_path),
@@ -191,7 +190,8 @@ def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
             ),
         ).fit()
     assert outcomes(storage) == {("FAIL", "interrupted"): 1}
-    restored = tune.Tuner.restore(str(tmp_path / "run"), trainable=make().trainable())
+    # What it goes on with is the copy of the searcher that Tune has kept.
+    restored = tune.Tuner.restore(str(tmp_path / "run"), trainable=trainable)
     (result,) = restored.fit()
     assert outcomes(storage) == {("FAIL", "interrupted"): 1, ("COMPLETE", "complete"): 1}
     assert load_front("tuned", storage).n_points > 1
@@ -208,12 +208,13 @@ def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
 def unbroken_sha256(task: Path, trial: Any) -> str:
     """Train a trial's configuration in one go; return the hash of its model file."""
     from spaces.config import TrialConfig
+    from spaces.task import DataRequest
+    from tests.workers_tests.corners_task import load_data
     from workers.evaluate import TrialEvaluator
-    from workers.prepare import prepare_task
     from workers.result import EvaluateRequest
 
-    info, dataset = prepare_task(str(task))
     config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
-    result = TrialEvaluator(info.ref, dataset)(EvaluateRequest(config, fan_out=False))
+    dataset = load_data(DataRequest(path=None, cache_dir=task.parent))
+    result = TrialEvaluator(str(task), dataset)(EvaluateRequest(config, fan_out=False))
     assert result.point is not None
     return result.point.tflite_sha256
