@@ -42,6 +42,7 @@ def at(iteration: int, **more: Any) -> dict[str, Any]:
         ([], at(1, **VALUES, outcome="complete", done=True), "complete", ""),
         ([at(4)], at(5, done=True), "failed", "are missing"),
         ([at(4)], at(5, **{**VALUES, "latency_ms": "fast"}), "failed", "latency_ms='fast'"),
+        ([at(4)], at(5, **{**VALUES, "accuracy": float("nan")}), "failed", "accuracy=nan"),
         ([], at(1, outcome="infeasible", reason="too big", done=True), "failed", "too big"),
         # Removed while it was paused, or before it ran; returned without a word.
         ([at(1), at(2)], None, "stopped", "after epoch 2 of 5"),
