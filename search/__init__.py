@@ -19,18 +19,22 @@ if TYPE_CHECKING:
     from search.front import load_front
     from search.retrain import retrain
     from search.run import run_study
+    from search.tune_searcher import StudySearcher
+    from search.tune_task import task_trainable
     from spaces.task import Task
     from workers.device import Device, Measurement
 
 __all__ = [
     "Device",
     "Measurement",
+    "StudySearcher",
     "Task",
     "__version__",
     "export_config",
     "load_front",
     "retrain",
     "run_study",
+    "task_trainable",
 ]
 
 __version__ = "0.1.0"
@@ -39,11 +43,13 @@ __version__ = "0.1.0"
 _MODULES = {
     "Device": "workers.device",
     "Measurement": "workers.device",
+    "StudySearcher": "search.tune_searcher",
     "Task": "spaces.task",
     "export_config": "search.export",
     "load_front": "search.front",
     "retrain": "search.retrain",
     "run_study": "search.run",
+    "task_trainable": "search.tune_task",
 }
 
 
