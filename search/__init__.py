@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.export import export_config
     from search.front import load_front
+    from search.predictions import classify
     from search.retrain import retrain
     from search.run import run_study
     from spaces.task import Task
@@ -27,6 +28,7 @@ __all__ = [
     "Measurement",
     "Task",
     "__version__",
+    "classify",
     "export_config",
     "load_front",
     "retrain",
@@ -40,6 +42,7 @@ _MODULES = {
     "Device": "workers.device",
     "Measurement": "workers.device",
     "Task": "spaces.task",
+    "classify": "search.predictions",
     "export_config": "search.export",
     "load_front": "search.front",
     "retrain": "search.retrain",

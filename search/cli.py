@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from search import __version__
+from search.cli_classify import classify
 from search.command import INTERRUPTED, CommandGroup, examples
 from search.console import hint, print_json, stderr_console, stdout_console
 from search.options import (
@@ -429,6 +430,9 @@ def retrain(
     compiled = metrics.get("compiled_file")
     names = ["model.tflite", "model.keras", "labels.txt", *([compiled] if compiled else [])]
     hint(f"Wrote {', '.join(names)} and metrics.json to {output}")
+
+
+cli.add_command(classify)
 
 
 def _measured(values: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ from spaces.errors import StudyError
 from workers.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-COMMANDS = ("run", "tasks", "list", "front", "dashboard", "export", "retrain")
+COMMANDS = ("run", "tasks", "list", "front", "dashboard", "export", "retrain", "classify")
 HEAVY = ("tensorflow", "tf_keras", "keras_tuner", "ray", "optuna", "sqlalchemy", "rich")
 
 
