@@ -79,7 +79,7 @@ def colour_model(
     return file.pack(taken, last)
 
 
-def flatten_model() -> bytes:
+def unlabelled_model() -> bytes:
     """Return a model that gives a picture back, which no classifier does."""
     from ai_edge_litert import schema_py_generated as schema
 
@@ -87,6 +87,16 @@ def flatten_model() -> bytes:
     pixels, same = file.tensor((1, 8, 8, 3)), file.tensor((1, 8, 8, 3))
     file.operator("RELU", [pixels], same)
     return file.pack(pixels, same)
+
+
+def compiled_model() -> bytes:
+    """Return a model as Vela compiles them: all of it is one operator of the accelerator."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    file = _File(schema)
+    pixels, scores = file.tensor((1, 8, 8, 3), np.int8), file.tensor((1, 3), np.int8)
+    file.operator("CUSTOM", [pixels], scores, custom=b"ethos-u")
+    return file.pack(pixels, scores)
 
 
 class _File:
@@ -128,11 +138,19 @@ class _File:
         return len(self._graph.tensors) - 1
 
     def operator(
-        self, name: str, inputs: list[int], output: int, options: Any = None, absent: int = 0
+        self,
+        name: str,
+        inputs: list[int],
+        output: int,
+        options: Any = None,
+        *,
+        absent: int = 0,
+        custom: bytes | None = None,
     ) -> None:
         code = self._schema.OperatorCodeT()
         code.builtinCode = getattr(self._schema.BuiltinOperator, name)
         code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+        code.customCode = custom
         code.version = 2 if name in ("DEQUANTIZE",) else 1
         operator = self._schema.OperatorT()
         operator.opcodeIndex = len(self._model.operatorCodes)

@@ -209,7 +209,7 @@ def annotate(pixels: Pixels, label: str, figure: str) -> Pixels:
     """
     letters = _letters(label, figure, *pixels.shape[:2])
     height, width = letters.shape[:2]
-    annotated = pixels.copy()
+    annotated: Pixels = pixels.copy()
     under = annotated[:height, :width].astype(np.float32) * np.float32(0.3)
     annotated[:height, :width] = under * (1 - letters) + 255 * letters
     return annotated
@@ -239,7 +239,8 @@ def _letters(label: str, figure: str, height: int, width: int) -> npt.NDArray[np
     size = (min(width, ceil(right - left) + 2 * pad), min(height, ceil(bottom - top) + 2 * pad))
     strip = Image.new("L", size, 0)
     ImageDraw.Draw(strip).text((pad - left, pad - top), text, fill=255, font=font)
-    letters: npt.NDArray[np.float32] = np.asarray(strip, np.float32)[..., np.newaxis] / 255
+    letters: npt.NDArray[np.float32] = np.array(strip, np.float32)[..., np.newaxis]
+    letters /= np.float32(255)
     return letters
 
 

@@ -111,12 +111,12 @@ class TestPictures:
         assert result.exit_code == 0
         assert result.stdout.splitlines() == [
             "label           picture",
-            f"red    96.5 %  {photos / 'b' / 'red.png'}",
+            f"red     96.5 %  {photos / 'b' / 'red.png'}",
             "",
             "label           count",
-            "red   100.0 %  1",
-            "green   0.0 %  0",
-            "blue    0.0 %  0",
+            "red    100.0 %  1",
+            "green    0.0 %  0",
+            "blue     0.0 %  0",
         ]
 
     def test_top_tells_more_classes(self, deployed: Path, photos: Path) -> None:
@@ -270,6 +270,7 @@ class TestCameras:
         result = search_(deployed, "0", "--json", "--count", "-o", copy)
         assert result.exit_code == 0
         assert lines_of(result)[-1]["counts"] == {"red": 4, "green": 0, "blue": 0}
+        monkeypatch.undo()
         assert len(read_video(copy)) == 4
 
     @pytest.mark.usefixtures("camera")

@@ -16,7 +16,7 @@ from spaces.errors import ModelError
 from spaces.folder import load_image_folder
 from spaces.pictures import RESIZE_RULE
 from spaces.task import DataRequest
-from tests.colour_model import colour_model, expected, flatten_model
+from tests.colour_model import colour_model, compiled_model, expected, unlabelled_model
 from workers.classifier import Classifier, load_classifier
 
 LABELS = "red\ngreen\nblue\n"
@@ -168,7 +168,7 @@ class TestLoad:
     @pytest.mark.parametrize(
         ("tflite", "words"),
         [
-            (flatten_model(), "must be an image classifier"),
+            (unlabelled_model(), "must be an image classifier"),
             (colour_model()[:600], "cannot be used"),
             (b"hello", "is another file"),
             (b"", "is another file"),
@@ -208,12 +208,7 @@ class TestLoad:
             load_classifier(tmp_path / "labels.txt")
 
     def test_refuses_what_is_compiled_for_an_accelerator(self, tmp_path: Path) -> None:
-        pytest.importorskip("ethosu")
-        from workers.ethos_u import EthosU
-
-        compiled = EthosU("ethos-u55-128").measure(colour_model(int8=True)).compiled
-        assert compiled is not None
         deploy(tmp_path, colour_model())
-        (tmp_path / "model_compiled.tflite").write_bytes(compiled)
+        (tmp_path / "model_compiled.tflite").write_bytes(compiled_model())
         with pytest.raises(ModelError, match=r"Ethos-U .* model\.tflite"):
             load_classifier(tmp_path / "model_compiled.tflite")
