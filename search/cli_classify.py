@@ -113,7 +113,7 @@ def classify(
         predictions.close()  # Finishes the copy.
         hint()
         if not report.is_camera:
-            if output is not None:
+            if output is not None and report.has_read:
                 hint(f"Wrote {output} up to here")
             raise
     finally:
@@ -145,6 +145,11 @@ class _Report:
         self._n_read = 0
         self._n_skipped = 0
         self.is_camera = False
+
+    @property
+    def has_read(self) -> bool:
+        """Whether anything could be read yet."""
+        return self._n_read > 0
 
     def add(self, prediction: Prediction) -> None:
         """Print one; what could not be read goes to stderr."""
