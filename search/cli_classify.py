@@ -49,7 +49,7 @@ MAX_LABEL = 30
     show_default=False,
     help="What is less probable, such as 0.6, gets the label ?.",
 )
-@click.option("--every", type=Count(), default=1, help="Look at every so manieth frame.")
+@click.option("--every", type=Count(), default=1, help="Look at each Nth frame only.")
 @click.option(
     "-o",
     "--output",

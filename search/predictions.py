@@ -102,7 +102,7 @@ def classify(
             the iterator.
         top: How many classes to tell for each, at least 1.
         min_probability: Below it there is no ``label``, in [0, 1].
-        every: Look at every so manieth frame of a video.
+        every: Look at each frame of a video whose number this divides, from 0 on.
         output: Annotated copy of the one video or camera among ``paths``; .mp4 or .avi.
         force: Overwrite ``output``.
         progress: Called after every batch.
