@@ -53,7 +53,10 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
+    # Importing search/retrain.py has just made the module `search.retrain`: the function is meant.
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -6,7 +6,6 @@ The model itself is ``workers.classifier``, frames come from ``workers.video``.
 from __future__ import annotations
 
 import os
-import stat
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,16 +18,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from search.sources import FoundSource, Source, find_sources
 from search.units import format_accuracy
 from spaces.errors import ConfigError, DataError
-from spaces.picture_folders import list_files
-from spaces.pictures import HEAD_BYTES, is_picture
 from spaces.task import Progress, no_progress
 from workers.classifier import Classifier, load_classifier
 from workers.runtime import BATCH_SIZE
 from workers.video import (
     CODECS,
-    VIDEO_EXTENSIONS,
     Frame,
     VideoCopy,
     VideoSource,
@@ -38,9 +35,6 @@ from workers.video import (
 
 CHUNK = 8 * BATCH_SIZE
 """Pictures decoded ahead, so that threads are busy and memory stays small in any folder."""
-
-Source = Path | int
-"""A picture, a video, or the number of a camera."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +117,7 @@ def classify(
     classifier = model if isinstance(model, Classifier) else load_classifier(Path(model))
     if not paths:
         raise ConfigError("At least one picture, folder, video or camera must be named.")
-    found = [item for path in paths for item in _find(path)]
+    found = [item for path in paths for item in find_sources(path)]
     videos = [item.source for item in found if item.is_video]
     if videos:
         check_opencv()
@@ -132,14 +126,6 @@ def classify(
         _check_output(copy, videos, force)
     look = _Look(classifier, top, min_probability)
     return _classify(look, found, every, copy, progress)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A file or camera that a path stands for."""
-
-    source: Source
-    is_video: bool
 
 
 @dataclass(frozen=True)
@@ -168,7 +154,7 @@ class _Look:
 
 def _classify(
     look: _Look,
-    found: Sequence[_Found],
+    found: Sequence[FoundSource],
     every: int,
     output: Path | None,
     progress: Progress,
@@ -265,73 +251,6 @@ def _caption(prediction: Prediction) -> tuple[str, str]:
     if prediction.probability is None:
         return "?", ""
     return prediction.label or "?", format_accuracy(prediction.probability)
-
-
-def _find(path: str | Path | int) -> list[_Found]:
-    if isinstance(path, int):
-        if path < 0:
-            raise ConfigError(f"`0 <= camera` must hold, but got (camera={path}).")
-        return [_Found(path, True)]
-    file = Path(path)
-    try:
-        mode = file.stat().st_mode
-    except OSError as error:
-        if str(path).isascii() and str(path).isdigit():
-            return [_Found(int(str(path)), True)]
-        if not isinstance(error, FileNotFoundError):
-            raise DataError(f"{file} cannot be read: {error.strerror or error}.") from error
-        raise DataError(
-            f"No such file or folder: {file}. Name pictures, folders, videos, or the number of "
-            "a camera."
-        ) from None
-    if stat.S_ISDIR(mode):
-        return _find_in_folder(file)
-    if not stat.S_ISREG(mode):
-        raise DataError(
-            f"{file} must be a picture, a folder or a video, but is none. For a camera, give its "
-            "number, such as 0."
-        )
-    return [_Found(file, _is_video(file))]
-
-
-def _find_in_folder(folder: Path) -> list[_Found]:
-    found = [path for path in list_files(folder) if _is_picture_file(path)]
-    if not found:
-        raise DataError(
-            f"{folder} must hold pictures, in it or in folders below, but has none. Videos are "
-            "named one by one."
-        )
-    return [_Found(path, False) for path in found]
-
-
-def _is_picture_file(path: Path) -> bool:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False  # A pipe named x.jpg would never end.
-    except OSError:  # A link to nowhere: named as broken if it is called a picture.
-        return is_picture(path.name, b"")
-    return is_picture(path.name, _head(path))
-
-
-def _is_video(path: Path) -> bool:
-    """Tell a video from a picture; what is neither is tried as a picture, and told so."""
-    head = _head(path)
-    if is_picture(path.name, head):
-        return False
-    return (
-        path.suffix.lower() in VIDEO_EXTENSIONS
-        or head[4:8] == b"ftyp"
-        or (head[:4] == b"RIFF" and head[8:12] == b"AVI ")
-        or head[:4] == b"\x1a\x45\xdf\xa3"  # Matroska and WebM.
-    )
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read(HEAD_BYTES)
-    except OSError:
-        return b""
 
 
 def _check_output(output: Path, videos: Sequence[Source], force: bool) -> None:
