@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from search.export import export_config
     from search.front import load_front
+    from search.predictions import classify
     from search.retrain import retrain
     from search.run import run_study
     from search.tune_searcher import StudySearcher
@@ -30,6 +31,7 @@ __all__ = [
     "StudySearcher",
     "Task",
     "__version__",
+    "classify",
     "export_config",
     "load_front",
     "retrain",
@@ -45,6 +47,7 @@ _MODULES = {
     "Measurement": "workers.device",
     "StudySearcher": "search.tune_searcher",
     "Task": "spaces.task",
+    "classify": "search.predictions",
     "export_config": "search.export",
     "load_front": "search.front",
     "retrain": "search.retrain",
@@ -56,7 +59,10 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_MODULES[name]), name)
+    value = getattr(importlib.import_module(_MODULES[name]), name)
+    # Importing search/retrain.py has just made the module `search.retrain`: the function is meant.
+    globals()[name] = value
+    return value
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,7 @@ import click
 from click.core import ParameterSource
 
 from search import __version__
+from search.cli_classify import classify
 from search.cli_retrain import retrain
 from search.command import INTERRUPTED, CommandGroup, examples
 from search.console import hint, print_json, stderr_console, stdout_console
@@ -393,6 +394,9 @@ def export(
 
 
 cli.add_command(retrain)
+
+
+cli.add_command(classify)
 
 
 def _measured(values: Mapping[str, Any]) -> str:
