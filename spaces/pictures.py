@@ -62,6 +62,17 @@ def read_picture(file: BinaryIO, size: int) -> npt.NDArray[np.uint8]:
         raise ValueError(text) from error
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height as the file's header says; None if it says nothing."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=_known_formats()) as image:
+            return image.size
+    except Exception:  # Decoders raise anything at all on damaged bytes.
+        return None
+
+
 def _known_formats() -> tuple[str, ...]:
     from PIL import Image
 
