@@ -66,7 +66,7 @@ def image_networks(input_shape: tuple[int, int, int], n_classes: int) -> Familie
         n_classes,
         {
             "cnn": ConvBlocks(_USUAL_FILTERS),
-            "residual": ResidualBlocks(max_filters=32, max_blocks=2),
+            "residual": ResidualBlocks(max_stages=4, max_blocks=2),
             "mobilenet_v2": InvertedResiduals(stages),
         },
     )

@@ -21,6 +21,7 @@ from spaces.layers import (
     mean_of_maps,
     normalization,
     smaller_side,
+    when_at_least,
 )
 
 
@@ -46,7 +47,7 @@ class DenseLayers:
         layers = hp.Int("ann_layers", 1, n_layers, default=min(2, n_layers))
         x = flat(image)
         for number, (low, high) in enumerate(self.units, start=1):
-            with hp.conditional_scope("ann_layers", list(range(number, n_layers + 1))):
+            with when_at_least(hp, "ann_layers", number, (1, n_layers)):
                 units = hp.Int(f"ann_units_{number}", low, high, step=self.step, default=high // 2)
             if number <= layers:
                 x = hidden_dense(units, f"dense_{number}")(x)

@@ -1,6 +1,6 @@
 """Layers that every network here is made of, in the order in which TFMOT takes them.
 
-Only workers import this module: it needs tf_keras, which imports TensorFlow. Layers come from
+Only workers import this module: it needs tf_keras, which imports TensorFlow. They come from
 tf_keras (Keras 2), because TFMOT prunes and quantizes nothing else.
 
 - Convolution (linear, no bias), batch normalization, ReLU, in this order: TFMOT folds the
@@ -15,7 +15,9 @@ tf_keras (Keras 2), because TFMOT prunes and quantizes nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
+import keras_tuner
 import tensorflow as tf
 import tf_keras
 
@@ -32,6 +34,23 @@ difference between 61 and 95 % validation accuracy."""
 
 MIN_SIDE_TO_HALVE = 4
 """Pixels along the shorter side that a block's output needs to be max-pooled."""
+
+
+def when_at_least(
+    hp: keras_tuner.HyperParameters, name: str, number: int, limits: tuple[int, int]
+) -> AbstractContextManager[None]:
+    """Declare what follows for values of ``name`` from ``number`` on.
+
+    Args:
+        hp: Where it is declared.
+        name: An integer parameter.
+        number: Its lowest value that counts; at or below the lowest it has, all do.
+        limits: Its lowest and highest value.
+    """
+    low, high = limits
+    if number <= low:
+        return nullcontext()
+    return hp.conditional_scope(name, list(range(number, high + 1)))  # type: ignore[no-any-return]
 
 
 def pooling_factors(side: int) -> list[int]:

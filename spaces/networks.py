@@ -29,6 +29,7 @@ from spaces.layers import (
     pooling_factors,
     smaller_side,
     usual_pooling,
+    when_at_least,
 )
 
 
@@ -143,9 +144,8 @@ class ConvBlocks:
     ) -> tf.Tensor:
         """Declare the parameters, and build what they say."""
         n_blocks = len(self.filters)
-        blocks = hp.Int(
-            "blocks", min(self.min_blocks, n_blocks), n_blocks, default=min(3, n_blocks)
-        )
+        min_blocks = min(self.min_blocks, n_blocks)
+        blocks = hp.Int("blocks", min_blocks, n_blocks, default=min(3, n_blocks))
         separable = hp.Choice("convolution", ["plain", "separable"]) == "separable"
         convs = self.convs_per_block[0]
         if len(self.convs_per_block) > 1:
@@ -156,7 +156,7 @@ class ConvBlocks:
         x = image
         strides = first_stride(x)
         for number, (low, high) in enumerate(self.filters, start=1):
-            with hp.conditional_scope("blocks", list(range(number, n_blocks + 1))):
+            with when_at_least(hp, "blocks", number, (min_blocks, n_blocks)):
                 filters = hp.Int(
                     f"filters_{number}",
                     low,

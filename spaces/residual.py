@@ -35,17 +35,19 @@ class ResidualBlocks:
 
     Attributes:
         max_filters: Most filters of the first stage.
+        max_stages: Most stages, at least 2.
         max_blocks: Most blocks in a stage.
     """
 
-    max_filters: int = 64
+    max_filters: int = 32
+    max_stages: int = 3
     max_blocks: int = 3
 
     def features(
         self, hp: keras_tuner.HyperParameters, image: tf.Tensor, dropout: float
     ) -> tf.Tensor:
         """Declare the parameters, and build what they say."""
-        stages = hp.Int("residual_stages", 2, 4, default=3)
+        stages = hp.Int("residual_stages", 2, self.max_stages, default=min(3, self.max_stages))
         blocks = hp.Int("residual_blocks", 1, self.max_blocks)
         filters = hp.Int("residual_filters", 8, self.max_filters, step=8, default=16)
         x = convolution(filters, first_stride(image), False, "stem_conv")(image)
