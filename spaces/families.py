@@ -40,8 +40,11 @@ def mnist_networks(input_shape: tuple[int, int, int], n_classes: int) -> Familie
 
 def fruit_networks(input_shape: tuple[int, int, int], n_classes: int) -> Families:
     """Return small convolutional networks, and the large one that is nearly all dense layer."""
-    families = {"cnn": ConvBlocks(_USUAL_FILTERS), "flatten_dense": FlattenAndDense()}
-    return Families(input_shape, n_classes, families)
+    return Families(
+        input_shape,
+        n_classes,
+        {"cnn": ConvBlocks(_USUAL_FILTERS), "flatten_dense": FlattenAndDense()},
+    )
 
 
 def cifar_networks(input_shape: tuple[int, int, int], n_classes: int) -> Families:

@@ -221,7 +221,7 @@ class ConvNet(Families):
             tuple(filters),
             filter_step=filter_step,
             min_blocks=min_blocks,
-            dense_units=tuple(dense_units),
+            dense_units=dense_units,
         )
         super().__init__(
             input_shape,

@@ -68,7 +68,8 @@ def picture_size(path: Path) -> tuple[int, int] | None:
 
     try:
         with Image.open(path, formats=_known_formats()) as image:
-            return image.size
+            width, height = image.size
+            return width, height
     except Exception:  # Decoders raise anything at all on damaged bytes.
         return None
 
