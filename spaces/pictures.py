@@ -84,6 +84,18 @@ def fit_picture(image: Image.Image, height: int, width: int) -> npt.NDArray[np.u
     return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8)
 
 
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height as the file's header says; None if it says nothing."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=_known_formats()) as image:
+            width, height = image.size
+            return width, height
+    except Exception:  # Decoders raise anything at all on damaged bytes.
+        return None
+
+
 def _known_formats() -> tuple[str, ...]:
     from PIL import Image
 

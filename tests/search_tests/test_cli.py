@@ -28,6 +28,7 @@ from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
 from search.picks import PICK_RULES
 from spaces.errors import StudyError
 from tests.search_tests import retrained
+from spaces.registry import builtin_tasks
 from workers.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -214,6 +215,8 @@ def test_without_a_command_it_says_what_there_is() -> None:
         (("dashboard", "--storage", "none.db", "--no-open"), 1, "There is no database"),
         (("retrain", "none.json", "-o", "deploy"), 1, "none.json does not exist"),
         (("tasks", "friut"), 2, "Did you mean 'fruit'"),
+        (("tasks", "images"), 1, "name a folder with one folder a class"),
+        (("tasks", "animals10"), 1, "name its folder with --data"),
         (("run", "friut"), 2, "Did you mean 'fruit'"),
     ],
 )
@@ -582,8 +585,12 @@ def test_tasks() -> None:
         assert name in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     rows = json.loads(search_("tasks", "--json").stdout)
-    assert [row["task"] for row in rows] == ["fruit", "mnist"]
+    assert [row["task"] for row in rows] == list(builtin_tasks())
     assert {"name", "kind"} <= set(rows[0]["parameters"][0])
+    for row in rows:
+        assert row["data"] and row["baseline_note"] and row["baseline"]["family"]
+        assert row["baseline"]["family"] in row["families"]
+        assert all(family in result.stdout for family in row["families"])
 
 
 def test_colour_is_for_terminals_only(make_study) -> None:
