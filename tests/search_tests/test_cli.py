@@ -27,8 +27,8 @@ from search.next_steps import say_what_next
 from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
 from search.picks import PICK_RULES
 from spaces.errors import StudyError
-from tests.search_tests import retrained
 from spaces.registry import builtin_tasks
+from tests.search_tests import retrained
 from workers.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
