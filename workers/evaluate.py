@@ -139,8 +139,8 @@ class TrialEvaluator:
             return
         referee = _Referee(request, gate, on_epoch)
         known.update(bar=referee.bar)
-        if referee.verdict:
-            known.update(outcome="stopped", reason=referee.verdict)
+        if referee.hopeless:
+            known.update(outcome="stopped", reason=referee.hopeless)
             return
         trained = train_config(
             self._hypermodel,
@@ -179,6 +179,7 @@ class _Referee:
 
     Attributes:
         bar: Accuracy the training must reach; None without a race.
+        hopeless: Why it is not even begun; empty if it may be worth it.
         verdict: Why it was stopped; empty if it was not.
     """
 
@@ -189,11 +190,11 @@ class _Referee:
         self._settled_from = settled_from(request.config)
         self._recipe = curve_recipe(request.config)
         self._accuracies: list[float] = []
-        self.verdict = ""
+        self.hopeless = self.verdict = ""
         self.bar: float | None = None
         if self._race is not None and gate.models:
             self.bar = max(self._race.bar(gate.models), request.limits.min_accuracy or 0.0)
-            self.verdict = self._race.hopeless(gate.models)
+            self.hopeless = self._race.hopeless(gate.models)
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Take the metrics of an epoch; return whether to go on."""
