@@ -168,7 +168,7 @@ def train_epochs(
     best = BestWeights(model, early_stopping)
     chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
-    history: dict[str, list[float]] = {name: [] for name in METRIC_NAMES}
+    rows: list[tuple[float, ...]] = []
     for epoch in range(epochs):
         if average is not None and epoch > 0:
             average.swap_out()
@@ -201,16 +201,14 @@ def train_epochs(
         if average is not None:
             average.swap_in()
         accuracy = int(sums[1]) / (n_steps * batch_size)
-        row = (mean_loss, accuracy, *_evaluate(evaluate, val_split, pause))
-        metrics = dict(zip(METRIC_NAMES, row, strict=True))
-        for name, value in metrics.items():
-            history[name].append(value)
+        rows.append((mean_loss, accuracy, *_evaluate(evaluate, val_split, pause)))
+        metrics = dict(zip(METRIC_NAMES, rows[-1], strict=True))
         rates.note(metrics["val_loss"])
-        is_over = best.is_over(history)
+        is_over = best.is_over(_history(rows))
         if (on_epoch is not None and not on_epoch(epoch, metrics)) or is_over:
             break
-    best.restore(len(history["loss"]))
-    return {name: tuple(values) for name, values in history.items()}
+    best.restore(len(rows))
+    return _history(rows)
 
 
 def steps_per_epoch(n_images: int, batch_size: int) -> int:
@@ -245,6 +243,10 @@ class _ChunkSize:
             # One quick chunk may be luck.
             self.n_steps = max(1, min(fitting, 4 * self.n_steps, self._max_steps))
         self._is_traced = True
+
+
+def _history(rows: Sequence[tuple[float, ...]]) -> History:
+    return {name: tuple(row[i] for row in rows) for i, name in enumerate(METRIC_NAMES)}
 
 
 def _gather(
