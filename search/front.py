@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search import attributes
+from search.baseline import Baseline
 from search.constraints import is_feasible
 from search.pareto import ReferencePoint, hypervolume, pareto_mask
 from search.past import COUNTED
@@ -102,6 +103,8 @@ class StudyFront:
         reference: Where the hypervolume is measured from.
         last_activity: When a trial was last started or ended; None without trials.
         points: The front, the smallest model first.
+        notes: What a person should know of its data and model.
+        baseline: What became of the configuration made by hand; None without one.
     """
 
     study: str
@@ -121,6 +124,8 @@ class StudyFront:
     reference: ReferencePoint
     last_activity: datetime | None
     points: tuple[FrontPoint, ...]
+    notes: tuple[str, ...] = ()
+    baseline: Baseline | None = None
 
     @cached_property
     def hypervolume(self) -> float:
@@ -252,7 +257,22 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
         last_activity=max(moments, default=None),
         points=_front_points(complete),
+        notes=tuple(task.get("notes", ())),
+        baseline=_baseline(trials, str(task.get("baseline_note", ""))),
     )
+
+
+def _baseline(trials: Sequence[FrozenTrial], note: str) -> Baseline | None:
+    """Return the baseline as it last ended: an interrupted one is tried again."""
+    found = [trial for trial in trials if attributes.BASELINE in trial.user_attrs]
+    if not found:
+        return None
+    trial = found[-1]
+    accuracy, size_bytes, latency_ms = trial.values or (None, None, None)
+    values = None
+    if accuracy is not None and size_bytes is not None and latency_ms is not None:
+        values = (accuracy, size_bytes, latency_ms)
+    return Baseline(trial.number, values, str(trial.user_attrs.get(attributes.REASON, "")), note)
 
 
 def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:

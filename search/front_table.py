@@ -6,8 +6,10 @@ import csv
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from search.baseline import smallest_as_accurate
 from search.front import FrontPoint, StudyFront
 from search.picks import PICK_RULES, PickRule
 from search.units import format_accuracy, format_latency, format_size
@@ -63,6 +65,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
         console.print(f"{n_more} more points lie between these; --all shows every one.")
     for line in _footnotes(front, points):
         console.print(line, markup=False)
+    for line in baseline_lines(front):
+        console.print(line, markup=False)
     trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
     console.print(f"Trials: {', '.join(trials)}", markup=False)
 
@@ -91,6 +95,30 @@ def print_summary(console: Console, front: StudyFront) -> None:
     console.print(_table(shown, labels))
     for line in _footnotes(front, shown):
         console.print(line, markup=False)
+    for line in baseline_lines(front):
+        console.print(line, markup=False)
+
+
+def baseline_lines(front: StudyFront) -> list[str]:
+    """Return how the baseline did, and which point of the front stands for it now."""
+    baseline = front.baseline
+    if baseline is None:
+        return []
+    if baseline.values is None:
+        return [f"Baseline: trial {baseline.trial}, {baseline.reason or 'not done yet'}"]
+    accuracy, size_bytes, latency_ms = baseline.values
+    lines = [
+        f"Baseline: trial {baseline.trial}, {format_accuracy(accuracy)}, "
+        f"{format_size(size_bytes)}, {format_latency(latency_ms)}"
+    ]
+    index = smallest_as_accurate(baseline, [point.values for point in front.points])
+    if index is not None:
+        point = front.points[index]
+        lines.append(
+            f"No less accurate: trial {point.trial}, {format_accuracy(point.accuracy)}, "
+            f"{format_size(point.size_bytes)}, {size_bytes / point.size_bytes:.3g} times smaller"
+        )
+    return lines
 
 
 def front_to_dict(front: StudyFront) -> dict[str, Any]:
@@ -98,6 +126,8 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
     return {
         **study_to_dict(front),
         "reference_point": front.reference.to_dict(),
+        "notes": list(front.notes),
+        "baseline": None if front.baseline is None else asdict(front.baseline),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
         "front": [_row(point) | {"params": dict(point.params)} for point in front.points],
     }

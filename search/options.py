@@ -18,7 +18,15 @@ STORAGE_VARIABLE = "SEARCH_STORAGE"
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Quantity(click.ParamType):  # type: ignore[type-arg]  # Generic in new clicks only.
+class Retyped(click.ParamType):  # type: ignore[type-arg]  # Generic in new clicks only.
+    """A type whose values can be typed again."""
+
+    def format(self, value: Any) -> str:
+        """Return a text that ``convert`` turns into the value again."""
+        raise NotImplementedError
+
+
+class Quantity(Retyped):
     """A number with a unit.
 
     Args:
@@ -32,9 +40,9 @@ class Quantity(click.ParamType):  # type: ignore[type-arg]  # Generic in new cli
         self._parse = parse
         self._unit = unit
 
-    def format(self, number: float) -> str:
+    def format(self, value: float) -> str:
         """Return a text that :meth:`convert` turns into the number again."""
-        return f"{number:.12g}{self._unit}"
+        return f"{value:.12g}{self._unit}"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -77,11 +85,33 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return number
 
 
+class NameValue(Retyped):
+    """A name and a value, as ``batch_size=32``."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return both as texts."""
+        name, separator, text = str(value).partition("=")
+        if not (name and separator and text):
+            self.fail(
+                f"It must be NAME=VALUE, such as batch_size=32, but got {value}.", param, ctx
+            )
+        return name, text
+
+    def format(self, value: tuple[str, str]) -> str:
+        """Return a text that :meth:`convert` turns into both again."""
+        return "=".join(value)
+
+
 SIZE = Quantity("size", parse_size, "B")
 LATENCY = Quantity("time", parse_latency, "ms")
 DURATION = Quantity("time", parse_duration, "s")
 ACCURACY = Quantity("fraction", parse_accuracy)
 PATH = click.Path(path_type=Path)
+NAME_VALUE = NameValue()
 
 
 def typed_options(leave_out: Container[str]) -> list[str]:
@@ -97,11 +127,13 @@ def typed_options(leave_out: Container[str]) -> list[str]:
         is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if not isinstance(option, click.Option) or name in leave_out or not is_typed:
             continue
-        words.append(max(option.opts, key=len))
-        if not option.is_flag:
-            value = context.params[name]
-            kind = option.type
-            words.append(kind.format(value) if isinstance(kind, Quantity) else str(value))
+        word = max(option.opts, key=len)
+        if option.is_flag:
+            words.append(word)
+            continue
+        value, kind = context.params[name], option.type
+        for one in value if option.multiple else (value,):
+            words += [word, kind.format(one) if isinstance(kind, Retyped) else str(one)]
     return words
 
 

@@ -6,7 +6,9 @@ with what a person would try:
 
 - the defaults;
 - training at its defaults and no pruning, with networks along the diagonal from the smallest to
-  the largest, evenly in the logarithm of every capacity: they span the front by size;
+  the largest, evenly in the logarithm of every capacity: they span the front by size. Where the
+  model is one of several families, every second network is of the default one, and the others
+  take turns;
 - such networks again, pruned more and more, with other learning rates;
 - points that fill the whole space evenly (a Halton sequence, shifted by the seed).
 """
@@ -14,6 +16,7 @@ with what a person would try:
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from random import Random
 
@@ -24,6 +27,9 @@ from spaces.space import Parameter, SearchSpace
 
 SHARE_DIAGONAL, SHARE_PRUNED = 0.5, 0.25
 """Parts of the design along the diagonal, and pruned; the rest fills the space."""
+
+MIN_HANGING = 2
+"""Parameters that must hang on a choice for it to tell families of networks apart."""
 
 _SHRINKING = ("pool", "stride")
 _RATE_FACTORS = (1.0, 2.0, 0.5)
@@ -52,10 +58,12 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
         if len(points) < n and params not in points:
             points.append(params)
 
+    families = _Families(space)
     add(space.defaults())
     for index in range(n_diagonal):
         # The smallest first: they are trained soonest, and span most of the front.
-        add(_point(space, _on_diagonal(index / max(1, n_diagonal - 1))))
+        at = index / max(1, n_diagonal - 1)
+        add(_point(space, families.in_turn(index, _on_diagonal(at))))
     for index in range(n_pruned):
         at = _radical_inverse(index + 1, 2)
         sparsity = _radical_inverse(index + 1, 3)
@@ -68,6 +76,38 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
     for _ in range(_N_ATTEMPTS):  # A space of few points is soon used up.
         add(draw_params(space, random))
     return points
+
+
+class _Families:
+    """The choice that decides which network it is, where a model has one.
+
+    It is the first choice among words on which at least ``MIN_HANGING`` other parameters hang.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        hanging = Counter(c.parameter for p in space.parameters for c in p.conditions)
+        self._parameter = next(
+            (
+                p
+                for p in space.parameters
+                if hanging[p.name] >= MIN_HANGING
+                and p.name not in (*TRAINING_NAMES, *COMPRESSION_NAMES)
+                and p.kind == "categorical"
+                and all(isinstance(choice, str) for choice in p.choices)
+            ),
+            None,
+        )
+
+    def in_turn(self, index: int, choose: _Choose) -> _Choose:
+        """Let a point of the design be of the default family, or of another one."""
+        family = self._parameter
+        if family is None:
+            return choose
+        others = [choice for choice in family.choices if choice != family.default]
+        if index % 2 == 0 or not others:
+            return choose
+        other = others[index // 2 % len(others)]
+        return lambda parameter: other if parameter is family else choose(parameter)
 
 
 def _point(space: SearchSpace, choose: _Choose) -> Params:

@@ -197,6 +197,23 @@ class TrialConfig:
             return replace(self, branched_from=self.branched_from.with_epochs(epochs))
         return replace(self, training=replace(self.training, epochs=epochs))
 
+    def with_seed(self, seed: int) -> TrialConfig:
+        """Return the same trainings, all of them, from another seed."""
+        before = self.branched_from
+        return replace(
+            self, seed=seed, branched_from=None if before is None else before.with_seed(seed)
+        )
+
+    def without_compression(self) -> TrialConfig:
+        """Return the same trainings, all of them, without pruning, in float32."""
+        before = self.branched_from
+        return replace(
+            self,
+            pruning=PruningConfig(),
+            quantization=QuantizationScheme.FLOAT32,
+            branched_from=None if before is None else before.without_compression(),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; :meth:`from_dict` turns it back."""
         data = asdict(self)

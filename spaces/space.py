@@ -7,6 +7,7 @@ which is stored with the study and translated onto Optuna trials by :meth:`Searc
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -114,6 +115,25 @@ class Parameter:
             return True
         n_steps = (value - self.low) / self.step
         return math.isclose(n_steps, round(n_steps), abs_tol=1e-8)
+
+    @property
+    def range_text(self) -> str:
+        """The values it can take, for messages."""
+        if self.kind == "categorical":
+            return f"it is one of {', '.join(str(choice) for choice in self.choices)}"
+        steps = "" if self.step is None else f" in steps of {self.step:g}"
+        return f"it goes from {self.low:g} to {self.high:g}{steps}"
+
+    def at(self, value: ParamValue) -> Parameter:
+        """Return it held at one value that it contains."""
+        if self.kind == "categorical":
+            return replace(self, choices=(value,), default=value)
+        assert not isinstance(value, (bool, str))
+        return replace(self, low=value, high=value, step=None, log=False, default=value)
+
+    def can_be_one_of(self, values: Iterable[ParamValue]) -> bool:
+        """Whether it can take any of some values."""
+        return any(self.contains(value) for value in values)
 
     def suggest(self, trial: Suggests) -> ParamValue:
         """Ask ``trial`` for a value."""
@@ -227,6 +247,60 @@ class SearchSpace:
         """
         added = tuple(parameter for parameter in others if parameter.name not in self)
         return replace(self, parameters=self.parameters + added) if added else self
+
+    def fixed(self, values: Mapping[str, ParamValue]) -> SearchSpace:
+        """Return this space with some parameters held at one value each.
+
+        What can no longer be active is left out.
+
+        Raises:
+            ConfigError: If there is no such parameter, or it cannot take the value.
+        """
+        for name, value in values.items():
+            if name not in self:
+                near = difflib.get_close_matches(name, self.names, n=1)
+                guess = f" Did you mean {near[0]!r}?" if near else ""
+                raise ConfigError(
+                    f"Parameter {name!r} cannot be fixed, as it is not searched. Searched are "
+                    f"{', '.join(self.names)}.{guess}"
+                )
+            if not self[name].contains(value):
+                raise ConfigError(
+                    f"Parameter {name!r} cannot be fixed at {value!r}: {self[name].range_text}."
+                )
+        kept: list[Parameter] = []
+        for parameter in self.parameters:
+            if all(
+                any(p.name == c.parameter and p.can_be_one_of(c.values) for p in kept)
+                for c in parameter.conditions
+            ):
+                if parameter.name in values:
+                    parameter = parameter.at(values[parameter.name])
+                kept.append(parameter)
+        return SearchSpace(tuple(kept))
+
+    def completed(self, values: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        """Return a point of the space: values where they are given, defaults elsewhere.
+
+        Raises:
+            ConfigError: If a given value is one that its parameter cannot take, or belongs to a
+                parameter that is not active beside the others.
+        """
+        point: dict[str, ParamValue] = {}
+        for parameter in self.parameters:
+            if self.is_active(parameter, point):
+                assert parameter.default is not None
+                value = values.get(parameter.name, parameter.default)
+                if not parameter.contains(value):
+                    raise ConfigError(
+                        f"Parameter {parameter.name!r} cannot be {value!r}: "
+                        f"{parameter.range_text}."
+                    )
+                point[parameter.name] = value
+        for name in values:
+            if name not in point:
+                raise ConfigError(f"Parameter {name!r} is not active beside {point!r}.")
+        return point
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return plain data for JSON."""

@@ -74,6 +74,11 @@ class Task:
             every front is read against; what is not named has its default, or is off. A study
             begins with it. Empty for the defaults.
         baseline_note: One line: where the baseline comes from and what it reached there.
+        families: Values of the parameter ``family`` that the model declares, for those who list
+            tasks without building networks; empty if it declares none.
+        adapt: Called with the task and its data before anything is searched; returns the task
+            with other epochs, batch sizes or ranges, where these depend on the data. The model
+            and ``load_data`` must stay what they are. None for a task that suits any data.
     """
 
     name: str
@@ -94,6 +99,8 @@ class Task:
     max_sparsity: float = 0.95
     baseline: Mapping[str, ParamValue] = field(default_factory=dict)
     baseline_note: str = ""
+    families: tuple[str, ...] = ()
+    adapt: Callable[[Task, Dataset], Task] | None = None
 
     def __post_init__(self) -> None:
         if not self.name or any(sign in self.name for sign in "/\\ \n"):
@@ -126,3 +133,7 @@ class Task:
                 TrainingConfig(1e-3, 32, **{name: value})
             except ConfigError as error:
                 raise TaskError(f"Task {self.name!r}, {field_name}: {error}") from error
+
+    def adapted_to(self, dataset: Dataset) -> Task:
+        """Return the task as it is searched on these data."""
+        return self if self.adapt is None else self.adapt(self, dataset)

@@ -154,6 +154,7 @@ def describe_task(
     Raises:
         DeviceError: If the device runs none of the schemes that the model can be converted to.
     """
+    task = task.adapted_to(dataset)
     parameters, schemes, prunable, notes = _describe_model(task, ref, dataset, cache_dir)
     if device is not None:
         schemes, left_out = runnable_schemes(schemes, device)
@@ -173,6 +174,8 @@ def describe_task(
         n_val=len(dataset.val),
         n_test=len(dataset.test),
         notes=(*dataset.notes, *notes),
+        baseline=dict(task.baseline),
+        baseline_note=task.baseline_note,
     )
 
 
@@ -266,7 +269,7 @@ def _description_key(task: Task, dataset: Dataset) -> str:
             digest.update(source.read_bytes())
     for package in ("keras-tuner", "tf_keras", "tensorflow-model-optimization"):
         digest.update(version(package).encode())
-    shape = (task.name, dataset.input_shape, dataset.n_classes)
+    shape = (str(task.model), dataset.input_shape, dataset.n_classes)
     digest.update(repr(shape).encode())
     return digest.hexdigest()[:16]
 

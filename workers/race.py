@@ -75,8 +75,22 @@ class Race:
 
     @property
     def can_judge(self) -> bool:
-        """Whether enough trainings have finished to judge others by."""
-        return len(self.curves) >= MIN_CURVES
+        """Whether there is anything to judge others by."""
+        is_perfect = any(accuracy >= 1.0 for accuracy, _, _ in self.front)
+        return is_perfect or len(self.curves) >= MIN_CURVES
+
+    def hopeless(self, models: Iterable[tuple[float, float]]) -> str:
+        """Return why a training is not worth its first epoch; empty if it may be.
+
+        On an easy task a small network soon makes no mistake. What is no smaller and no faster
+        in any of its models is dominated then, whatever comes of it.
+
+        Args:
+            models: Size in bytes and latency in milliseconds of each.
+        """
+        if self.bar(models) < 1.0:
+            return ""
+        return "not trained: models no larger and no slower make no mistake in validation"
 
     def bar(self, models: Iterable[tuple[float, float]]) -> float:
         """Return the accuracy that a training must reach for one of its models to matter.

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
-from spaces.config import TrialConfig
+from spaces.config import ParamValue, TrialConfig
 from spaces.errors import ConversionError
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter, SearchSpace
@@ -317,6 +317,9 @@ class TaskInfo:
         n_val: Validation images.
         n_test: Test images.
         notes: What a person should know about data and model.
+        baseline: Values of a configuration made by hand, with which a study begins; see
+            :class:`spaces.task.Task`.
+        baseline_note: Where it comes from.
     """
 
     name: str
@@ -333,3 +336,5 @@ class TaskInfo:
     n_val: int
     n_test: int
     notes: tuple[str, ...] = ()
+    baseline: Mapping[str, ParamValue] = field(default_factory=dict)
+    baseline_note: str = ""

@@ -30,6 +30,7 @@ from workers.losses import Loss, cross_entropy, training_loss
 from workers.optimizers import ApplyGradients, make_optimizer
 from workers.prune import Pruner
 from workers.rates import LearningRates
+from workers.resume import Resume, collected_variables
 from workers.steps import evaluation_function, steps_function
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ def train(
     *,
     pause: Pause | None = None,
     early_stopping: EarlyStopping | None = None,
+    resume: Resume | None = None,
 ) -> History:
     """Train a network as its configuration says, pruning it by its schedule.
 
@@ -80,6 +82,7 @@ def train(
         pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
         early_stopping: When to end before the last epoch, and to take the best one's weights
             (of those whose pruning mask is final); None to take the last ones.
+        resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -105,6 +108,7 @@ def train(
         on_epoch=on_epoch,
         pause=pause,
         early_stopping=early_stopping,
+        resume=resume,
     )
 
 
@@ -122,6 +126,7 @@ def train_epochs(
     early_stopping: EarlyStopping | None = None,
     loss: Loss | None = None,
     optimizer: Callable[[Sequence[Any]], ApplyGradients] | None = None,
+    resume: Resume | None = None,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
 
@@ -142,6 +147,7 @@ def train_epochs(
         early_stopping: See :func:`train`.
         loss: Somebody's own instead of cross-entropy.
         optimizer: Somebody's own instead of the recipe's; takes the variables to train.
+        resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -154,22 +160,32 @@ def train_epochs(
     rates = LearningRates(config, epochs, n_steps)
     masks = [] if pruner is None else pruner.masks
     average = Average(model, config.ema, epochs * n_steps, masks) if config.ema else None
-    run_steps = steps_function(
-        model,
-        train_split,
-        batch_size,
-        training_loss(model, config, train_split.labels, loss),
-        optimizer or partial(make_optimizer, config.optimizer, weight_decay=config.weight_decay),
-        masks=masks,
-        augment=None if config.augmentation == "none" else Augment(config, train_split, seed),
-        average=average,
-    )
+    made: list[Any] = []
+    with collected_variables(made):  # Slots of the optimizer, and whatever else training keeps.
+        run_steps = steps_function(
+            model,
+            train_split,
+            batch_size,
+            training_loss(model, config, train_split.labels, loss),
+            optimizer
+            or partial(make_optimizer, config.optimizer, weight_decay=config.weight_decay),
+            masks=masks,
+            augment=None if config.augmentation == "none" else Augment(config, train_split, seed),
+            average=average,
+        )
     evaluate = evaluation_function(model, val_split, loss or cross_entropy(model))
     best = BestWeights(model, early_stopping)
     chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
+    history: dict[str, list[float]] = {name: [] for name in METRIC_NAMES}
     rows: list[tuple[float, ...]] = []
-    for epoch in range(epochs):
+    if resume is not None:
+        kept = [*model.variables, *made, *(mask for _, mask in masks)]
+        # An average is swapped in and out of the model between epochs, beside its variables.
+        rows = resume.begin(kept, run_steps, must_replay=average is not None)
+    for row in rows:
+        _note(history, dict(zip(METRIC_NAMES, row, strict=True)), rates)
+    for epoch in range(len(rows), epochs):
         if average is not None and epoch > 0:
             average.swap_out()
         order = np.random.default_rng((seed, epoch)).permutation(n_images)
@@ -201,14 +217,15 @@ def train_epochs(
         if average is not None:
             average.swap_in()
         accuracy = int(sums[1]) / (n_steps * batch_size)
-        rows.append((mean_loss, accuracy, *_evaluate(evaluate, val_split, pause)))
-        metrics = dict(zip(METRIC_NAMES, rows[-1], strict=True))
-        rates.note(metrics["val_loss"])
-        is_over = best.is_over(_history(rows))
+        row = (mean_loss, accuracy, *_evaluate(evaluate, val_split, pause))
+        rows.append(row)
+        metrics = dict(zip(METRIC_NAMES, row, strict=True))
+        _note(history, metrics, rates)
+        is_over = best.is_over(history)
         if (on_epoch is not None and not on_epoch(epoch, metrics)) or is_over:
             break
-    best.restore(len(rows))
-    return _history(rows)
+    best.restore(len(history["loss"]))
+    return {name: tuple(values) for name, values in history.items()}
 
 
 def steps_per_epoch(n_images: int, batch_size: int) -> int:
@@ -219,6 +236,15 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
 def evaluate(model: Any, split: Split) -> tuple[float, float]:
     """Return mean loss and accuracy of a Keras model on a split."""
     return _evaluate(evaluation_function(model, split, cross_entropy(model)), split)
+
+
+def _note(
+    history: dict[str, list[float]], metrics: Mapping[str, float], rates: LearningRates
+) -> None:
+    """Take the metrics of an epoch."""
+    for name, value in metrics.items():
+        history[name].append(value)
+    rates.note(metrics["val_loss"])
 
 
 class _ChunkSize:
@@ -243,10 +269,6 @@ class _ChunkSize:
             # One quick chunk may be luck.
             self.n_steps = max(1, min(fitting, 4 * self.n_steps, self._max_steps))
         self._is_traced = True
-
-
-def _history(rows: Sequence[tuple[float, ...]]) -> History:
-    return {name: tuple(row[i] for row in rows) for i, name in enumerate(METRIC_NAMES)}
 
 
 def _gather(

@@ -17,6 +17,7 @@ from spaces.dataset import Dataset
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
 from workers.early_stopping import EarlyStopping
+from workers.resume import Resume
 from workers.train import OnEpoch, Pause, train
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def train_config(
     pause: Pause | None = None,
     built: Built | None = None,
     early_stopping: EarlyStopping | None = None,
+    resume: Resume | None = None,
 ) -> Trained:
     """Train, prune and, where the scheme asks for it, train quantization-aware.
 
@@ -113,6 +115,8 @@ def train_config(
         early_stopping: Ends this training (not those it branched from, nor quantization-aware
             training) when it gets no better, with the weights of its best epoch. None, as in a
             search, takes the last ones.
+        resume: Where its training goes on; None to begin. What comes before it (a branch) or
+            after it (quantization-aware training) is done anew.
 
     Raises:
         TrialFailedError: If the loss is no number, or the model cannot be built.
@@ -144,6 +148,7 @@ def train_config(
             on_epoch=told,
             pause=pause,
             early_stopping=early_stopping,
+            resume=resume,
         )
     best_epoch = None
     if early_stopping is not None:

@@ -118,3 +118,18 @@ def test_pooling_shrinks_where_filters_grow() -> None:
 
 def test_a_space_without_parameters_has_one_point() -> None:
     assert start_design(SearchSpace(), 5) == [{}]
+
+
+def test_families_take_turns_and_the_default_one_comes_most() -> None:
+    hanging = {
+        name: (Condition("family", (name,)),) for name in ("cnn", "ann", "lenet", "mobilenet")
+    }
+    space = SearchSpace(
+        (
+            Parameter("family", "categorical", choices=tuple(hanging)),
+            *(Parameter(f"{n}_width", "int", 4, 64, conditions=c) for n, c in hanging.items()),
+        )
+    )
+    families = [point["family"] for point in start_design(space, 12)][:7]
+    assert set(families) == set(hanging)
+    assert families.count("cnn") >= 3

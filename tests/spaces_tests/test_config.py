@@ -302,3 +302,11 @@ class TestBranches:
         assert {c.data_fingerprint for c in moved.lineage} == {"fedcba9876543210"}
         longer = self.branch.with_epochs(40)
         assert [c.training.epochs for c in longer.lineage] == [40, 2, 0]
+
+    def test_another_seed_and_no_compression_reach_the_whole_lineage(self) -> None:
+        assert {c.seed for c in self.branch.with_seed(9).lineage} == {9}
+        dense = self.branch.without_compression()
+        assert [c.training for c in dense.lineage] == [c.training for c in self.branch.lineage]
+        assert not any(c.pruning.is_active for c in dense.lineage)
+        assert dense.quantization is QuantizationScheme.FLOAT32
+        assert dense.without_compression() == dense

@@ -37,6 +37,25 @@ def test_a_bar_is_the_best_of_those_no_larger_and_no_slower(
     assert Race(FRONT).bar(models) == bar
 
 
+@pytest.mark.parametrize(
+    ("best", "models", "is_hopeless"),
+    [
+        (1.0, [(4000.0, 0.1)], True),  # As small and as fast as the one without mistakes.
+        (1.0, [(9000.0, 0.9), (4001.0, 0.2)], True),
+        (1.0, [(9000.0, 0.9), (3999.0, 0.2)], False),  # One model is smaller.
+        (1.0, [(9000.0, 0.09)], False),  # Faster.
+        (1.0, [], False),
+        (0.9999, [(9000.0, 0.9)], False),  # There is something left to gain.
+    ],
+)
+def test_where_nothing_can_be_gained(
+    best: float, models: list[tuple[float, float]], is_hopeless: bool
+) -> None:
+    race = Race((*FRONT, (best, 4000.0, 0.1)))
+    assert bool(race.hopeless(models)) is is_hopeless
+    assert race.can_judge is (best == 1.0)
+
+
 def test_what_is_expected_is_how_others_went_on() -> None:
     race = Race(FRONT, HALVING)
     assert race.expected([0.8], 3) == pytest.approx(0.95)
