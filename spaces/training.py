@@ -40,7 +40,10 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "ema": 0.0,
     "class_weights": "none",
 }
-"""Fields that are written only where they differ from these values."""
+"""Parts of the recipe that a study may search, and what training did before they were there."""
+
+_NOT_WRITTEN = {**RECIPE_DEFAULTS}
+"""Fields added later, which are written only where they differ from these values."""
 
 
 def augmentation_parts(policy: str) -> tuple[str, ...]:
@@ -141,9 +144,9 @@ class TrainingConfig:
             object.__setattr__(self, name, float(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, without the recipe's fields that have their default."""
+        """Return plain data for JSON, without later fields that have their default."""
         return {
             name: value
             for name, value in asdict(self).items()
-            if name not in RECIPE_DEFAULTS or value != RECIPE_DEFAULTS[name]
+            if name not in _NOT_WRITTEN or value != _NOT_WRITTEN[name]
         }

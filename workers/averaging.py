@@ -42,7 +42,8 @@ class Average:
             for variable in model.variables
             if variable.dtype.is_floating
         ]
-        self._latest: list[Any] = []
+        # Variables too, so that whoever keeps the state of a training has them.
+        self._latest = [tf.Variable(variable, trainable=False) for variable, _ in self._pairs]
 
     def update(self, step: Any) -> None:
         """Let the weights after a step, counted from 0, into the average."""
@@ -55,8 +56,8 @@ class Average:
 
     def swap_in(self) -> None:
         """Give the model the average, and remember the weights that it had."""
-        self._latest = [variable.numpy() for variable, _ in self._pairs]
-        for variable, average in self._pairs:
+        for (variable, average), latest in zip(self._pairs, self._latest, strict=True):
+            latest.assign(variable)
             variable.assign(average)
         for kernel, mask in self._masks:
             kernel.assign(kernel * mask)
