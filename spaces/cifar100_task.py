@@ -17,6 +17,9 @@ CIFAR100 = Task(
     "--data: an .npz, of which coarse labels count where it has them",
     epochs=10,
     batch_sizes=(32, 64, 128, 256),
+    augmentations=("flip+shift", "none", "flip+shift+cutmix"),
+    label_smoothings=(0.0, 0.1),
+    lr_schedules=("cosine", "cosine_warmup"),
     families=("cnn", "vgg", "residual", "mobilenet_v2"),
     baseline={
         "family": "vgg",

@@ -59,6 +59,8 @@ FRUIT = Task(
     load_data=load_fruit,
     data_help="--data: folder of class folders, or .npz; without it, generated pictures",
     epochs=10,
+    # A fruit may lie any way round. Its colour tells what it is, so that is left alone.
+    augmentations=("none", "flip+shift"),
     families=("cnn", "flatten_dense"),
     baseline={
         "family": "flatten_dense",

@@ -122,15 +122,12 @@ class Resume:
         self.n_replayed = 0
         self.problem = ""
 
-    def begin(
-        self, variables: Sequence[Any], steps_function: Any, *, must_replay: bool = False
-    ) -> list[tuple[float, ...]]:
+    def begin(self, variables: Sequence[Any], steps_function: Any) -> list[tuple[float, ...]]:
         """Set the variables of a training that begins; called by it, once.
 
         Args:
             variables: All that it changes, beside what is drawn at random.
             steps_function: The ``tf.function`` that trains.
-            must_replay: Whether training keeps more than these variables between epochs.
 
         Returns:
             Metrics of the epochs that need not be trained any more.
@@ -140,9 +137,7 @@ class Resume:
         rows: list[tuple[float, ...]] = []
         if start is None:
             pass
-        elif start.config_hash == self._config_hash and (
-            must_replay or _draws_at_random(steps_function)
-        ):
+        elif start.config_hash == self._config_hash and _draws_at_random(steps_function):
             self.n_replayed = start.epochs
         elif [v.shape for v in start.variables] != [tuple(v.shape) for v in variables]:
             self.problem = "the checkpoint is of a network of another shape, or optimizer"

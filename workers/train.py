@@ -159,9 +159,9 @@ def train_epochs(
     n_steps = steps_per_epoch(n_images, batch_size)
     rates = LearningRates(config, epochs, n_steps)
     masks = [] if pruner is None else pruner.masks
-    average = Average(model, config.ema, epochs * n_steps, masks) if config.ema else None
     made: list[Any] = []
     with collected_variables(made):  # Slots of the optimizer, and whatever else training keeps.
+        average = Average(model, config.ema, epochs * n_steps, masks) if config.ema else None
         run_steps = steps_function(
             model,
             train_split,
@@ -181,8 +181,7 @@ def train_epochs(
     rows: list[tuple[float, ...]] = []
     if resume is not None:
         kept = [*model.variables, *made, *(mask for _, mask in masks)]
-        # An average is swapped in and out of the model between epochs, beside its variables.
-        rows = resume.begin(kept, run_steps, must_replay=average is not None)
+        rows = resume.begin(kept, run_steps)
     for row in rows:
         _note(history, dict(zip(METRIC_NAMES, row, strict=True)), rates)
     for epoch in range(len(rows), epochs):
