@@ -56,6 +56,9 @@ class TrainingConfig:
         epochs: Passes over the training images, at least 1 (a branch may have 0). Pruning
             happens within them; quantization-aware training comes on top.
         qat_epochs: Epochs of quantization-aware training, used by schemes which train.
+        from_model: Whether what the model's own code says of its training, in ``compile`` and
+            in the ``fit`` of its HyperModel, goes before all of these (see ``workers.compiled``).
+            ``learning_rate`` is then 1 unless the model leaves it open.
     """
 
     learning_rate: float
@@ -64,6 +67,7 @@ class TrainingConfig:
     weight_decay: float = 0.0
     epochs: int = 10
     qat_epochs: int = 2
+    from_model: bool = False
 
     def __post_init__(self) -> None:
         _require(
@@ -272,6 +276,8 @@ class TrialConfig:
         data = asdict(self)
         data["hyperparameters"] = dict(self.hyperparameters)
         data["quantization"] = self.quantization.value
+        if not self.training.from_model:  # Hashes stay what they were before there was the field.
+            del data["training"]["from_model"]
         # Only where there is one, so that hashes stay what they were without branches.
         del data["branched_from"]
         if self.branched_from is not None:

@@ -88,7 +88,7 @@ def retrain_job(
     config = exported.with_data_fingerprint(dataset.fingerprint)
     if epochs is not None:
         config = config.with_epochs(epochs)
-    hypermodel = load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes)
+    hypermodel = load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset)
     trained = _train(hypermodel, dataset, config, progress)
     progress("measuring", 0, 1)
     images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)

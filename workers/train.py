@@ -22,6 +22,7 @@ import numpy as np
 from spaces.config import TrainingConfig, TrialConfig
 from spaces.dataset import Dataset, Split
 from spaces.errors import TrialFailedError
+from workers.compiled import NOTHING_OWN, Loss, OwnTraining, own_training, resolved
 from workers.optimizers import make_optimizer
 from workers.prune import Pruner
 
@@ -77,11 +78,12 @@ def train(
     import tf_keras
 
     tf_keras.utils.set_random_seed(config.seed)
-    training = config.training
+    training = resolved(config.training, model)
     pruner = None
     if config.pruning.is_active and training.epochs > 0:
         total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
         pruner = Pruner(model, config.pruning, total_steps)
+    own = own_training(model) if training.from_model else NOTHING_OWN
     return train_epochs(
         model,
         dataset.train,
@@ -92,7 +94,38 @@ def train(
         pruner=pruner,
         on_epoch=on_epoch,
         pause=pause,
+        own=own,
+        constant_rate=own.optimizer is not None,
     )
+
+
+def train_by_loop(
+    model: Any, loop: Callable[[Dataset, int], None], dataset: Dataset, config: TrialConfig
+) -> History:
+    """Train a network by a loop of the user's own, without pruning.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed.
+        loop: Takes the data and the epochs of the trial, and trains the model.
+        dataset: What it is trained and judged on.
+        config: Seed and epochs.
+
+    Returns:
+        Where it stands at the end: one epoch, as nobody sees into the loop.
+
+    Raises:
+        TrialFailedError: If the loop fails, or the loss is no finite number at its end.
+    """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(config.seed)
+    loop(dataset, config.training.epochs)
+    # A network that was never shown how it does on training images: the loop kept it.
+    loss, accuracy = evaluate(model, dataset.val)
+    if not math.isfinite(loss):
+        raise TrialFailedError("loss is no finite number after fit(hp, model, ...)")
+    row = (loss, accuracy, loss, accuracy)
+    return {name: (value,) for name, value in zip(METRIC_NAMES, row, strict=True)}
 
 
 def train_epochs(
@@ -106,6 +139,8 @@ def train_epochs(
     pruner: Pruner | None = None,
     on_epoch: OnEpoch | None = None,
     pause: Pause | None = None,
+    own: OwnTraining = NOTHING_OWN,
+    constant_rate: bool = False,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
 
@@ -123,6 +158,8 @@ def train_epochs(
         pruner: Masks to keep and update; made for the same number of steps.
         on_epoch: Called after every epoch; training ends when it returns False.
         pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
+        own: Optimizer, loss and order of images that the model brings along.
+        constant_rate: Whether the learning rate stays what it is.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -133,13 +170,17 @@ def train_epochs(
     batch_size = min(config.batch_size, n_images)
     n_steps = steps_per_epoch(n_images, batch_size)
     rates = _cosine_decay(config.learning_rate, epochs * n_steps)
-    run_steps = _steps_function(model, train_split, config, batch_size, pruner)
-    evaluate = _evaluation_function(model, val_split)
+    if constant_rate:
+        rates = np.full(epochs * n_steps, config.learning_rate, np.float32)
+    run_steps = _steps_function(model, train_split, config, batch_size, pruner, own)
+    evaluate = _evaluation_function(model, val_split, own.loss)
     chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
     rows: list[tuple[float, ...]] = []
     for epoch in range(epochs):
-        order = np.random.default_rng((seed, epoch)).permutation(n_images)
+        order = np.arange(n_images)
+        if own.shuffle:
+            order = np.random.default_rng((seed, epoch)).permutation(n_images)
         first_step = epoch * n_steps
         start, end = first_step, first_step + n_steps
         # Sums go in and out, so that they do not depend on where the chunks are cut either.
@@ -160,7 +201,11 @@ def train_epochs(
         if not math.isfinite(loss):
             raise TrialFailedError(
                 f"loss became {'NaN' if math.isnan(loss) else 'infinite'} in epoch {epoch + 1} "
-                f"(learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+                + (
+                    "(optimizer of the model's compile)"
+                    if own.optimizer is not None
+                    else f"(learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+                )
             )
         accuracy = int(sums[1]) / (n_steps * batch_size)
         rows.append((loss, accuracy, *_evaluate(evaluate, val_split, pause)))
@@ -234,7 +279,12 @@ def _gather(
 
 
 def _steps_function(
-    model: Any, split: Split, config: TrainingConfig, batch_size: int, pruner: Pruner | None
+    model: Any,
+    split: Split,
+    config: TrainingConfig,
+    batch_size: int,
+    pruner: Pruner | None,
+    own: OwnTraining,
 ) -> Steps:
     """Return a function that trains on ``[steps, batch, ...]``.
 
@@ -243,9 +293,12 @@ def _steps_function(
     import tensorflow as tf
 
     variables = _trained_variables(model)
-    apply_gradients = make_optimizer(config.optimizer, variables, config.weight_decay)
+    if own.optimizer is not None:
+        apply_gradients = own.optimizer(variables)
+    else:
+        apply_gradients = make_optimizer(config.optimizer, variables, config.weight_decay)
     masks = [] if pruner is None else pruner.masks
-    from_logits = not ends_in_softmax(model)
+    losses = own.loss or _cross_entropy(model)
     image_shape = split.images.shape[1:]
 
     @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
@@ -263,7 +316,7 @@ def _steps_function(
         for step in tf.range(tf.shape(images)[0]):
             with tf.GradientTape() as tape:
                 outputs = model(_network_input(images[step]), training=True)
-                loss = tf.reduce_mean(_losses(labels[step], outputs, from_logits))
+                loss = tf.reduce_mean(losses(labels[step], outputs))
                 objective = tf.add_n([loss, *model.losses])
             apply_gradients(tape.gradient(objective, variables), learning_rates[step])
             for kernel, mask in masks:
@@ -284,11 +337,11 @@ def _trained_variables(model: Any) -> list[Any]:
     return [v for v in model.trainable_variables if id(v) not in frozen]
 
 
-def _evaluation_function(model: Any, split: Split) -> Steps:
+def _evaluation_function(model: Any, split: Split, loss: Loss | None = None) -> Steps:
     """Return a function of one batch of any size: sum of losses, number right."""
     import tensorflow as tf
 
-    from_logits = not ends_in_softmax(model)
+    losses = loss or _cross_entropy(model)
 
     @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
         input_signature=[
@@ -298,7 +351,7 @@ def _evaluation_function(model: Any, split: Split) -> Steps:
     )
     def evaluate_batch(images: Any, labels: Any) -> tuple[Any, Any]:
         outputs = model(_network_input(images), training=False)
-        return tf.reduce_sum(_losses(labels, outputs, from_logits)), _n_right(labels, outputs)
+        return tf.reduce_sum(losses(labels, outputs)), _n_right(labels, outputs)
 
     return evaluate_batch  # type: ignore[no-any-return, unused-ignore]
 
@@ -328,13 +381,18 @@ def _network_input(images: Any) -> Any:
     return tf.cast(images, tf.float32)
 
 
-def _losses(labels: Any, outputs: Any, from_logits: bool) -> Any:
-    # In a graph, Keras finds the logits below a softmax and uses those.
-    import tf_keras
+def _cross_entropy(model: Any) -> Loss:
+    from_logits = not ends_in_softmax(model)
 
-    return tf_keras.losses.sparse_categorical_crossentropy(
-        labels, outputs, from_logits=from_logits
-    )
+    def losses(labels: Any, outputs: Any) -> Any:
+        # In a graph, Keras finds the logits below a softmax and uses those.
+        import tf_keras
+
+        return tf_keras.losses.sparse_categorical_crossentropy(
+            labels, outputs, from_logits=from_logits
+        )
+
+    return losses
 
 
 def _n_right(labels: Any, outputs: Any) -> Any:

@@ -16,7 +16,8 @@ from spaces.config import TrialConfig
 from spaces.dataset import Dataset
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
-from workers.train import OnEpoch, Pause, train
+from workers.compiled import own_training
+from workers.train import OnEpoch, Pause, train, train_by_loop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,12 +122,18 @@ def train_config(
             before = train_config(hypermodel, dataset, config.branched_from, watch, pause=pause)
             start_weights = before.model.get_weights()
         model.set_weights(start_weights)
+    loop = own_training(model).loop if config.training.from_model else None
+    runs_loop = loop is not None and config.branched_from is None
     with watch.stage("train"):
-        history = train(model, dataset, config, on_epoch=on_epoch, pause=pause)
+        if runs_loop:
+            assert loop is not None
+            history = train_by_loop(model, loop, dataset, config)
+        if not runs_loop or config.pruning.is_active:
+            history = train(model, dataset, config, on_epoch=on_epoch, pause=pause)
     sparsity = achieved_sparsity(model)
     epochs = len(history["loss"])
     qat_model = None
-    ended_early = epochs < config.training.epochs
+    ended_early = epochs < config.training.epochs and not runs_loop
     if config.quantization is QuantizationScheme.QAT_INT8 and not ended_early:
         with watch.stage("qat"):
             qat_model, qat_history = train_quantization_aware(model, dataset, config, pause=pause)
