@@ -60,6 +60,7 @@ class MakeConfig:
             qat_epochs=qat_epochs(self.task.epochs),
             seed=self.seed,
             threads=THREADS,
+            settled=self.task.settled,
         )
 
 

@@ -9,6 +9,7 @@ the space.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from spaces.config import OPTIMIZERS, ParamValue, PruningConfig, TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, TaskError
@@ -137,6 +138,7 @@ def joint_space(
     model_parameters: Iterable[Parameter],
     schemes: Sequence[QuantizationScheme],
     prunable: bool,
+    settled: Mapping[str, ParamValue] = MappingProxyType({}),
 ) -> SearchSpace:
     """Return all that a study searches: training, model, pruning and quantization.
 
@@ -148,6 +150,8 @@ def joint_space(
         model_parameters: What the model's ``build(hp)`` declares.
         schemes: Schemes the model can be converted to.
         prunable: Whether the model can be pruned.
+        settled: Settings of :class:`TrainingConfig` that are not searched, as the model's own
+            code decides them. A parameter of the model that has such a name is the model's.
 
     Raises:
         TaskError: If the model declares a name that has another meaning here, or a training
@@ -160,9 +164,9 @@ def joint_space(
                 f"Task {task.name!r}: the model declares {parameter.name!r}, which is the name of "
                 f"a compression parameter; rename it in build(hp)."
             )
-        if parameter.name in TRAINING_NAMES:
+        if parameter.name in TRAINING_NAMES and parameter.name not in settled:
             _check_training_parameter(task, parameter)
-    declared = {parameter.name for parameter in model}
+    declared = {*settled, *(parameter.name for parameter in model)}
     training = tuple(
         parameter
         for parameter in training_parameters(task)
@@ -203,6 +207,7 @@ def config_from_params(
     seed: int,
     threads: int = 1,
     qat_epochs: int = 2,
+    settled: Mapping[str, ParamValue] = MappingProxyType({}),
 ) -> TrialConfig:
     """Return the configuration that a trial's parameters stand for.
 
@@ -216,18 +221,20 @@ def config_from_params(
         seed: Seeds initial weights, shuffling and dropout.
         threads: TensorFlow threads.
         qat_epochs: Epochs of quantization-aware training, for schemes which train.
+        settled: Settings of training that are not searched (see :func:`joint_space`).
 
     Raises:
         ConfigError: If a parameter is missing, or breaks a rule.
     """
     for name in ("learning_rate", "batch_size"):
-        if name not in params:
+        if name not in params and name not in settled:
             raise ConfigError(f"Parameter {name!r} is missing in {dict(params)!r}.")
-    training = {name: params[name] for name in TRAINING_NAMES if name in params}
+    names = [name for name in TRAINING_NAMES if name not in settled]
+    training = {**settled, **{name: params[name] for name in names if name in params}}
     pruning = {
         name.removeprefix("pruning_"): params[name] for name in PRUNING_NAMES if name in params
     }
-    searched = {*TRAINING_NAMES, *COMPRESSION_NAMES}
+    searched = {*names, *COMPRESSION_NAMES}
     return TrialConfig(
         task=task,
         data_fingerprint=data_fingerprint,

@@ -1,8 +1,9 @@
 """From what a person types after ``search run`` to a :class:`~spaces.task.Task`.
 
 Three forms: the name of a built-in task (``fruit``), ``package.module:NAME``, or the path of
-a Python file (``net.py``, or ``net.py:NAME``; the name is ``TASK`` unless given). The second
-and third run the user's own code, which the user asked for by naming it. Such code may import
+a Python file (``net.py``, or ``net.py:NAME``; the name is ``TASK`` unless given). What has that
+name is a task, or a KerasTuner model, of which one is made (:mod:`spaces.foreign`). The second
+and third form run the user's own code, which the user asked for by naming it. Such code may import
 TensorFlow, so the driver leaves it to a process of its own (``workers.prepare``).
 """
 
@@ -12,10 +13,11 @@ import difflib
 from collections.abc import Mapping
 
 from spaces.errors import TaskError, UnknownTaskError
+from spaces.foreign import task_of_model
 from spaces.task import Task
 from spaces.user_code import Kind, canonical_code_ref, is_code_ref, load_code
 
-_KIND = Kind("task", "spaces.Task", "TASK", UnknownTaskError, TaskError)
+_KIND = Kind("task", "spaces.Task or KerasTuner model", "TASK", UnknownTaskError, TaskError)
 
 
 def builtin_tasks() -> Mapping[str, Task]:
@@ -61,7 +63,7 @@ def resolve_task(ref: str) -> Task:
     if ref in tasks:
         return tasks[ref]
     if is_code_ref(ref):
-        return load_code(ref, _KIND, Task)
+        return load_code(ref, _KIND, Task, adapt=task_of_model)
     raise UnknownTaskError(_unknown(ref))
 
 

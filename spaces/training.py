@@ -42,7 +42,7 @@ RECIPE_DEFAULTS: dict[str, Any] = {
 }
 """Parts of the recipe that a study may search, and what training did before they were there."""
 
-_NOT_WRITTEN = {**RECIPE_DEFAULTS}
+_NOT_WRITTEN = {**RECIPE_DEFAULTS, "from_model": False}
 """Fields added later, which are written only where they differ from these values."""
 
 
@@ -90,6 +90,9 @@ class TrainingConfig:
             constant as a fraction of training, in [0, 1). 0 takes the last weights.
         class_weights: ``balanced`` weighs the losses so that every class counts the same,
             however many pictures it has; ``none`` counts every picture the same.
+        from_model: Whether what the model's own code says of its training, in ``compile`` and
+            in the ``fit`` of its HyperModel, goes before all of these (see ``workers.compiled``).
+            ``learning_rate`` is then 1 unless the model leaves it open.
     """
 
     learning_rate: float
@@ -104,6 +107,7 @@ class TrainingConfig:
     lr_schedule: str = "cosine"
     ema: float = 0.0
     class_weights: str = "none"
+    from_model: bool = False
 
     def __post_init__(self) -> None:
         rate, batch_size, decay = self.learning_rate, self.batch_size, self.weight_decay

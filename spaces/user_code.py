@@ -10,10 +10,11 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from spaces.errors import ConfigError
 
@@ -57,8 +58,20 @@ def canonical_code_ref(ref: str, kind: Kind) -> str:
     return f"{path.resolve()}:{name}"
 
 
-def load_code(ref: str, kind: Kind, wanted: type[_T]) -> _T:
+def load_code(
+    ref: str,
+    kind: Kind,
+    wanted: type[_T],
+    adapt: Callable[[ModuleType, str, object], _T | None] = lambda module, name, found: None,
+) -> _T:
     """Run the code that ``ref`` names and return the object.
+
+    Args:
+        ref: Reference to code.
+        kind: What is looked for.
+        wanted: Its class.
+        adapt: Makes one of that class from another object of a module, by its name there; None
+            where that cannot be.
 
     Raises:
         ConfigError: Of the kind's classes, if there is no such code, or no such object in it.
@@ -73,14 +86,30 @@ def load_code(ref: str, kind: Kind, wanted: type[_T]) -> _T:
     found = getattr(module, name, None)
     if isinstance(found, wanted):
         return found
+    if found is not None:
+        adapted = adapt(module, name, found)
+        if adapted is not None:
+            return adapted
     if found is None:
-        others = sorted(key for key, value in vars(module).items() if isinstance(value, wanted))
+        others = sorted(
+            key
+            for key, value in vars(module).items()
+            if isinstance(value, wanted) or _is_own(module, value, adapt, key)
+        )
         hint = f" {kind.word.capitalize()}s in it: {', '.join(others)}." if others else ""
         how = "" if given else f" Name another with {ref}:NAME."
         raise kind.unusable(f"{ref} holds no {kind.word} named {name!r}.{hint}{how}")
     raise kind.unusable(
         f"{ref}: {name!r} must be a `{kind.class_name}`, but got {type(found).__name__}."
     )
+
+
+def _is_own(
+    module: ModuleType, value: object, adapt: Callable[[ModuleType, str, object], Any], key: str
+) -> bool:
+    """Whether an object can be adapted and was made in this module, not imported there."""
+    where = getattr(value, "__module__", None)
+    return where == module.__name__ and adapt(module, key, value) is not None
 
 
 def _split_file_ref(ref: str, kind: Kind) -> tuple[Path | None, bool, str]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from spaces.config import ParamValue
-from spaces.errors import TaskError
+from spaces.errors import TaskError, TrialFailedError
 from spaces.space import Condition, Parameter
+from workers.compiled import OwnTraining, own_training
 from workers.hyperparameters import (
     active_values,
     build_fresh,
@@ -57,6 +58,7 @@ class BranchExplorer:
         self._lost: dict[str, list[Condition]] = {}  # was there by default, and can go
         self._gained: dict[str, list[Condition]] = {}  # was not there, and can come
         self.layer_names: dict[str, None] = {}
+        self.variants: list[tuple[dict[str, ParamValue], tuple[str, ...], OwnTraining]] = []
         self.notes: list[str] = []
 
     def explore(self) -> None:
@@ -167,15 +169,22 @@ class BranchExplorer:
         except TaskError:
             raise
         except Exception as error:
+            # What is raised on purpose says what failed.
+            is_ours = isinstance(error, TrialFailedError)
+            what, why = ("", str(error)) if is_ours else ("build(hp) failed", one_line(error))
             if not values:
                 raise TaskError(
-                    f"build(hp) failed with its default values: {one_line(error)}."
+                    f"{why}, with the default values."
+                    if is_ours
+                    else f"{what} with its default values: {why}."
                 ) from error
-            what = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            self._note(f"build(hp) fails at {what}: {one_line(error)}.")
+            at = ", ".join(f"{name}={value!r}" for name, value in values.items())
+            self._note(f"{why}, at {at}." if is_ours else f"build(hp) fails at {at}: {why}.")
             failed = True
         else:
-            self.layer_names.update(dict.fromkeys(layer_names(model)))
+            names = layer_names(model)
+            self.layer_names.update(dict.fromkeys(names))
+            self.variants.append((dict(active_values(hp)), names, own_training(model)))
         declared = read_parameters(hp)
         self._remember(declared)
         return _Built(declared, active_values(hp), failed)

@@ -10,21 +10,33 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spaces.compression import available_schemes, is_prunable
 from spaces.config import ParamValue
+from spaces.dataset import Dataset
 from spaces.errors import TaskError, TrialFailedError
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
 from workers.branches import MAX_BUILDS, BranchExplorer
+from workers.compiled import OwnTraining, attach, own_training, read_compiled
+from workers.fitting import fitted
 from workers.hyperparameters import (
     active_values,
     build_fresh,
     new_hyperparameters,
     one_line,
     read_parameters,
+)
+from workers.own_space import own_space
+from workers.user_fit import (
+    batch_size,
+    class_weight,
+    listen,
+    notes_of,
+    overrides_fit,
+    run_loop,
 )
 
 USE_TF_KERAS = (
@@ -42,12 +54,14 @@ class ModelDescription:
         schemes: Quantization schemes that all its variants can be converted to.
         prunable: Whether all its variants can be pruned.
         notes: What a person should know: what is not searched, and why.
+        settled: Settings of training that the model's own code decides.
     """
 
     parameters: tuple[Parameter, ...]
     schemes: tuple[QuantizationScheme, ...]
     prunable: bool
     notes: tuple[str, ...] = ()
+    settled: Mapping[str, ParamValue] = field(default_factory=dict)
 
 
 class LoadedModel:
@@ -57,31 +71,81 @@ class LoadedModel:
         hypermodel: Anything with ``build(hp)``.
         input_shape: Height, width and channels of the images.
         n_classes: Outputs that the model must have.
+        dataset: What a ``fit`` of its own is shown; None for nothing in particular.
     """
 
-    def __init__(self, hypermodel: Any, input_shape: tuple[int, int, int], n_classes: int) -> None:
+    def __init__(
+        self,
+        hypermodel: Any,
+        input_shape: tuple[int, int, int],
+        n_classes: int,
+        dataset: Dataset | None = None,
+    ) -> None:
         self.hypermodel = hypermodel
-        self.input_shape = tuple(input_shape)
+        self.input_shape = input_shape
         self.n_classes = n_classes
+        self._dataset = dataset
+        self._has_fit = overrides_fit(hypermodel)
 
     def build(self, hp: Any) -> Any:
-        """Build a model and check it.
+        """Build a model, fit it to the data and check it.
+
+        How its own code has it trained goes with it (``workers.compiled.own_training``).
 
         Raises:
             TaskError: If it is no tf_keras model, or does not fit the data.
+            TrialFailedError: If a ``fit`` of its own fails before it trains.
         """
         try:
-            model = self.hypermodel.build(hp)
+            built = self.hypermodel.build(hp)
         except Exception as error:
             # Keras 2 refuses layers of Keras 3 with texts that do not say what is wrong.
             if "keras.src" in str(error).replace("tf_keras.src", ""):
                 raise TaskError(f"build(hp) mixes Keras 2 and Keras 3. {USE_TF_KERAS}.") from error
             raise
-        check_model(model, self.input_shape, self.n_classes)
+        check_kind(built)
+        model = fitted(built, self.input_shape)
+        check_shapes(model, self.input_shape, self.n_classes)
+        attach(model, self._own_training(built, model, hp))
+        # It is compiled for whoever loads it, who has not got the user's code.
+        model._is_compiled = False
         return model
 
+    def _own_training(self, built: Any, model: Any, hp: Any) -> OwnTraining:
+        if not self._has_fit:
+            return read_compiled(built, model, self.n_classes)
+        before = {declared.name for declared in hp.space}
+        heard = listen(self.hypermodel, hp, built, self._dataset, self.n_classes)
+        names = frozenset(declared.name for declared in hp.space) - before
+        notes = notes_of(heard)
+        if heard.is_loop:
 
-def load_hypermodel(spec: Any, input_shape: tuple[int, int, int], n_classes: int) -> LoadedModel:
+            def loop(dataset: Dataset, epochs: int) -> None:
+                run_loop(self.hypermodel, hp, built, dataset, epochs)
+                if model is not built:
+                    model.set_weights(built.get_weights())
+
+            return OwnTraining(loop=loop, fit_names=names, notes=notes, settings="loop")
+        (call,) = heard.calls
+        weights = class_weight(call)
+        own = read_compiled(built, model, self.n_classes, weights)
+        size, shuffle = batch_size(call), bool(call.get("shuffle", True))
+        return replace(
+            own,
+            batch_size=size,
+            shuffle=shuffle,
+            settings=f"{own.settings} {size} {shuffle}",
+            fit_names=names,
+            notes=(*own.notes, *notes),
+        )
+
+
+def load_hypermodel(
+    spec: Any,
+    input_shape: tuple[int, int, int],
+    n_classes: int,
+    dataset: Dataset | None = None,
+) -> LoadedModel:
     """Return an object whose ``build(hp)`` gives models that fit the data.
 
     Args:
@@ -90,13 +154,18 @@ def load_hypermodel(spec: Any, input_shape: tuple[int, int, int], n_classes: int
             function ``build(hp)``, or ``"package.module:NAME"`` of any of these.
         input_shape: Height, width and channels of the images.
         n_classes: Number of classes.
+        dataset: What is trained on, which a ``fit`` of the model's own may look at.
 
     Raises:
         TaskError: If ``spec`` is none of these.
     """
     target = _import(spec) if isinstance(spec, str) else spec
     if inspect.isclass(target) or (callable(target) and not hasattr(target, "build")):
-        arguments = {"input_shape": tuple(input_shape), "n_classes": n_classes}
+        arguments = {
+            "input_shape": tuple(input_shape),
+            "n_classes": n_classes,
+            "num_classes": n_classes,
+        }
         accepted = _accepted(target, arguments)
         if accepted or inspect.isclass(target):
             try:
@@ -113,11 +182,11 @@ def load_hypermodel(spec: Any, input_shape: tuple[int, int, int], n_classes: int
             f"The model must be a HyperModel, its class, a function build(hp) or "
             f"'package.module:NAME' of one, but got {_name_of(spec)}."
         )
-    return LoadedModel(target, input_shape, n_classes)
+    return LoadedModel(target, input_shape, n_classes, dataset)
 
 
-def check_model(model: Any, input_shape: tuple[int, ...], n_classes: int) -> None:
-    """Check that what ``build(hp)`` returned can be trained on the data and compressed.
+def check_kind(model: Any) -> None:
+    """Check that what ``build(hp)`` returned is a model of Keras 2.
 
     Raises:
         TaskError: If it cannot.
@@ -129,11 +198,14 @@ def check_model(model: Any, input_shape: tuple[int, ...], n_classes: int) -> Non
     if not isinstance(model, tf_keras.Model):
         kind = f"{type(model).__module__.partition('.')[0]}'s {type(model).__name__}"
         raise TaskError(f"build(hp) must return a tf_keras model, but got {kind}. {USE_TF_KERAS}.")
-    if not model.built:
-        raise TaskError(
-            "build(hp) must return a model that knows its input shape: start it with "
-            f"`tf_keras.Input({input_shape})`."
-        )
+
+
+def check_shapes(model: Any, input_shape: tuple[int, ...], n_classes: int) -> None:
+    """Check that a model can be trained on the data.
+
+    Raises:
+        TaskError: If it cannot.
+    """
     expected = (None, *input_shape)
     shape = model.input_shape
     if not isinstance(shape, tuple) or not _fits(shape, expected):
@@ -172,13 +244,15 @@ def build_model(
     hp = new_hyperparameters(values)
     try:
         model = build_fresh(hypermodel, hp)
-    except TaskError:
+    except (TaskError, TrialFailedError):
         raise
     except Exception as error:
         raise TrialFailedError(_why_build_failed(error, hp, values)) from error
     asked = read_parameters(hp)
     active = active_values(hp)
-    return model, tuple(asked[name] for name in active if name not in values)
+    # Whether one of `fit` matters at all, only describe_model can tell.
+    known = {*values, *own_training(model).fit_names}
+    return model, tuple(asked[name] for name in active if name not in known)
 
 
 def describe_model(hypermodel: Any, max_builds: int = MAX_BUILDS) -> ModelDescription:
@@ -201,8 +275,13 @@ def describe_model(hypermodel: Any, max_builds: int = MAX_BUILDS) -> ModelDescri
     explorer.explore()
     schemes, scheme_notes = available_schemes(explorer.layer_names)
     prunable, pruning_notes = is_prunable(explorer.layer_names)
+    parameters, settled, own_notes = own_space(hypermodel, explorer)
     return ModelDescription(
-        explorer.parameters(), schemes, prunable, (*pruning_notes, *scheme_notes, *explorer.notes)
+        parameters,
+        schemes,
+        prunable,
+        (*own_notes, *pruning_notes, *scheme_notes, *explorer.notes),
+        settled,
     )
 
 

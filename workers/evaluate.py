@@ -55,7 +55,9 @@ class TrialEvaluator:
         configure_tensorflow(threads=threads)
         self._dataset = dataset
         task = resolve_task(task_ref)
-        self._hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
+        self._hypermodel = load_hypermodel(
+            task.model, dataset.input_shape, dataset.n_classes, dataset
+        )
         self._windows = windows
 
     def __call__(

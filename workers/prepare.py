@@ -28,8 +28,9 @@ from spaces.dataset_cache import (
 from spaces.errors import DataError, DeviceError, TaskError
 from spaces.registry import canonical_ref, is_builtin, resolve_task
 from spaces.schemes import QuantizationScheme
-from spaces.space import Parameter, SearchSpace
+from spaces.space import SearchSpace
 from spaces.task import DataRequest, Progress, Task, no_progress
+from workers.describe import ModelDescription
 from workers.device import Device
 from workers.devices import canonical_device, check_device, get_device, is_builtin_device
 from workers.jobs import run_job
@@ -155,14 +156,17 @@ def describe_task(
         DeviceError: If the device runs none of the schemes that the model can be converted to.
     """
     task = task.adapted_to(dataset)
-    parameters, schemes, prunable, notes = _describe_model(task, ref, dataset, cache_dir)
+    described = _describe_model(task, ref, dataset, cache_dir)
+    schemes, notes = described.schemes, described.notes
     if device is not None:
         schemes, left_out = runnable_schemes(schemes, device)
         notes = (*notes, *left_out)
     return TaskInfo(
         name=task.name,
         ref=ref,
-        space=joint_space(task, parameters, schemes, prunable),
+        space=joint_space(
+            task, described.parameters, schemes, described.prunable, described.settled
+        ),
         epochs=task.epochs,
         data_name=dataset.name,
         data_path=data,
@@ -176,6 +180,7 @@ def describe_task(
         notes=(*dataset.notes, *notes),
         baseline=dict(task.baseline),
         baseline_note=task.baseline_note,
+        settled=dict(described.settled),
     )
 
 
@@ -225,20 +230,18 @@ def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
     )
 
 
-Description = tuple[Sequence[Parameter], Sequence[QuantizationScheme], bool, Sequence[str]]
-
-
-def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> Description:
+def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> ModelDescription:
     """Run ``build(hp)``, or read what it said last time if the model is one of ours."""
     cached = cache_dir / "described" / f"{_description_key(task, dataset)}.json"
     if is_builtin(ref):
         try:
             data = json.loads(cached.read_text())
-            return (
+            return ModelDescription(
                 SearchSpace.from_list(data["parameters"]).parameters,
-                [QuantizationScheme(name) for name in data["schemes"]],
+                tuple(QuantizationScheme(name) for name in data["schemes"]),
                 bool(data["prunable"]),
-                list(data["notes"]),
+                tuple(data["notes"]),
+                dict(data["settled"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             pass  # not described yet, or a damaged file: describe it again
@@ -246,7 +249,7 @@ def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> 
     from workers.keras_compat import configure_tensorflow
 
     configure_tensorflow(threads=1)
-    hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes)
+    hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes, dataset)
     described = describe_model(hypermodel)
     if is_builtin(ref):
         text = json.dumps(
@@ -255,10 +258,11 @@ def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> 
                 "schemes": [scheme.value for scheme in described.schemes],
                 "prunable": described.prunable,
                 "notes": list(described.notes),
+                "settled": dict(described.settled),
             }
         )
         _write_quietly(cached, text)
-    return described.parameters, described.schemes, described.prunable, described.notes
+    return described
 
 
 def _description_key(task: Task, dataset: Dataset) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 from spaces.config import TrialConfig
 from spaces.dataset import Dataset
 from spaces.errors import ConversionError
+from workers.compiled import NOTHING_OWN, own_training, resolved
 from workers.train import History, Pause, train_epochs
 from workers.training_layers import without_training_layers
 
@@ -48,10 +49,9 @@ def train_quantization_aware(
     # other orders of images than the epochs before.
     seed = config.seed + 1
     tf_keras.utils.set_random_seed(seed)
-    training = replace(
-        config.training,
-        learning_rate=config.training.learning_rate * QAT_LEARNING_RATE_FACTOR,
-    )
+    training = resolved(config.training, model)
+    training = replace(training, learning_rate=training.learning_rate * QAT_LEARNING_RATE_FACTOR)
+    own = own_training(model) if training.from_model else NOTHING_OWN
     quantized = quantization_aware_copy(model, keep_zeros=config.pruning.is_active)
     history = train_epochs(
         quantized,
@@ -61,6 +61,9 @@ def train_quantization_aware(
         epochs=training.qat_epochs,
         seed=seed,
         pause=pause,
+        loss=own.loss,
+        optimizer=own.optimizer,
+        shuffle=own.shuffle,
     )
     return quantized, history
 

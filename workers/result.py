@@ -320,6 +320,8 @@ class TaskInfo:
         baseline: Values of a configuration made by hand, with which a study begins; see
             :class:`spaces.task.Task`.
         baseline_note: Where it comes from.
+        settled: Settings of training that are not searched, as the model's own code decides
+            them (see :func:`spaces.compression.joint_space`).
     """
 
     name: str
@@ -338,3 +340,4 @@ class TaskInfo:
     notes: tuple[str, ...] = ()
     baseline: Mapping[str, ParamValue] = field(default_factory=dict)
     baseline_note: str = ""
+    settled: Mapping[str, ParamValue] = field(default_factory=dict)

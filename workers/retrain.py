@@ -153,7 +153,7 @@ def _bench(
             f"name the data to train on with --data."
         )
     return Bench(
-        load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes),
+        load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset),
         dataset,
         target,
         export["size_metric"],

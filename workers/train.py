@@ -15,6 +15,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from spaces.dataset import Dataset, Split
 from spaces.errors import TrialFailedError
 from workers.augment import Augment
 from workers.averaging import Average
+from workers.compiled import NOTHING_OWN, own_training, resolved
 from workers.early_stopping import BestWeights, EarlyStopping
 from workers.losses import Loss, cross_entropy, training_loss
 from workers.optimizers import ApplyGradients, make_optimizer
@@ -90,13 +92,16 @@ def train(
     import tf_keras
 
     tf_keras.utils.set_random_seed(config.seed)
-    training = config.training
+    training = resolved(config.training, model)
     pruner = None
     if config.pruning.is_active and training.epochs > 0:
         total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
         pruner = Pruner(model, config.pruning, total_steps)
     if early_stopping is not None:
         early_stopping = early_stopping.settled_with(config)
+    own = own_training(model) if training.from_model else NOTHING_OWN
+    if own.optimizer is not None:
+        training = replace(training, lr_schedule="constant")  # It has its own.
     return train_epochs(
         model,
         dataset.train,
@@ -108,8 +113,40 @@ def train(
         on_epoch=on_epoch,
         pause=pause,
         early_stopping=early_stopping,
+        loss=own.loss,
+        optimizer=own.optimizer,
+        shuffle=own.shuffle,
         resume=resume,
     )
+
+
+def train_by_loop(
+    model: Any, loop: Callable[[Dataset, int], None], dataset: Dataset, config: TrialConfig
+) -> History:
+    """Train a network by a loop of the user's own, without pruning.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed.
+        loop: Takes the data and the epochs of the trial, and trains the model.
+        dataset: What it is trained and judged on.
+        config: Seed and epochs.
+
+    Returns:
+        Where it stands at the end: one epoch, as nobody sees into the loop.
+
+    Raises:
+        TrialFailedError: If the loop fails, or the loss is no finite number at its end.
+    """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(config.seed)
+    loop(dataset, config.training.epochs)
+    # A network that was never shown how it does on training images: the loop kept it.
+    loss, accuracy = evaluate(model, dataset.val)
+    if not math.isfinite(loss):
+        raise TrialFailedError("loss is no finite number after fit(hp, model, ...)")
+    row = (loss, accuracy, loss, accuracy)
+    return {name: (value,) for name, value in zip(METRIC_NAMES, row, strict=True)}
 
 
 def train_epochs(
@@ -126,6 +163,7 @@ def train_epochs(
     early_stopping: EarlyStopping | None = None,
     loss: Loss | None = None,
     optimizer: Callable[[Sequence[Any]], ApplyGradients] | None = None,
+    shuffle: bool = True,
     resume: Resume | None = None,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
@@ -147,6 +185,7 @@ def train_epochs(
         early_stopping: See :func:`train`.
         loss: Somebody's own instead of cross-entropy.
         optimizer: Somebody's own instead of the recipe's; takes the variables to train.
+        shuffle: Whether every epoch has an order of its own.
         resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
@@ -187,7 +226,9 @@ def train_epochs(
     for epoch in range(len(rows), epochs):
         if average is not None and epoch > 0:
             average.swap_out()
-        order = np.random.default_rng((seed, epoch)).permutation(n_images)
+        order = np.arange(n_images)
+        if shuffle:
+            order = np.random.default_rng((seed, epoch)).permutation(n_images)
         learning_rates = rates.of_epoch(epoch)
         first_step = epoch * n_steps
         start, end = first_step, first_step + n_steps
@@ -210,8 +251,12 @@ def train_epochs(
         if not math.isfinite(mean_loss):
             became = "NaN" if math.isnan(mean_loss) else "infinite"
             raise TrialFailedError(
-                f"loss became {became} in epoch {epoch + 1} "
-                f"(learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+                f"loss became {became} in epoch {epoch + 1} ("
+                + (
+                    "optimizer of the model's compile)"
+                    if optimizer is not None
+                    else f"learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+                )
             )
         if average is not None:
             average.swap_in()

@@ -16,9 +16,10 @@ from spaces.config import TrialConfig
 from spaces.dataset import Dataset
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
+from workers.compiled import own_training
 from workers.early_stopping import EarlyStopping
 from workers.resume import Resume
-from workers.train import OnEpoch, Pause, train
+from workers.train import OnEpoch, Pause, train, train_by_loop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,18 +141,24 @@ def train_config(
         was_ended = on_epoch is not None and not on_epoch(epoch, metrics)
         return not was_ended
 
+    loop = own_training(model).loop if config.training.from_model else None
+    runs_loop = loop is not None and config.branched_from is None
     with watch.stage("train"):
-        history = train(
-            model,
-            dataset,
-            config,
-            on_epoch=told,
-            pause=pause,
-            early_stopping=early_stopping,
-            resume=resume,
-        )
+        if runs_loop:
+            assert loop is not None
+            history = train_by_loop(model, loop, dataset, config)
+        if not runs_loop or config.pruning.is_active:
+            history = train(
+                model,
+                dataset,
+                config,
+                on_epoch=told,
+                pause=pause,
+                early_stopping=early_stopping,
+                resume=resume,
+            )
     best_epoch = None
-    if early_stopping is not None:
+    if early_stopping is not None and not runs_loop:
         best_epoch = early_stopping.settled_with(config).best_epoch(history)
     sparsity = achieved_sparsity(model)
     epochs = len(history["loss"])
