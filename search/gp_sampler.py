@@ -11,8 +11,9 @@ take (a fourth process learns that). Trainings under way count as if they had
 ended as guessed.
 
 In the hypervolume, an error that falls from 1.5 to 0.6 % is hardly worth a thing beside a network
-that is twice as fast; to a person it is worth a lot. So every second proposal measures errors by
-their logarithms.
+that is twice as fast; to a person it is worth a lot. So once the front is there, after
+``N_BY_HYPERVOLUME`` trainings, every second proposal measures errors by their logarithms. Such
+trainings take longer: they are of larger networks.
 
 What it looks at is bounded: at most ``MAX_ROWS`` trainings, those on the front first. So an ask
 takes as long with ten thousand trials as with a thousand.
@@ -42,6 +43,9 @@ from spaces.config import ParamValue
 from spaces.schemes import SCHEMES, QuantizationScheme
 from spaces.space import SearchSpace
 from workers.result import Limits
+
+N_BY_HYPERVOLUME = 24
+"""Trainings that have nothing but the hypervolume in mind."""
 
 MAX_ROWS = 200
 """Most trainings that a process learns from; a decomposition grows with the cube."""
@@ -146,7 +150,8 @@ class SurrogateSampler(BaseSampler):
         """Return a value of the plan for this trial."""
         if self._planned[0] != trial.number:
             self._read(study, trial.number)
-            self._by_log_error = not self._by_log_error
+            has_front = len(self._trainings) >= N_BY_HYPERVOLUME
+            self._by_log_error = has_front and not self._by_log_error
             self._planned = (trial.number, self._plan())
         if param_name in self._planned[1]:
             return self._planned[1][param_name]
