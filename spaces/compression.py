@@ -254,7 +254,8 @@ def config_from_params(
         seed: Seeds initial weights, shuffling and dropout.
         threads: TensorFlow threads.
         qat_epochs: Epochs of quantization-aware training, for schemes which train.
-        settled: Settings of training that are not searched (see :func:`joint_space`).
+        settled: Settings of training that are not searched (see :func:`joint_space`). A
+            batch size may be the name of the parameter that it follows.
 
     Raises:
         ConfigError: If a parameter is missing, or breaks a rule.
@@ -264,6 +265,8 @@ def config_from_params(
             raise ConfigError(f"Parameter {name!r} is missing in {dict(params)!r}.")
     names = [name for name in TRAINING_NAMES if name not in settled]
     training = {**settled, **{name: params[name] for name in names if name in params}}
+    if isinstance(training["batch_size"], str):
+        training["batch_size"] = params[training["batch_size"]]
     pruning = {
         name.removeprefix("pruning_"): params[name] for name in PRUNING_NAMES if name in params
     }
