@@ -28,9 +28,9 @@ import sys
 import tempfile
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ from benchmarks.efficiency_runs import (
     save_run,
 )
 from benchmarks.efficiency_search import run_search, variants
+from search.baseline import parse_fixed
 from spaces.dataset import Dataset, Split
 from spaces.errors import SearchError
 from workers.prepare import prepare_task
@@ -76,6 +77,7 @@ class Job:
         seed: Of its sampler and its trainings.
         budget_s: Seconds after which ``search`` starts no new trial.
         search_trials: Trials after which it ends; None for those of the setting.
+        fix: Parameters that nobody searches.
     """
 
     setting: Setting
@@ -85,6 +87,7 @@ class Job:
     seed: int
     budget_s: float | None = None
     search_trials: int | None = None
+    fix: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_job(job: Job) -> Run:
@@ -107,6 +110,7 @@ def run_job(job: Job) -> Run:
                 seed=job.seed,
                 budget_s=job.budget_s,
                 folder=Path(folder),
+                fix=job.fix,
             )
     return Run(job.setting, job.method, job.seed, log.setup_s, tuple(log.events), facts)
 
@@ -114,6 +118,8 @@ def run_job(job: Job) -> Run:
 def run_peer(job: Job, log: EventLog, folder: Path) -> None:
     """Run another program."""
     info, dataset = prepare_task(job.task, job.data)
+    if job.fix:
+        info = replace(info, space=info.space.fixed(parse_fixed(info.space, job.fix)))
     arena = peers.Arena(
         info=replace(info, epochs=job.setting.epochs),
         dataset=_plain(dataset),
@@ -209,6 +215,7 @@ def describe(args: argparse.Namespace, info: TaskInfo, whole: TaskInfo) -> Setti
         epochs=args.epochs or info.epochs,
         trials=args.trials,
         workers=args.workers,
+        fixed=", ".join(f"{name}={value}" for name, value in args.fix.items()),
     )
 
 
@@ -243,7 +250,9 @@ def measure(args: argparse.Namespace) -> int:
             if budget_s is None:
                 budget_s = search_budget_s(load_runs(out, setting.task), setting)
             print(f"{setting.task} {method} seed {seed} ...", end=" ", flush=True)
-            job = Job(setting, args.task, data, method, seed, budget_s, args.search_trials)
+            job = Job(
+                setting, args.task, data, method, seed, budget_s, args.search_trials, args.fix
+            )
             try:
                 run = run_apart(job)
             except Exception as error:
@@ -300,6 +309,9 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--budget-s", type=float, help="of search; default: the median of the peers that ran"
     )
+    parser.add_argument(
+        "--fix", action="append", default=[], metavar="NAME=VALUE", help="as `search run --fix`"
+    )
     parser.add_argument("--epochs", type=int, help="of a full training; default: the task's")
     parser.add_argument("--train-images", type=int, help="take so many of them at random")
     parser.add_argument("--val-images", type=int, help="take so many of them at random")
@@ -312,6 +324,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=CHECKOUT / "build" / "efficiency")
     parser.add_argument("--report", action="store_true", help="write table and plot of all runs")
     args = parser.parse_args(arguments)
+    args.fix = dict(text.split("=", 1) for text in args.fix)
     args.seeds = [int(seed) for seed in args.seeds.split(",")]
     args.methods = [name for name in args.methods.split(",") if name]
     known = (*PEERS, SEARCH)

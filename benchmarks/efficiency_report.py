@@ -145,6 +145,8 @@ class Report:
             f"epochs a full training, {s.trials} trials, {s.workers} workers, seeds "
             f"{', '.join(map(str, seeds))}."
         )
+        if s.fixed:
+            text += f" All search with {s.fixed}."
         if not found:
             return text
         load = f", load {min(loads):.1f} to {max(loads):.1f} when a run began" if loads else ""

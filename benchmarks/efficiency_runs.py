@@ -49,6 +49,7 @@ class Setting:
         trials: Trials of those programs that count trials; the epochs of as many full trainings
             for those that train in parts.
         workers: Processes that train side by side.
+        fixed: Parameters that nobody searches, as ``family=cnn``, in words.
     """
 
     task: str
@@ -60,6 +61,7 @@ class Setting:
     epochs: int
     trials: int
     workers: int
+    fixed: str = ""
 
 
 @dataclass(frozen=True)

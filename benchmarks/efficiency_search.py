@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ def run_search(
     seed: int,
     budget_s: float | None,
     folder: Path,
+    fix: Mapping[str, str],
 ) -> None:
     """Run a study to its end, and read from it what came when.
 
@@ -65,6 +66,7 @@ def run_search(
         seed: Of the study.
         budget_s: Seconds after which no new trial is started; None for no end.
         folder: An empty one, for the database.
+        fix: Parameters that are not searched.
     """
     off: dict[str, Any] = {}
     if method != "search":
@@ -82,6 +84,7 @@ def run_search(
         study="efficiency",
         storage=storage,
         epochs=epochs,
+        fix=dict(fix),
         timeout_s=None if budget_s is None else budget_s + preparation_s,
         seed=seed,
         observer=Watch(log),

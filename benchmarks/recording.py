@@ -29,6 +29,7 @@ from spaces.config import ParamValue, TrialConfig
 from spaces.schemes import QuantizationScheme
 from spaces.space import SearchSpace
 from workers.executor import Finished, Outcome
+from workers.race import Race
 from workers.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
 DATA = Path(__file__).parent / "data"
@@ -232,11 +233,7 @@ def _result(
         models = [(p.values[1], p.values[2]) for p in points.values()]
         bar = request.race.bar(models)
         if request.race.can_judge:
-            for epoch in range(1, len(accuracies)):
-                verdict = request.race.verdict(accuracies[:epoch], len(accuracies), settled, bar)
-                if verdict:
-                    accuracies = accuracies[:epoch]
-                    break
+            verdict, accuracies = _judge(request.race, models, accuracies, settled, bar)
     if verdict:
         share = len(accuracies) / len(row["val_accuracy"])
         seconds = {k: seconds.get(k, 0.0) for k in ("gate", "build", "train")}
@@ -256,6 +253,22 @@ def _result(
     if own is None:
         return TrialResult(config, "failed", "not recorded", **common)
     return TrialResult(config, "complete", point=own, **common)
+
+
+def _judge(
+    race: Race,
+    models: Sequence[tuple[float, float]],
+    accuracies: tuple[float, ...],
+    settled: int,
+    bar: float,
+) -> tuple[str, tuple[float, ...]]:
+    """Return what the race says of a recorded training, and its curve as far as it came."""
+    if hopeless := race.hopeless(models):
+        return hopeless, ()
+    for epoch in range(1, len(accuracies)):
+        if verdict := race.verdict(accuracies[:epoch], len(accuracies), settled, bar):
+            return verdict, accuracies[:epoch]
+    return "", accuracies
 
 
 def _point(config: TrialConfig, values: Sequence[float], row: Mapping[str, Any]) -> Point:

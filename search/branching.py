@@ -24,8 +24,9 @@ from spaces.space import SearchSpace
 SPARSITIES = (0.5, 0.7, 0.85)
 """What branches prune to: about a half, a third and a sixth of the bytes."""
 
-MIN_NEW = 12
-"""New trainings before the first branch: only then is known what is good."""
+MIN_NEW = 4
+"""New trainings before the first branch. Even branches of what is not the best yet soon buy more a
+second than new trainings do (``benchmarks/RESULTS.md``)."""
 
 MAX_BRANCHES_IN_A_ROW = 6
 MAX_LINEAGE = 3

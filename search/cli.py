@@ -15,6 +15,8 @@ import click
 from click.core import ParameterSource
 
 from search import __version__
+from search.cli_classify import classify
+from search.cli_retrain import retrain
 from search.command import INTERRUPTED, CommandGroup, examples
 from search.console import hint, print_json, stderr_console, stdout_console
 from search.options import (
@@ -391,60 +393,10 @@ def export(
     hint(f"Train it in full: {join(words)}")
 
 
-@cli.command(
-    epilog=examples(
-        "search retrain best.json -o deploy",
-        "search retrain best.json -o deploy --epochs 50",
-    )
-)
-@click.argument("export_file", metavar="FILE", type=PATH)
-@click.option("-o", "--output", required=True, type=PATH, help="Folder for what is deployed.")
-@click.option("--epochs", type=Count(), show_default="the trial's", help="Epochs of training.")
-@click.option("--data", type=PATH, show_default="the trial's", help="Data to train on.")
-@click.option("--task", help="The task, where it is code of your own: a file runs none unasked.")
-@click.option("--device", help="The device, where it is code of your own.")
-@click.option("--force", is_flag=True, help="Overwrite the files of an earlier retraining.")
-@json_option
-def retrain(
-    export_file: Path,
-    output: Path,
-    epochs: int | None,
-    data: Path | None,
-    task: str | None,
-    device: str | None,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Train an exported configuration in full.
+cli.add_command(retrain)
 
-    It is measured on the test split. Writes model.tflite, model.keras, labels.txt
-    and metrics.json, and model_compiled.tflite if the device has a compiler.
-    """
-    from search.metrics_table import print_metrics
-    from search.progress import make_display
-    from search.retrain import retrain as retrain_export
 
-    display = make_display(stderr_console())
-    try:
-        metrics = retrain_export(
-            export_file,
-            output,
-            epochs=epochs,
-            data=data,
-            task=task,
-            device=device,
-            force=force,
-            progress=display.prepare,
-        )
-    finally:
-        display.close()
-    if as_json:
-        print_json(metrics)
-    else:
-        print_metrics(stdout_console(), metrics)
-    compiled = metrics.get("compiled_file")
-    names = ["model.tflite", "model.keras", "labels.txt", *([compiled] if compiled else [])]
-    hint(f"Wrote {', '.join(names)} and metrics.json to {output}")
+cli.add_command(classify)
 
 
 def _measured(values: Mapping[str, Any]) -> str:

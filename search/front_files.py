@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -16,7 +16,18 @@ from search import attributes
 from search.artifacts import MODEL_FILE, ArtifactKeeper, model_keys
 from search.constraints import is_feasible
 from search.pareto import Front, ReferencePoint, hypervolume
-from workers.result import Point
+
+
+class Measured(Protocol):
+    """A point as the front sees it: a :class:`workers.result.Point`, or values alone."""
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Objective values in the order of ``spaces.objectives.OBJECTIVES``."""
+
+    @property
+    def tflite(self) -> bytes:
+        """The model file; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +103,7 @@ class FrontFiles:
             self._artifacts.sweep(self._named)
         self._named.clear()
 
-    def add(self, points: Mapping[int, Point]) -> FrontChange:
+    def add(self, points: Mapping[int, Measured]) -> FrontChange:
         """Put new points on the front which keep all limits; write the files of those that stay.
 
         Args:
@@ -112,7 +123,7 @@ class FrontFiles:
             if number in left:
                 continue  # Another new point is better.
             attrs: dict[str, str] = {}
-            if self._artifacts is not None:
+            if self._artifacts is not None and points[number].tflite:
                 attrs = self._artifacts.write(MODEL_FILE, points[number].tflite)
                 self._keys[number] = list(attrs)
             added[number] = attrs

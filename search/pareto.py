@@ -29,12 +29,13 @@ Values: TypeAlias = npt.NDArray[np.float64] | Sequence[Sequence[float]]
 SIGNS = np.array([-1.0 if o.direction == "maximize" else 1.0 for o in OBJECTIVES])
 """Values times these are to be minimized, all of them."""
 
-# Where one unit of the normalized hypervolume ends: no network that labels anything comes
-# below, so that 1.0 is out of reach and numbers stay comparable for good.
+# Where one unit of the normalized hypervolume ends. Hardly a network that labels anything comes
+# below; one that does counts for more than a unit, so that numbers stay comparable for good.
 _BEST_SIZE_BYTES = 1e3
 _BEST_LATENCY_MS = 1e-3
 
 # Logarithms need a floor; no model is smaller than a byte or faster than a nanosecond.
+MIN_ERROR = 1e-3
 MIN_SIZE_BYTES = 1.0
 MIN_LATENCY_MS = 1e-6
 
@@ -181,15 +182,30 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
     return volume
 
 
-def gains(values: Values, reference: ReferencePoint) -> npt.NDArray[np.float64]:
+def gains(
+    values: Values, reference: ReferencePoint, *, log_error: bool = False
+) -> npt.NDArray[np.float64]:
     """Return how far each point lies from ``reference``, in the units of the hypervolume.
 
     More is better; what is not above 0 in every objective adds nothing.
+
+    Args:
+        values: Points.
+        reference: Where they are measured from.
+        log_error: Whether halving an error is worth the same at 20 % as at 1 %, as halving a
+            size is. The hypervolume takes errors as they are.
     """
     rows = as_rows(values)
+    error = 1 - rows[:, 0]
+    if log_error:
+        by_error = np.log(reference.error / np.maximum(error, MIN_ERROR)) / math.log(
+            reference.error / MIN_ERROR
+        )
+    else:
+        by_error = (reference.error - error) / reference.error
     return np.column_stack(
         [
-            (reference.error - (1 - rows[:, 0])) / reference.error,
+            by_error,
             _decades(reference.size_bytes, rows[:, 1], MIN_SIZE_BYTES)
             / math.log10(reference.size_bytes / _BEST_SIZE_BYTES),
             _decades(reference.latency_ms, rows[:, 2], MIN_LATENCY_MS)

@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from search.export import read_export
+from search.retrain_page import retrain_page
 from spaces.dataset_cache import default_cache_dir
 from spaces.errors import ConfigError, ExportError
 from spaces.registry import canonical_ref, is_builtin
 from spaces.task import Progress, no_progress
 from workers.devices import canonical_device, is_builtin_device
 from workers.jobs import run_job
+from workers.retrain import PICTURES, REPORT_NAME
 
 DEPLOYED_FILES = (
     "model.tflite",
@@ -20,6 +22,7 @@ DEPLOYED_FILES = (
     "labels.txt",
     "metrics.json",
     "model_compiled.tflite",
+    "report.html",
 )
 
 
@@ -29,6 +32,10 @@ def retrain(
     *,
     epochs: int | None = None,
     data: str | Path | None = None,
+    patience: int | None = None,
+    seeds: int = 0,
+    float_model: bool = True,
+    tta: bool = False,
     task: str | None = None,
     device: str | None = None,
     force: bool = False,
@@ -42,11 +49,18 @@ def retrain(
 
     Args:
         export: File written by ``search export``.
-        out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt`` and
-            ``metrics.json``, and ``model_compiled.tflite`` where the device has a compiler of
-            its own; made if it is not there.
+        out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt``,
+            ``metrics.json`` and ``report.html``, and ``model_compiled.tflite`` where the device
+            has a compiler of its own; made if it is not there.
         epochs: Train so many epochs instead of the trial's; the model is then another one.
         data: Train on this data instead of where the export says it lies.
+        patience: End training after so many epochs without a better validation accuracy, and
+            take the best epoch's weights (of those whose pruning is done); None for the last
+            epoch's.
+        seeds: Train it from so many other seeds too, for mean and spread of what they measure.
+        float_model: Train the same network without pruning too, where it is pruned, to compare
+            with.
+        tta: Measure float models with test-time augmentation too.
         task: The task, where it is not built in: its code runs only if the caller names it.
         device: The device, where it is not built in, for the same reason.
         force: Overwrite files of an earlier retraining.
@@ -62,10 +76,14 @@ def retrain(
     if epochs is not None and epochs < 1:
         raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
     content = read_export(Path(export))
+    if patience is not None and patience < 1:
+        raise ConfigError(f"`1 <= patience` must hold, but got (patience={patience}).")
+    if seeds < 0:
+        raise ConfigError(f"`0 <= seeds` must hold, but got (seeds={seeds}).")
     task_ref = _task_ref(content["config"]["task"], task)
     device_ref = _device_ref(content["device"], device)
     folder = _output_folder(Path(out_dir), force)
-    return dict(
+    metrics = dict(
         run_job(
             "workers.retrain:retrain_job",
             {
@@ -76,10 +94,24 @@ def retrain(
                 "cache_dir": str(default_cache_dir()),
                 "task": task_ref,
                 "device": device_ref,
+                "float_model": float_model,
+                "tta": tta,
+                "seeds": seeds,
+                "patience": patience,
             },
             progress,
         )
     )
+    rows = metrics["grad_cam"]["images"]
+    pictures = [{name: row.pop(name) for name in PICTURES} for row in rows]
+    try:
+        page = retrain_page(metrics, pictures)
+        (folder / REPORT_NAME).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(
+            f"{REPORT_NAME} cannot be written to {folder}: {error.strerror or error}."
+        ) from error
+    return metrics
 
 
 def _task_ref(exported: str, given: str | None) -> str:

@@ -140,31 +140,23 @@ def run_study(
         SearchError: One of its kinds, as ``spaces.errors`` lists them.
     """
     observer = observer or Silent()
-    _check(trials, more, workers, epochs, size, sampler, timeout_s)
-    limits = _limits(max_size_bytes, max_latency_ms, min_accuracy, max_ram_bytes)
-    device = canonical_device(device)
-    with_ram = max_ram_bytes is not None
-    if is_builtin_device(device):  # A device of the user's own is code, which is run elsewhere.
-        check_device(get_device(device, with_ram=with_ram), size)
+    check_arguments(trials, more, workers, epochs, size, sampler, timeout_s)
     started = time.monotonic()
-    canonical_ref(task)  # A name that is mistyped leaves no database behind.
-    open_storage(storage).engine.dispose()  # Before minutes are spent on data.
-    info, dataset = prepare_task(
+    info, dataset, limits = prepare_run(
         task,
-        None if data is None else Path(data),
-        progress=progress,
+        data=data,
+        storage=storage,
+        epochs=epochs,
+        fix=fix,
         device=device,
-        size_metric=size,
-        with_ram=with_ram,
+        size=size,
+        max_size_bytes=max_size_bytes,
+        max_latency_ms=max_latency_ms,
+        min_accuracy=min_accuracy,
+        max_ram_bytes=max_ram_bytes,
+        progress=progress,
     )
-    if epochs is not None:
-        info = replace(info, epochs=epochs)
-    if fix:
-        texts = {name: value for name, value in fix.items() if isinstance(value, str)}
-        space = info.space.fixed({**fix, **parse_fixed(info.space, texts)})
-        info = replace(info, space=space)
-    if not_tried := why_not(info.space, info):
-        info = replace(info, baseline={}, notes=(*info.notes, not_tried))
+    device = canonical_device(device)
     for note in info.notes:
         observer.message(note)
     settings = StudySettings(
@@ -198,7 +190,7 @@ def run_study(
             windows = uuid.uuid4().hex
             executor = RayExecutor(
                 MakeEvaluator(info.ref, THREADS, windows),
-                _plain(dataset),
+                plain_dataset(dataset),
                 n_workers=workers if workers is None else min(workers, n_left),
                 address=address,
                 threads=THREADS,
@@ -212,7 +204,54 @@ def run_study(
                 QuietWindows.of_run(windows).remove()
 
 
-def _check(
+def prepare_run(
+    task: str,
+    *,
+    data: str | Path | None,
+    storage: str | Path | None,
+    epochs: int | None,
+    device: str,
+    size: SizeMetric,
+    fix: Mapping[str, ParamValue] | None = None,
+    max_size_bytes: float | None = None,
+    max_latency_ms: float | None = None,
+    min_accuracy: float | None = None,
+    max_ram_bytes: float | None = None,
+    progress: Progress = no_progress,
+) -> tuple[TaskInfo, Dataset, Limits]:
+    """Prepare what a run searches: the first part of :func:`run_study`, with its arguments.
+
+    Args:
+        storage: Is opened once, to see that it can be; None for no database.
+    """
+    limits = _limits(max_size_bytes, max_latency_ms, min_accuracy, max_ram_bytes)
+    device = canonical_device(device)
+    with_ram = max_ram_bytes is not None
+    if is_builtin_device(device):  # A device of the user's own is code, which is run elsewhere.
+        check_device(get_device(device, with_ram=with_ram), size)
+    canonical_ref(task)  # A name that is mistyped leaves no database behind.
+    if storage is not None:
+        open_storage(storage).engine.dispose()  # Before minutes are spent on data.
+    info, dataset = prepare_task(
+        task,
+        None if data is None else Path(data),
+        progress=progress,
+        device=device,
+        size_metric=size,
+        with_ram=with_ram,
+    )
+    if epochs is not None:
+        info = replace(info, epochs=epochs)
+    if fix:
+        texts = {name: value for name, value in fix.items() if isinstance(value, str)}
+        space = info.space.fixed({**fix, **parse_fixed(info.space, texts)})
+        info = replace(info, space=space)
+    if not_tried := why_not(info.space, info):
+        info = replace(info, baseline={}, notes=(*info.notes, not_tried))
+    return info, dataset, limits
+
+
+def check_arguments(
     trials: int | None,
     more: int | None,
     workers: int | None,
@@ -269,7 +308,7 @@ def _target(opened: OpenStudy, trials: int | None, more: int | None) -> int:
     return trials or opened.target or DEFAULT_TRIALS
 
 
-def _plain(dataset: Dataset) -> Dataset:
+def plain_dataset(dataset: Dataset) -> Dataset:
     """Return the data set with plain arrays: those travel to workers without a copy each."""
 
     def plain(split: Split) -> Split:

@@ -47,6 +47,7 @@ SAMPLERS: Mapping[str, str] = {
 
 _MAX_GOOD_POINTS = 25
 _N_STARTUP_TRIALS = 10
+_N_STARTUP_TRAININGS = 6  # A start design; each gives points of all schemes.
 _POPULATION_SIZE = 50
 _WINDOW = 200
 """Trials that TPE is shown at least, once there are twice as many."""
@@ -92,7 +93,7 @@ def make_sampler(
     if name == "gp":
         return SurrogateSampler(
             seed,
-            n_startup=_N_STARTUP_TRIALS,
+            n_startup=_N_STARTUP_TRAININGS,
             fan_out=points_per_trial > 1,
             reference=reference,
             limits=limits,

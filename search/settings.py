@@ -8,8 +8,9 @@ from workers.result import Limits, SizeMetric, TaskInfo
 
 DEFAULT_TRIALS = 100
 
-DEFAULT_START = 12
-"""Trials of the start design (``benchmarks/RESULTS.md`` has the evidence)."""
+DEFAULT_START = 6
+"""Trials of the start design: few, so that the sampler, which weighs seconds, takes over soon
+(``benchmarks/RESULTS.md`` has the evidence)."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from search.past import COUNTED
 from search.settings import StudySettings
 from spaces.config import TrialConfig
 from spaces.space import SearchSpace
-from workers.race import Curve, Race, settled_from
+from workers.race import Curve, Race, curve_recipe, settled_from
 from workers.result import TrialResult
 
 MAX_CURVES = 200
@@ -154,7 +154,8 @@ class Shortcuts:
         """Let the race compare with a training that went on to its end."""
         epochs = config.training.epochs
         if config.branched_from is None and len(accuracies) >= epochs:
-            self._curves.append(Curve(tuple(accuracies[:epochs]), settled_from(config)))
+            curve = Curve(tuple(accuracies[:epochs]), settled_from(config), curve_recipe(config))
+            self._curves.append(curve)
 
     def _worth(self) -> Counter[int]:
         """Return how many points on the front each training has."""

@@ -20,7 +20,7 @@ from search import attributes
 from search.artifacts import HISTORY_FILE, ArtifactKeeper
 from search.baseline import baseline_point
 from search.branching import Branch
-from search.constraints import is_feasible
+from search.constraints import constraint_values, is_feasible
 from search.encode import (
     config_attrs,
     ending_of,
@@ -29,7 +29,7 @@ from search.encode import (
     is_sound,
     point_ending,
 )
-from search.front_files import FrontFiles
+from search.front_files import FrontChange, FrontFiles
 from search.kept_weights import WeightKeeper
 from search.pareto import Front, ReferencePoint
 from search.past import COUNTED, Past, read_past
@@ -89,6 +89,14 @@ class Told:
     values: tuple[float, ...] | None = None
     n_derived: int = 0
     n_on_front: int = 0
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """Values without a model file."""
+
+    values: tuple[float, float, float]
+    tflite: bytes = b""
 
 
 @dataclass
@@ -154,7 +162,10 @@ class OpenStudy:
         self._n_trials = len(trials)
         self._running: dict[int, _Running] = {}
         self._seen = past.tried
-        self._retries = deque(past.retries)
+        # Without branches, an interrupted one waits for a run that has them.
+        self._retries = deque(
+            retry for retry in past.retries if settings.branch or branch_of(retry) is None
+        )
         self._baseline = baseline_point(space, settings.task)
         design = start_design(space, settings.n_start, settings.seed or 0)
         if self._baseline is not None:
@@ -216,8 +227,14 @@ class OpenStudy:
 
     # --- Asking ---------------------------------------------------------------------------
 
-    def ask(self, make_config: MakeConfig) -> Asked | None:
+    def ask(
+        self, make_config: MakeConfig, user_attrs: Mapping[str, Any] | None = None
+    ) -> Asked | None:
         """Start a trial: an interrupted one again, the space's defaults, or a proposal.
+
+        Args:
+            make_config: Turns its parameters into its configuration.
+            user_attrs: What to store with it, beside what every trial has.
 
         Returns:
             The trial; None if no configuration turned up that was not tried before.
@@ -244,25 +261,42 @@ class OpenStudy:
             return None
         proposal, config, is_fixed = found
         number = self._n_trials
-        user_attrs = config_attrs(config)
+        attrs = {**config_attrs(config), **(user_attrs or {})}
         if is_fixed and retry_of is not None:
-            user_attrs[attributes.RETRY_OF] = retry_of
+            attrs[attributes.RETRY_OF] = retry_of
         if self._is_baseline(proposal):
-            user_attrs[attributes.BASELINE] = True
+            attrs[attributes.BASELINE] = True
         if branch is not None:
-            user_attrs[attributes.BRANCHED_FROM] = branch.parent
-            user_attrs[attributes.PREDICTED_GAIN] = branch.predicted
+            attrs[attributes.BRANCHED_FROM] = branch.parent
+            attrs[attributes.PREDICTED_GAIN] = branch.predicted
         trial = new_trial(
             number,
             proposal.params,
             proposal.distributions,
-            user_attrs=user_attrs,
+            user_attrs=attrs,
             system_attrs=proposal.system_attrs,
         )
         self._recorder.write(Batch(created=(trial,)))
         self._n_trials += 1
         self._running[number] = _Running(proposal, config, self._expected_hashes(config), branch)
         return Asked(number, config, None if branch is None else branch.parent)
+
+    def retry_next(self, config_hash: str) -> bool:
+        """Let the next :meth:`ask` try an interrupted trial again, before all others.
+
+        Returns:
+            Whether there is one of that configuration which nothing has replaced yet.
+        """
+        for index, retry in enumerate(self._retries):
+            if retry.user_attrs.get(attributes.CONFIG_HASH) == config_hash:
+                del self._retries[index]
+                self._retries.appendleft(retry)
+                return True
+        return False
+
+    def params(self, number: int) -> dict[str, ParamValue]:
+        """Return the parameters of a trial under way."""
+        return dict(self._running[number].proposal.params)
 
     def request(self, number: int) -> EvaluateRequest:
         """Return what a worker needs to evaluate a trial under way."""
@@ -405,6 +439,46 @@ class OpenStudy:
             n_on_front=len(change.added),
         )
 
+    def tell_values(
+        self,
+        number: int,
+        values: tuple[float, float, float],
+        user_attrs: Mapping[str, Any],
+    ) -> Told:
+        """End a trial with values that somebody else measured: no model file, no siblings.
+
+        Args:
+            number: Of the trial.
+            values: Its objective values, all finite.
+            user_attrs: What is known of how they came about.
+        """
+        config = self._running[number].config
+        accuracy, size_bytes, latency_ms = values
+        before = self.hypervolume
+        constraints = constraint_values(
+            self._limits, size_bytes=size_bytes, latency_ms=latency_ms, accuracy=accuracy
+        )
+        change = FrontChange()
+        if is_feasible({attributes.CONSTRAINTS: constraints}):
+            change = self._files.add({number: _Reported(values)})
+        ending = Ending(
+            TrialState.COMPLETE,
+            values=values,
+            user_attrs={
+                **user_attrs,
+                attributes.OUTCOME: "complete",
+                attributes.GAIN: self.hypervolume - before,
+            },
+            system_attrs={attributes.CONSTRAINTS: constraints},
+        )
+        self._recorder.write(Batch(ended={number: ending}, trial_system_attrs=change.dropped))
+        self.n_points += 1
+        self._seen.add(config.hash)
+        self.outcomes["complete"] += 1
+        self._forget(number, ending)
+        self._files.remove_files(change)
+        return Told(number, "complete", values=values, n_on_front=len(change.added))
+
     def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
         """Return the points of a result which the study has not got, by trial number.
 
@@ -460,9 +534,10 @@ class OpenStudy:
         self._forget(number, ending)
         return Told(number, "failed", reason)
 
-    def interrupt(self, reason: str) -> int:
-        """Give up all trials under way, to be tried again; return how many there were."""
-        endings = {number: interruption(reason) for number in self._running}
+    def interrupt(self, reason: str, number: int | None = None) -> int:
+        """Give up all trials under way, or one, to be tried again; return how many there were."""
+        numbers = self._running if number is None else (number,)
+        endings = {each: interruption(reason) for each in numbers}
         if endings:
             self._recorder.write(Batch(ended=endings))
         for number, ending in endings.items():

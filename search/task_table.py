@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from workers.result import TaskInfo
 
 
+_FITTED = ", or more or fewer: they and the batch sizes follow from the data"
+
+
 def builtin_task_rows() -> list[dict[str, Any]]:
     """Return what is known of the built-in tasks without building a network, as plain data."""
     return [_task_row(task) for task in builtin_tasks().values()]
@@ -47,7 +50,11 @@ def print_tasks(console: Console, rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
         table = _grid()
         table.add_row("data", row["data"])
-        table.add_row("epochs", f"{row['epochs']} a trial")
+        table.add_row("epochs", f"{row['epochs']} a trial{_FITTED if row['adapts'] else ''}")
+        if row["families"]:
+            table.add_row("families", ", ".join(row["families"]))
+        if row["baseline_note"]:
+            table.add_row("baseline", row["baseline_note"])
         table.add_row(
             "network", f"{row['model']}; `search tasks {row['task']}` reads what it varies"
         )
@@ -103,6 +110,10 @@ def _task_row(task: Task) -> dict[str, Any]:
         "data": task.data_help,
         "model": str(task.model),
         "epochs": task.epochs,
+        "adapts": task.adapt is not None,
+        "families": list(task.families),
+        "baseline": dict(task.baseline),
+        "baseline_note": task.baseline_note,
         "parameters": space.to_list(),
     }
 

@@ -13,12 +13,12 @@ from types import MappingProxyType
 
 from spaces.config import OPTIMIZERS, ParamValue, PruningConfig, TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, TaskError
+from spaces.recipe import TRAINING_NAMES as TRAINING_NAMES
+from spaces.recipe import training_parameters as training_parameters
 from spaces.schemes import SCHEMES, QuantizationScheme
 from spaces.space import Condition, Parameter, SearchSpace
 from spaces.task import Task
-
-TRAINING_NAMES = ("learning_rate", "batch_size", "optimizer", "weight_decay")
-"""Parameters of training. A model that declares one of them decides its range."""
+from spaces.training import RECIPE_DEFAULTS
 
 PRUNING_NAMES = (
     "pruning_schedule",
@@ -32,12 +32,6 @@ COMPRESSION_NAMES = (*PRUNING_NAMES, "quantization")
 
 MIN_SPARSITY = 0.3
 """Lowest final sparsity searched: below it, neither size nor speed notices."""
-
-MIN_WEIGHT_DECAY = 1e-6
-
-USUAL_LEARNING_RATE = 3e-3
-"""Where a search starts. Training lowers its rate along a cosine to zero, so that the highest
-one may be a few times what a constant rate would be."""
 
 # What TFMOT 0.8.1 does with layers, by class name: run against it, layer by layer, by
 # tests/workers_tests/test_networks.py. What is not listed (a layer of the user's own, too) is
@@ -102,39 +96,6 @@ def is_prunable(layer_names: Iterable[str]) -> tuple[bool, tuple[str, ...]]:
     if PRUNED_LAYERS.intersection(layer_names):
         return True, ()
     return False, ("Pruning is not searched: no layer has weights that TFMOT prunes.",)
-
-
-def training_parameters(task: Task) -> tuple[Parameter, ...]:
-    """Return how the weights are trained, as far as it is searched."""
-    low, high = task.learning_rate
-    parameters = [
-        Parameter(
-            "learning_rate",
-            "float",
-            low,
-            high,
-            log=True,
-            default=min(max(USUAL_LEARNING_RATE, low), high),
-        ),
-        Parameter(
-            "batch_size",
-            "categorical",
-            choices=task.batch_sizes,
-            default=32 if 32 in task.batch_sizes else None,
-        ),
-        Parameter("optimizer", "categorical", choices=task.optimizers),
-    ]
-    if task.max_weight_decay > 0:
-        parameters.append(
-            Parameter(
-                "weight_decay",
-                "float",
-                min(MIN_WEIGHT_DECAY, task.max_weight_decay),
-                task.max_weight_decay,
-                log=True,
-            )
-        )
-    return tuple(parameters)
 
 
 def compression_parameters(
@@ -206,7 +167,13 @@ def joint_space(
         if parameter.name in TRAINING_NAMES and parameter.name not in settled:
             _check_training_parameter(task, parameter)
     declared = {*settled, *(parameter.name for parameter in model)}
-    training = tuple(p for p in training_parameters(task) if p.name not in declared)
+    training = tuple(
+        parameter
+        for parameter in training_parameters(task)
+        if not declared.intersection(
+            (parameter.name, *(condition.parameter for condition in parameter.conditions))
+        )
+    )
     return SearchSpace(training + model + compression_parameters(task, schemes, prunable))
 
 
@@ -305,7 +272,12 @@ def params_from_config(
             params[name] = getattr(config.pruning, name.removeprefix("pruning_"))
     params["quantization"] = config.quantization.value
     if space is None:
-        return params
+        # What many tasks do not search is in there only where it is used.
+        return {
+            name: value
+            for name, value in params.items()
+            if name not in RECIPE_DEFAULTS or value != RECIPE_DEFAULTS[name]
+        }
     return {
         parameter.name: params[parameter.name]
         for parameter in space.parameters

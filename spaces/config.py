@@ -9,96 +9,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
+from spaces.checks import is_int, is_number, require
 from spaces.errors import ConfigError
 from spaces.schemes import QuantizationScheme
+from spaces.training import OPTIMIZERS as OPTIMIZERS
+from spaces.training import TrainingConfig as TrainingConfig
 
 ParamValue = bool | int | float | str
 """What one searched parameter can hold."""
 
-Optimizer = Literal["adam", "sgd", "rmsprop"]
 PruningScheduleName = Literal["none", "constant", "polynomial"]
 
-OPTIMIZERS: tuple[str, ...] = get_args(Optimizer)
 PRUNING_SCHEDULES: tuple[str, ...] = get_args(PruningScheduleName)
 
 _T = TypeVar("_T")
-
-
-def _require(holds: bool, rule: str, **arrived: object) -> None:
-    """Raise a :class:`ConfigError` that states the rule and what arrived."""
-    if not holds:
-        got = ", ".join(f"{name}={value!r}" for name, value in arrived.items())
-        raise ConfigError(f"`{rule}` must hold, but got ({got}).")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How the weights are trained.
-
-    Attributes:
-        learning_rate: Initial (highest) learning rate, above 0.
-        batch_size: Images a step, at least 1.
-        optimizer: One of ``OPTIMIZERS``.
-        weight_decay: Decoupled weight decay of the optimizer, at least 0.
-        epochs: Passes over the training images, at least 1 (a branch may have 0). Pruning
-            happens within them; quantization-aware training comes on top.
-        qat_epochs: Epochs of quantization-aware training, used by schemes which train.
-        from_model: Whether what the model's own code says of its training, in ``compile`` and
-            in the ``fit`` of its HyperModel, goes before all of these (see ``workers.compiled``).
-            ``learning_rate`` is then 1 unless the model leaves it open.
-    """
-
-    learning_rate: float
-    batch_size: int
-    optimizer: str = "adam"
-    weight_decay: float = 0.0
-    epochs: int = 10
-    qat_epochs: int = 2
-    from_model: bool = False
-
-    def __post_init__(self) -> None:
-        _require(
-            _is_number(self.learning_rate) and self.learning_rate > 0,
-            "0 < learning_rate",
-            learning_rate=self.learning_rate,
-        )
-        _require(
-            _is_int(self.batch_size) and self.batch_size >= 1,
-            "1 <= batch_size",
-            batch_size=self.batch_size,
-        )
-        _require(
-            self.optimizer in OPTIMIZERS,
-            f"optimizer in ({', '.join(OPTIMIZERS)})",
-            optimizer=self.optimizer,
-        )
-        _require(
-            _is_number(self.weight_decay) and self.weight_decay >= 0,
-            "0 <= weight_decay",
-            weight_decay=self.weight_decay,
-        )
-        # 1 and 1.0 are equal, but not in the JSON that is hashed.
-        object.__setattr__(self, "learning_rate", float(self.learning_rate))
-        object.__setattr__(self, "weight_decay", float(self.weight_decay))
-        _require(_is_int(self.epochs) and self.epochs >= 0, "0 <= epochs", epochs=self.epochs)
-        _require(
-            _is_int(self.qat_epochs) and self.qat_epochs >= 1,
-            "1 <= qat_epochs",
-            qat_epochs=self.qat_epochs,
-        )
 
 
 @dataclass(frozen=True)
@@ -126,37 +54,37 @@ class PruningConfig:
     frequency: float = 0.05
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             self.schedule in PRUNING_SCHEDULES,
             f"schedule in ({', '.join(PRUNING_SCHEDULES)})",
             schedule=self.schedule,
         )
         for name in ("final_sparsity", "begin", "end", "frequency"):
-            _require(
-                _is_number(getattr(self, name)),
+            require(
+                is_number(getattr(self, name)),
                 f"{name} is a number",
                 **{name: getattr(self, name)},
             )
             object.__setattr__(self, name, float(getattr(self, name)))
         if self.schedule == "none":
-            _require(
+            require(
                 self.final_sparsity == 0,
                 "final_sparsity == 0 without a pruning schedule",
                 final_sparsity=self.final_sparsity,
             )
             return
-        _require(
+        require(
             0 < self.final_sparsity < 1,
             "0 < final_sparsity < 1",
             final_sparsity=self.final_sparsity,
         )
-        _require(
+        require(
             0 <= self.begin < self.end <= 1,
             "0 <= begin < end <= 1",
             begin=self.begin,
             end=self.end,
         )
-        _require(0 < self.frequency <= 1, "0 < frequency <= 1", frequency=self.frequency)
+        require(0 < self.frequency <= 1, "0 < frequency <= 1", frequency=self.frequency)
 
     @property
     def is_active(self) -> bool:
@@ -194,15 +122,15 @@ class TrialConfig:
     branched_from: TrialConfig | None = None
 
     def __post_init__(self) -> None:
-        _require(bool(self.task), "task is not empty", task=self.task)
+        require(bool(self.task), "task is not empty", task=self.task)
         for name, value in self.hyperparameters:
-            _require(
-                isinstance(name, str) and (isinstance(value, (bool, str)) or _is_number(value)),
+            require(
+                isinstance(name, str) and (isinstance(value, (bool, str)) or is_number(value)),
                 "a hyperparameter is a finite number, a boolean or a string",
                 **{str(name): value},
             )
         names = [name for name, _ in self.hyperparameters]
-        _require(
+        require(
             len(set(names)) == len(names), "each hyperparameter stands once", hyperparameters=names
         )
         object.__setattr__(self, "hyperparameters", tuple(sorted(self.hyperparameters)))
@@ -214,18 +142,16 @@ class TrialConfig:
                 f"`quantization in ({known})` must hold, but got "
                 f"(quantization={self.quantization!r})."
             ) from None
-        _require(
-            _is_int(self.seed) and 0 <= self.seed < 2**31, "0 <= seed < 2**31", seed=self.seed
-        )
-        _require(_is_int(self.threads) and self.threads >= 1, "1 <= threads", threads=self.threads)
+        require(is_int(self.seed) and 0 <= self.seed < 2**31, "0 <= seed < 2**31", seed=self.seed)
+        require(is_int(self.threads) and self.threads >= 1, "1 <= threads", threads=self.threads)
         if self.branched_from is None:
-            _require(self.training.epochs >= 1, "1 <= epochs", epochs=self.training.epochs)
+            require(self.training.epochs >= 1, "1 <= epochs", epochs=self.training.epochs)
         else:
             self._check_branch(self.branched_from)
 
     def _check_branch(self, parent: TrialConfig) -> None:
         for name in ("task", "data_fingerprint", "hyperparameters", "seed", "threads"):
-            _require(
+            require(
                 getattr(self, name) == getattr(parent, name),
                 f"a branch has the {name} of what it branched from",
                 **{name: getattr(self, name), f"branched_from.{name}": getattr(parent, name)},
@@ -271,13 +197,29 @@ class TrialConfig:
             return replace(self, branched_from=self.branched_from.with_epochs(epochs))
         return replace(self, training=replace(self.training, epochs=epochs))
 
+    def with_seed(self, seed: int) -> TrialConfig:
+        """Return the same trainings, all of them, from another seed."""
+        before = self.branched_from
+        return replace(
+            self, seed=seed, branched_from=None if before is None else before.with_seed(seed)
+        )
+
+    def without_compression(self) -> TrialConfig:
+        """Return the same trainings, all of them, without pruning, in float32."""
+        before = self.branched_from
+        return replace(
+            self,
+            pruning=PruningConfig(),
+            quantization=QuantizationScheme.FLOAT32,
+            branched_from=None if before is None else before.without_compression(),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; :meth:`from_dict` turns it back."""
         data = asdict(self)
         data["hyperparameters"] = dict(self.hyperparameters)
+        data["training"] = self.training.to_dict()
         data["quantization"] = self.quantization.value
-        if not self.training.from_model:  # Hashes stay what they were before there was the field.
-            del data["training"]["from_model"]
         # Only where there is one, so that hashes stay what they were without branches.
         del data["branched_from"]
         if self.branched_from is not None:

@@ -11,6 +11,7 @@
     +-- StudyError               the study holds something else than this run asks for
     +-- StorageError             the database cannot be opened, read or written
     +-- ExportError              an exported configuration cannot be written or read back
+    +-- ModelError               a ``.tflite`` cannot be used to classify pictures
     +-- ConversionError          a network cannot become a ``.tflite`` under a scheme
     +-- TrialFailedError         one trial cannot go on (its loss is NaN, ...); the run does
     +-- WorkersLostError         workers keep dying, so that going on makes no sense
@@ -67,6 +68,10 @@ class StorageError(SearchError):
 
 class ExportError(SearchError):
     """An exported configuration cannot be written or read back."""
+
+
+class ModelError(SearchError):
+    """A ``.tflite`` file, or a file beside it, that cannot be used to classify pictures."""
 
 
 class ConversionError(SearchError):

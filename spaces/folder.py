@@ -7,7 +7,7 @@ import os
 import stat
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,7 @@ def load_image_folder(
     image_size: int = 96,
     seed: int = 0,
     class_names: tuple[str, ...] | None = None,
+    display_names: Mapping[str, str] | None = None,
 ) -> Dataset:
     """Load pictures from a folder with one folder a class.
 
@@ -58,6 +59,8 @@ def load_image_folder(
         seed: Chooses what is split off.
         class_names: Order of the classes, if the folders are named so (in any case). Otherwise
             classes are sorted by name.
+        display_names: What to call classes, by their folder's name in lower case; those that
+            are missing keep their name. Classes are sorted by what they are called.
 
     Raises:
         DataError: If there are no such pictures, or they cannot be used.
@@ -71,7 +74,7 @@ def load_image_folder(
     found = find_pictures(path)
     pictures, n_ignored = _inspect(found.files, request.progress)
     _check_counts(path, found, Counter((file.split, file.class_name) for file, _ in pictures))
-    order, names = _class_order(found.class_names, class_names)
+    order, names = _class_order(found.class_names, class_names, display_names or {})
     name = readable(path.resolve().name)
     key = content_key(
         "folder",
@@ -232,13 +235,17 @@ def _position(file: FoundFile, seed: int) -> float:
 
 
 def _class_order(
-    found: tuple[str, ...], asked: tuple[str, ...] | None
+    found: tuple[str, ...], asked: tuple[str, ...] | None, display_names: Mapping[str, str]
 ) -> tuple[list[str], tuple[str, ...]]:
     """Return the folders' names in the order of the labels, and what to call the classes."""
     by_folded = {name.casefold(): name for name in found}
     if asked is not None and sorted(name.casefold() for name in asked) == sorted(by_folded):
         return [by_folded[name.casefold()] for name in asked], asked
-    return list(found), found
+    called = {display_names.get(name.casefold(), name): name for name in found}
+    if len(called) < len(found):  # Two folders of one meaning stay two classes.
+        return list(found), found
+    names = tuple(sorted(called))
+    return [called[name] for name in names], names
 
 
 def _check_counts(path: Path, found: FoundFolder, counts: Counter[tuple[str, str]]) -> None:

@@ -55,8 +55,23 @@ def _drawn(request: DataRequest) -> Dataset:
 FRUIT = Task(
     name="fruit",
     description="apple, orange, mandarin or banana, 96x96 colour",
-    model="spaces.networks:ConvNet",
+    model="spaces.families:fruit_networks",
     load_data=load_fruit,
     data_help="--data: folder of class folders, or .npz; without it, generated pictures",
     epochs=10,
+    # A fruit may lie any way round. Its colour tells what it is, so that is left alone.
+    augmentations=("none", "flip+shift"),
+    families=("cnn", "flatten_dense"),
+    baseline={
+        "family": "flatten_dense",
+        "input_pooling": 1,
+        "flatten_filters": 32,
+        "flatten_units": 1664,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "batch_size": 32,
+    },
+    baseline_note="two convolutions and 1,664 dense units on all they see, 15.4 million "
+    "parameters; a network of that size had 95 % on photos in the project it comes from, at "
+    "183 MB (.h5), and 67.5 % pruned and quantized to 15.26 MB",
 )

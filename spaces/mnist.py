@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import socket
 from pathlib import Path
 
 from spaces.dataset import Dataset
 from spaces.errors import DataError
+from spaces.keras_cache import download, keras_datasets
 from spaces.npz import load_npz
 from spaces.task import DataRequest
-
-DOWNLOAD_TIMEOUT_S = 20.0
 
 
 def load_mnist(request: DataRequest) -> Dataset:
@@ -33,43 +28,26 @@ def load_mnist(request: DataRequest) -> Dataset:
             return load_npz(path, request, name="mnist")
         except DataError:
             pass  # Cut short while it was downloaded: Keras checks its hash and fetches it anew.
-    _download(path, request)
+    request.progress("downloading MNIST", 0, 1)
+
+    def fetch() -> None:
+        import tf_keras
+
+        # `load_data` knows nothing of KERAS_HOME, which the rest of Keras goes by, so it is told
+        # the folder.
+        tf_keras.datasets.mnist.load_data(cache_dir=str(path.parent.parent))
+
+    download(
+        fetch,
+        "MNIST",
+        path,
+        "Put mnist.npz there, set KERAS_HOME to the folder whose datasets/ holds it, or name it "
+        "with --data.",
+    )
+    request.progress("downloading MNIST", 1, 1)
     return load_npz(path, request, name="mnist")
 
 
 def keras_copy() -> Path:
-    """Return where Keras keeps MNIST: below ``$KERAS_HOME``, or else ``~/.keras``."""
-    home = os.environ.get("KERAS_HOME")
-    base = Path(home).expanduser() if home else Path.home() / ".keras"
-    return base / "datasets" / "mnist.npz"
-
-
-def _download(path: Path, request: DataRequest) -> None:
-    request.progress("downloading MNIST", 0, 1)
-    timeout = socket.getdefaulttimeout()
-    # Keras sets none: behind a firewall that drops packets it would wait for minutes.
-    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT_S)
-    try:
-        import tf_keras
-
-        # Keras prints to stdout while it downloads. And `load_data` knows nothing of KERAS_HOME,
-        # which the rest of Keras goes by, so it is told the folder.
-        with contextlib.redirect_stdout(io.StringIO()):
-            tf_keras.datasets.mnist.load_data(cache_dir=str(path.parent.parent))
-    except Exception as error:  # Keras raises a bare Exception when it gets no connection.
-        raise DataError(
-            f"MNIST is not at {path} and cannot be downloaded ({_one_line(error)}). Put mnist.npz "
-            "there, set KERAS_HOME to the folder whose datasets/ holds it, or name it with --data."
-        ) from error
-    finally:
-        socket.setdefaulttimeout(timeout)
-    if not path.is_file():
-        raise DataError(
-            f"Keras could not keep MNIST at {path}. Make that folder writable, or set KERAS_HOME "
-            "to a folder that is."
-        )
-    request.progress("downloading MNIST", 1, 1)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return where Keras keeps MNIST."""
+    return keras_datasets() / "mnist.npz"

@@ -1,60 +1,208 @@
 """Convolutional networks for small images, declared where they are built.
 
 Only workers import this module: it needs keras_tuner and tf_keras, which import TensorFlow.
-Layers come from tf_keras (Keras 2), because TFMOT prunes and quantizes nothing else.
 
-What the layers are, and why:
-
-- Convolution (linear, no bias), batch normalization, ReLU, in this order: TFMOT folds the
-  normalization into the convolution, and cannot when an activation stands between them.
-- No rescaling and no augmentation inside: TFMOT takes neither. Inputs are float32 in [0, 1].
-- The last layer is ``Softmax`` on a linear ``Dense``. The deployed file gives probabilities,
-  quantization-aware training sees quantized logits and an exact softmax, and the loss is
-  computed from probabilities (``from_logits=False``): inside a ``tf.function`` tf_keras finds
-  the softmax and takes its logits, so nothing is lost where they saturate.
+A :class:`Family` turns an image into features and declares its own parameters on the way;
+:class:`Families` puts one of several between the input and the output layer, and lets the
+search choose. :class:`ConvNet` is the family that most tasks begin with, alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import keras_tuner
 import tensorflow as tf
 import tf_keras
 
-MIN_POOLED_SIDE = 14
-"""Pixels that input pooling must leave along the shorter side."""
+from spaces.layers import (
+    MIN_SIDE_TO_HALVE,
+    averaging,
+    convolution,
+    first_stride,
+    flat,
+    hidden_dense,
+    mean_of_maps,
+    normalization,
+    pooling_factors,
+    smaller_side,
+    usual_pooling,
+    when_at_least,
+)
 
-STRIDE_SIDE = 64
-"""Longest side, in pixels, that the first convolution visits at every pixel."""
 
-NORMALIZATION_MOMENTUM = 0.9
-"""Trials are short: the usual 0.99 averages over more steps than some of them have, and pruning
-moves the statistics at every mask update. With 3,000 digits, batch 128 and 4 epochs it is the
-difference between 61 and 95 % validation accuracy."""
+class Family(Protocol):
+    """One kind of network, without its input and its output layer."""
 
-MIN_SIDE_TO_HALVE = 4
-"""Pixels along the shorter side that a block's output needs to be max-pooled."""
+    def features(
+        self, hp: keras_tuner.HyperParameters, image: tf.Tensor, dropout: float
+    ) -> tf.Tensor:
+        """Declare this family's parameters, and build what they say.
+
+        Names must differ from those of the other families of a task: Optuna allows one range
+        a name. What families share is declared by :class:`Families`.
+
+        Args:
+            hp: Declares parameters and gives their values.
+            image: ``[batch, height, width, channels]``.
+            dropout: Rate before the output layer, for families that drop more than that.
+
+        Returns:
+            Features, ``[batch, n]``.
+        """
 
 
-class ConvNet(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
-    """Blocks of convolution and max pooling, then a dense or an averaging head.
+class Families(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
+    """A network of one of several families.
 
-    Searched: ``input_pooling``, ``blocks``, ``filters_1``..., ``convolution``, ``head``,
-    ``dense_units`` and ``dropout``.
+    Searched: ``input_pooling``, ``family`` (where there is a choice), ``dropout``, and the
+    parameters of each family while it is chosen.
 
     Args:
         input_shape: Height, width and channels.
         n_classes: Outputs.
+        families: By name, as the database has it; the first one is the default.
+        input_pooling: Factors by which the network averages its input before anything else,
+            the strongest lever on latency for a camera frame. None for 1, 2, 4... as long as
+            ``MIN_POOLED_SIDE`` pixels remain, three at most.
+        max_dropout: Highest dropout rate before the output layer; 0 takes it out.
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, int, int],
+        n_classes: int,
+        families: Mapping[str, Family],
+        *,
+        input_pooling: Sequence[int] | None = None,
+        max_dropout: float = 0.5,
+    ) -> None:
+        super().__init__(name="families")
+        self.input_shape = tuple(input_shape)
+        self.n_classes = n_classes
+        self.families = dict(families)
+        if input_pooling is None:
+            input_pooling = pooling_factors(min(input_shape[:2]))
+        self.input_pooling = list(input_pooling)
+        self.max_dropout = max_dropout
+
+    def build(self, hp: keras_tuner.HyperParameters) -> tf_keras.Model:
+        """Declare the hyperparameters and build the network they give."""
+        inputs = x = tf_keras.Input(self.input_shape, name="image")
+        pooling = self.input_pooling[0]
+        if len(self.input_pooling) > 1:
+            usual = usual_pooling(max(self.input_shape[:2]), self.input_pooling)
+            pooling = hp.Choice("input_pooling", self.input_pooling, default=usual)
+        if pooling > 1:
+            x = averaging(pooling, channels=self.input_shape[2], name="input_pooling")(x)
+        names = list(self.families)
+        family = names[0] if len(names) == 1 else hp.Choice("family", names)
+        dropout = 0.0
+        if self.max_dropout > 0:
+            dropout = hp.Float("dropout", 0.0, self.max_dropout)
+        if len(names) == 1:
+            x = self.families[family].features(hp, x, dropout)
+        else:
+            with hp.conditional_scope("family", [family]):
+                x = self.families[family].features(hp, x, dropout)
+        if self.max_dropout > 0:
+            x = tf_keras.layers.Dropout(dropout)(x)
+        x = tf_keras.layers.Dense(self.n_classes, name="logits")(x)
+        return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="probabilities")(x))
+
+
+@dataclass(frozen=True)
+class ConvBlocks:
+    """Blocks of convolution and max pooling, then a dense or an averaging head.
+
+    Searched: ``blocks``, ``convolution``, ``filters_1``..., ``head``, ``dense_units``; and,
+    where there is a choice, ``convs_per_block`` and ``padding``.
+
+    Attributes:
         filters: Lowest and highest number of filters of each block; as many pairs as blocks
             at most.
         filter_step: Distance between two numbers of filters.
         min_blocks: Fewest blocks.
-        input_pooling: Factors by which the network averages its input before anything else,
-            the strongest lever on latency for a camera frame. None for 1, 2, 4... as long as
-            ``MIN_POOLED_SIDE`` pixels remain, three at most.
-        dense_units: Lowest and highest width of the dense layer of the ``flatten`` head.
-        max_dropout: Highest dropout rate before the output layer; 0 takes it out.
+        convs_per_block: Numbers of convolutions in a block.
+        paddings: ``same`` keeps the size of the maps, ``valid`` leaves out the borders: less
+            work, and less for a dense layer to take in. Maps below 3 pixels are padded always.
+        dense_units: Lowest and highest width of the dense layer of the ``flatten`` head; 0 is
+            none.
+    """
+
+    filters: Sequence[tuple[int, int]]
+    filter_step: int = 8
+    min_blocks: int = 2
+    convs_per_block: Sequence[int] = (1,)
+    paddings: Sequence[str] = ("same",)
+    dense_units: tuple[int, int] = (16, 128)
+
+    def features(
+        self, hp: keras_tuner.HyperParameters, image: tf.Tensor, dropout: float
+    ) -> tf.Tensor:
+        """Declare the parameters, and build what they say."""
+        n_blocks = len(self.filters)
+        min_blocks = min(self.min_blocks, n_blocks)
+        blocks = hp.Int("blocks", min_blocks, n_blocks, default=min(3, n_blocks))
+        separable = hp.Choice("convolution", ["plain", "separable"]) == "separable"
+        convs = self.convs_per_block[0]
+        if len(self.convs_per_block) > 1:
+            convs = hp.Choice("convs_per_block", list(self.convs_per_block))
+        padding = self.paddings[0]
+        if len(self.paddings) > 1:
+            padding = hp.Choice("padding", list(self.paddings))
+        x = image
+        strides = first_stride(x)
+        for number, (low, high) in enumerate(self.filters, start=1):
+            with when_at_least(hp, "blocks", number, (min_blocks, n_blocks)):
+                filters = hp.Int(
+                    f"filters_{number}",
+                    low,
+                    high,
+                    step=self.filter_step,
+                    default=low + (high - low) // (2 * self.filter_step) * self.filter_step,
+                )
+            if number > blocks:
+                continue
+            for place in ("", *(f"_{n}" for n in range(2, convs + 1))):
+                x = convolution(
+                    filters,
+                    strides,
+                    separable,
+                    f"conv_{number}{place}",
+                    padding=padding if smaller_side(x) >= 3 else "same",
+                )(x)
+                x = normalization(f"norm_{number}{place}")(x)
+                x = tf_keras.layers.ReLU(name=f"relu_{number}{place}")(x)
+                strides = 1
+            if smaller_side(x) >= MIN_SIDE_TO_HALVE:
+                x = tf_keras.layers.MaxPooling2D(name=f"pool_{number}")(x)
+
+        head = hp.Choice("head", ["flatten", "average"], default="average")
+        x = mean_of_maps(x) if head == "average" else flat(x)
+        low, high = self.dense_units
+        units = hp.Int(
+            "dense_units", low, high, step=16, parent_name="head", parent_values=["flatten"]
+        )
+        return hidden_dense(units, "dense")(x) if units else x
+
+
+class ConvNet(Families):
+    """Blocks of convolution and max pooling, then a dense or an averaging head.
+
+    Searched: ``input_pooling``, ``dropout`` and what :class:`ConvBlocks` declares.
+
+    Args:
+        input_shape: Height, width and channels.
+        n_classes: Outputs.
+        filters: As in :class:`ConvBlocks`.
+        filter_step: As in :class:`ConvBlocks`.
+        min_blocks: As in :class:`ConvBlocks`.
+        input_pooling: As in :class:`Families`.
+        dense_units: As in :class:`ConvBlocks`.
+        max_dropout: As in :class:`Families`.
     """
 
     def __init__(
@@ -69,135 +217,16 @@ class ConvNet(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
         dense_units: tuple[int, int] = (16, 128),
         max_dropout: float = 0.5,
     ) -> None:
-        super().__init__(name="conv_net")
-        self.input_shape = tuple(input_shape)
-        self.n_classes = n_classes
-        if input_pooling is None:
-            input_pooling = _pooling_factors(min(input_shape[:2]))
-        self.input_pooling = list(input_pooling)
-        self.filters = list(filters)
-        self.min_blocks = min(min_blocks, len(self.filters))
-        self.filter_step = filter_step
-        self.dense_units = dense_units
-        self.max_dropout = max_dropout
-
-    def build(self, hp: keras_tuner.HyperParameters) -> tf_keras.Model:
-        """Declare the hyperparameters and build the network they give."""
-        inputs = x = tf_keras.Input(self.input_shape, name="image")
-        pooling = self.input_pooling[0]
-        if len(self.input_pooling) > 1:
-            pooling = hp.Choice("input_pooling", self.input_pooling, default=self._usual_pooling)
-        if pooling > 1:
-            x = _averaging(pooling, channels=self.input_shape[2], name="input_pooling")(x)
-
-        n_blocks = len(self.filters)
-        blocks = hp.Int("blocks", self.min_blocks, n_blocks, default=min(3, n_blocks))
-        separable = hp.Choice("convolution", ["plain", "separable"]) == "separable"
-        # A large picture is seen whole, at every second pixel: the first block would otherwise
-        # take most of the time of every trial and of every inference.
-        strides = 2 if max(x.shape[1:3]) > STRIDE_SIDE else 1
-        for number, (low, high) in enumerate(self.filters, start=1):
-            with hp.conditional_scope("blocks", list(range(number, n_blocks + 1))):
-                filters = hp.Int(
-                    f"filters_{number}",
-                    low,
-                    high,
-                    step=self.filter_step,
-                    default=low + (high - low) // (2 * self.filter_step) * self.filter_step,
-                )
-            if number > blocks:
-                continue
-            x = _convolution(filters, strides, separable, f"conv_{number}")(x)
-            x = tf_keras.layers.BatchNormalization(
-                momentum=NORMALIZATION_MOMENTUM, name=f"norm_{number}"
-            )(x)
-            x = tf_keras.layers.ReLU(name=f"relu_{number}")(x)
-            if min(x.shape[1:3]) >= MIN_SIDE_TO_HALVE:
-                x = tf_keras.layers.MaxPooling2D(name=f"pool_{number}")(x)
-            strides = 1
-
-        if hp.Choice("head", ["flatten", "average"], default="average") == "average":
-            x = tf_keras.layers.GlobalAveragePooling2D(name="average")(x)
-        else:
-            x = tf_keras.layers.Flatten(name="flatten")(x)
-        low, high = self.dense_units
-        dense_units = hp.Int(
-            "dense_units", low, high, step=16, parent_name="head", parent_values=["flatten"]
+        blocks = ConvBlocks(
+            tuple(filters),
+            filter_step=filter_step,
+            min_blocks=min_blocks,
+            dense_units=dense_units,
         )
-        if dense_units is not None:
-            x = tf_keras.layers.Dense(
-                dense_units, activation="relu", kernel_initializer="he_normal", name="dense"
-            )(x)
-        if self.max_dropout > 0:
-            x = tf_keras.layers.Dropout(hp.Float("dropout", 0.0, self.max_dropout))(x)
-        x = tf_keras.layers.Dense(self.n_classes, name="logits")(x)
-        return tf_keras.Model(inputs, tf_keras.layers.Softmax(name="probabilities")(x))
-
-    @property
-    def _usual_pooling(self) -> int:
-        """The pooling factor whose picture comes closest to 48 pixels, from below."""
-        side = max(self.input_shape[:2])
-        return next((f for f in self.input_pooling if side // f <= 48), self.input_pooling[-1])
-
-
-def _pooling_factors(side: int) -> list[int]:
-    """Return up to three powers of two that leave enough of ``side``, the largest last."""
-    factors = [1]
-    while side // (2 * factors[-1]) >= MIN_POOLED_SIDE:
-        factors.append(2 * factors[-1])
-    return factors[-3:]
-
-
-@tf_keras.saving.register_keras_serializable(package="spaces")
-class Averaging(tf_keras.initializers.Initializer):  # type: ignore[misc]  # it has no types
-    """Kernel of a convolution that averages every channel by itself."""
-
-    def __call__(
-        self, shape: Sequence[int], dtype: tf.DType | None = None, **_: object
-    ) -> tf.Tensor:
-        """Return ``[height, width, channels, channels]``."""
-        height, width, channels = shape[:3]
-        return tf.tile(
-            tf.eye(channels, dtype=dtype)[None, None] / (height * width), [height, width, 1, 1]
+        super().__init__(
+            input_shape,
+            n_classes,
+            {"cnn": blocks},
+            input_pooling=input_pooling,
+            max_dropout=max_dropout,
         )
-
-
-def _averaging(factor: int, channels: int, name: str) -> tf_keras.layers.Layer:
-    """Return average pooling as a convolution, which is not trained.
-
-    LiteRT's full-integer average pooling is slow: halving a colour picture of 96x96 takes 54 us,
-    where this takes 6 and all of a usual network behind it 20. In float32 it is 8 against 11 us.
-    """
-    return tf_keras.layers.Conv2D(
-        channels,
-        factor,
-        strides=factor,
-        use_bias=False,
-        kernel_initializer=Averaging(),
-        trainable=False,
-        name=name,
-    )
-
-
-def _convolution(filters: int, strides: int, separable: bool, name: str) -> tf_keras.layers.Layer:
-    """Return a linear convolution without bias, which the normalization after it has."""
-    if separable:
-        return tf_keras.layers.SeparableConv2D(
-            filters,
-            3,
-            strides=strides,
-            padding="same",
-            use_bias=False,
-            depthwise_initializer="he_normal",
-            pointwise_initializer="he_normal",
-            name=name,
-        )
-    return tf_keras.layers.Conv2D(
-        filters,
-        3,
-        strides=strides,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",
-        name=name,
-    )

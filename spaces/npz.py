@@ -6,7 +6,9 @@
     x_val, y_val, x_test, y_test     optional: split off the training images when missing
     class_names                      optional: one string a class
 
-Labels are integers ``[n]`` or ``[n, 1]``, names, or one-hot rows ``[n, classes]``.
+Labels are integers ``[n]`` or ``[n, 1]``, names, or one-hot rows ``[n, classes]``. A file may
+hold several sets of labels for the same images: of the set ``fine`` they are ``y_train_fine``,
+``y_test_fine`` and ``fine_label_names``.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 
-def load_npz(path: Path, request: DataRequest, name: str | None = None) -> Dataset:
+def load_npz(
+    path: Path, request: DataRequest, name: str | None = None, label_set: str = ""
+) -> Dataset:
     """Load an ``.npz`` file; from the cache if its content was read before.
 
     Nothing in the file is unpickled. Images of integers within 0 to 255 become uint8 (networks
@@ -46,14 +50,16 @@ def load_npz(path: Path, request: DataRequest, name: str | None = None) -> Datas
         path: The file.
         request: Where the cache is, and whom to tell about progress.
         name: What to call the data set; by default the file's name.
+        label_set: Which of several sets of labels counts; a file with ``y_train`` has but one.
 
     Raises:
         DataError: If the file cannot be read, or its arrays cannot be used.
     """
     name = name or path.stem
     request.progress("reading arrays", 0, 1)
-    key = content_key("npz", READER_VERSION, name, _content_hash(path))
-    dataset = cached_dataset(key, request.cache_dir, lambda: _read_dataset(path, name))
+    labels = (label_set,) if label_set else ()
+    key = content_key("npz", READER_VERSION, name, _content_hash(path), *labels)
+    dataset = cached_dataset(key, request.cache_dir, lambda: _read_dataset(path, name, label_set))
     request.progress("reading arrays", 1, 1)
     return dataset
 
@@ -73,8 +79,8 @@ def _content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_dataset(path: Path, name: str) -> Dataset:
-    arrays = _read_arrays(path)
+def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
+    arrays = _read_arrays(path, label_set)
     notes: list[str] = []
     images = {split: _images(arrays, split, path) for split in _splits_in(arrays)}
     labels, class_names = _labels(arrays, path, notes)
@@ -99,16 +105,16 @@ def _read_dataset(path: Path, name: str) -> Dataset:
     )
 
 
-def _read_arrays(path: Path) -> Arrays:
+def _read_arrays(path: Path, label_set: str) -> Arrays:
     broken = "must be a whole .npz file of plain arrays (numpy.savez), but cannot be read"
     try:
         with open(path, "rb") as stream:  # np.load(path) leaves a broken file open.
             file = np.load(stream, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise ValueError("it is a single array")
-            found = list(file)
-            _check_keys(found, path)
-            return {key: file[key] for key in KNOWN_KEYS if key in found}
+            keys = _keys_in(list(file), label_set)
+            _check_keys(list(keys), path)
+            return {known: file[keys[known]] for known in KNOWN_KEYS if known in keys}
     except DataError:
         raise
     except (
@@ -127,6 +133,18 @@ def _read_arrays(path: Path) -> Arrays:
         else:
             error_text = str(error) or type(error).__name__
         raise DataError(f"{path} {broken}: {error_text}. Save or download it again.") from error
+
+
+def _keys_in(found: list[str], label_set: str) -> dict[str, str]:
+    """Return the names in the file of what is known, and of all else that is there."""
+    keys = {key: key for key in found}
+    if label_set and "y_train" not in found:
+        for split in SPLIT_NAMES:
+            if (of_set := f"y_{split}_{label_set}") in found:
+                keys[f"y_{split}"] = keys.pop(of_set)
+        if (names := f"{label_set}_label_names") in found:
+            keys["class_names"] = keys.pop(names)
+    return keys
 
 
 def _check_keys(found: list[str], path: Path) -> None:

@@ -95,6 +95,17 @@ def find_pictures(root: Path) -> FoundFolder:
     return found
 
 
+def list_files(root: Path) -> list[Path]:
+    """List all files below a folder that are not hidden, sorted by their path below it.
+
+    Raises:
+        DataError: If a folder cannot be read.
+    """
+    found = FoundFolder()
+    _walk(found, "", "", root, "", set())
+    return [file.path for file in sorted(found.files, key=lambda file: file.name)]
+
+
 def check_folder(path: Path) -> None:
     """Check that ``path`` is a folder.
 

@@ -1,4 +1,4 @@
-"""One picture file becomes one square array: which files are pictures, and how they are read."""
+"""One picture file becomes one array: which files are pictures, and how they are read."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ EXTENSIONS = frozenset(
     ".jpg .jpeg .jpe .jfif .png .bmp .webp .gif .tif .tiff .avif .heic .heif".split()
 )
 HEAD_BYTES = 16
+
+RESIZE_RULE = "centre_fit_bicubic"
+"""Name of what :func:`read_picture` does to a picture of another size, stored beside models that
+were trained on such pictures. Another rule gets another name."""
 
 
 def is_picture(name: str, head: bytes) -> bool:
@@ -35,31 +39,61 @@ def is_picture(name: str, head: bytes) -> bool:
     )
 
 
-def read_picture(file: BinaryIO, size: int) -> npt.NDArray[np.uint8]:
-    """Decode a picture to RGB, ``[size, size, 3]``.
+def read_picture(file: BinaryIO, size: int | tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Decode a picture to RGB, ``[height, width, 3]``.
 
-    It is turned as its EXIF orientation says, and the largest square in its middle is scaled to
-    ``size``: no borders, which a network would learn, and no distortion. Transparent parts
-    become white. Of an animation, the first frame counts.
+    It is turned as its EXIF orientation says, and fitted to the size (see :func:`fit_picture`).
+    Transparent parts become white. Of an animation, the first frame counts.
+
+    Args:
+        file: The picture, at its beginning.
+        size: Height and width in pixels; one number for a square.
 
     Raises:
         ValueError: If it cannot be decoded; the text says why, in a few words.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, UnidentifiedImageError
 
+    height, width = (size, size) if isinstance(size, int) else size
     try:
         with Image.open(file, formats=_known_formats()) as image:
             # JPEG decodes to a half, a quarter or an eighth at a fraction of the cost.
-            image.draft(None, (2 * size, 2 * size))
+            image.draft(None, (2 * width, 2 * height))
             image.load()
-            square = ImageOps.fit(_to_rgb(_upright(image)), (size, size), Image.Resampling.BICUBIC)
-            return np.asarray(square, np.uint8)
+            return fit_picture(_to_rgb(_upright(image)), height, width)
     except UnidentifiedImageError:
         file.seek(0)
         raise ValueError(_why_unknown(file.read(HEAD_BYTES))) from None
     except Exception as error:  # Decoders raise anything at all on damaged bytes.
         text = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(text) from error
+
+
+def fit_picture(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Return ``[height, width, 3]``: the largest part of that shape in the middle, scaled.
+
+    No borders, which a network would learn, and no distortion.
+
+    Args:
+        image: In RGB.
+        height: In pixels.
+        width: In pixels.
+    """
+    from PIL import Image, ImageOps
+
+    return np.asarray(ImageOps.fit(image, (width, height), Image.Resampling.BICUBIC), np.uint8)
+
+
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height as the file's header says; None if it says nothing."""
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=_known_formats()) as image:
+            width, height = image.size
+            return width, height
+    except Exception:  # Decoders raise anything at all on damaged bytes.
+        return None
 
 
 def _known_formats() -> tuple[str, ...]:

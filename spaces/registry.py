@@ -22,10 +22,14 @@ _KIND = Kind("task", "spaces.Task or KerasTuner model", "TASK", UnknownTaskError
 
 def builtin_tasks() -> Mapping[str, Task]:
     """Return the built-in tasks by name. Imports no heavy library."""
+    from spaces.animals10 import ANIMALS10
+    from spaces.cifar100_task import CIFAR100, CIFAR100_FINE
     from spaces.fruit import FRUIT
+    from spaces.images import IMAGES
     from spaces.mnist_task import MNIST
 
-    return {task.name: task for task in (FRUIT, MNIST)}
+    tasks = (FRUIT, MNIST, CIFAR100, CIFAR100_FINE, ANIMALS10, IMAGES)
+    return {task.name: task for task in tasks}
 
 
 def is_builtin(ref: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from spaces.dataset import Split
-from workers.runtime import BATCH_SIZE, outputs
+from workers.runtime import BATCH_SIZE, Array, load, outputs
 
 
 def tflite_accuracy(
@@ -37,3 +37,24 @@ def tflite_accuracy(
     if np.issubdtype(found.dtype, np.floating):
         is_right &= np.isfinite(found).all(axis=1)
     return float(np.mean(is_right))
+
+
+def tflite_scores(tflite: bytes, images: Array) -> tuple[Array, float]:
+    """Return what a ``.tflite`` model answers, as real numbers, run by LiteRT.
+
+    Args:
+        tflite: A converted model with one output a class.
+        images: As in a data set.
+
+    Returns:
+        Scores ``[n, classes]``, and the step between two of them that an integer output can tell
+        apart; 0 for floats.
+
+    Raises:
+        ConversionError: If the runtime cannot run the model.
+    """
+    found = outputs(tflite, images)
+    if np.issubdtype(found.dtype, np.floating):
+        return found, 0.0
+    scale, zero_point = load(tflite).get_output_details()[0]["quantization"]
+    return (found.astype(np.float64) - zero_point) * scale, float(scale)

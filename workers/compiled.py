@@ -12,14 +12,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from spaces.errors import TrialFailedError
+from workers.losses import Loss, cross_entropy, ends_in_softmax
 
 if TYPE_CHECKING:
     from spaces.config import ParamValue, TrainingConfig
     from spaces.dataset import Dataset
     from workers.optimizers import ApplyGradients
-
-Loss = Callable[[Any, Any], Any]
-"""Takes class indices ``[batch]`` and outputs ``[batch, classes]``; gives ``[batch]`` losses."""
 
 MakeOptimizer = Callable[[Sequence[Any]], "ApplyGradients"]
 """Takes the variables that are trained."""
@@ -119,7 +117,7 @@ def read_compiled(
     make, text, notes = _optimizer(optimizer)
     loss, loss_text, loss_notes = _loss(compiled, model, n_classes)
     if class_weight is not None:
-        loss = _weighted(loss or _cross_entropy(model), class_weight, n_classes)
+        loss = _weighted(loss or cross_entropy(model), class_weight, n_classes)
     return OwnTraining(
         make,
         loss,
@@ -134,7 +132,7 @@ def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, tuple[str, ...]]:
 
     kind = type(optimizer)
     # Optimizers of Keras 2 proper, and those under `legacy`.
-    rate = getattr(optimizer, "_learning_rate", None)
+    rate: Any = getattr(optimizer, "_learning_rate", None)
     if rate is None:
         rate = getattr(optimizer, "_hyper", {}).get("learning_rate")
     is_schedule = isinstance(rate, tf_keras.optimizers.schedules.LearningRateSchedule)
@@ -189,13 +187,13 @@ def _loss(compiled: Any, model: Any, n_classes: int) -> tuple[Loss | None, str, 
     if kind in ("sparse_categorical_crossentropy", "categorical_crossentropy"):
         smoothing = float(config.get("label_smoothing", 0.0))
         if ending in ("softmax", "linear"):
-            notes = ()
+            notes: tuple[str, ...] = ()
             if bool(config.get("from_logits", False)) != (ending == "linear"):
                 notes = (
                     f"The model ends in {ending}, which does not go with from_logits of its "
                     f"loss; training goes by how it ends.",
                 )
-            loss = _cross_entropy(model, smoothing) if smoothing else None
+            loss = cross_entropy(model, smoothing) if smoothing else None
             return loss, f"{kind} {smoothing}", notes
     per_image = getattr(given, "call", given)
     if isinstance(given, str):
@@ -262,26 +260,6 @@ def _per_image(function: Any, one_hot: bool, n_classes: int) -> Loss:
     return loss
 
 
-def _cross_entropy(model: Any, label_smoothing: float = 0.0) -> Loss:
-    """Return cross-entropy with labels that are smoothed, or not."""
-    from workers.train import ends_in_softmax
-
-    from_logits = not ends_in_softmax(model)
-
-    def loss(labels: Any, outputs: Any) -> Any:
-        import tensorflow as tf
-        import tf_keras
-
-        return tf_keras.losses.categorical_crossentropy(
-            tf.one_hot(labels, outputs.shape[-1]),
-            outputs,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-        )
-
-    return loss
-
-
 def _weighted(base: Loss, class_weight: Mapping[int, float], n_classes: int) -> Loss:
     weights = [float(class_weight.get(number, 1.0)) for number in range(n_classes)]
 
@@ -295,8 +273,6 @@ def _weighted(base: Loss, class_weight: Mapping[int, float], n_classes: int) -> 
 
 def _last_activation(model: Any) -> str:
     """Return the name of the activation that a model ends in."""
-    from workers.train import ends_in_softmax
-
     if ends_in_softmax(model):
         return "softmax"
     layer = model.get_layer(model.output_names[0])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,9 @@ from spaces.errors import ConversionError, StorageError, TrialFailedError
 from spaces.registry import resolve_task
 from workers.measure import N_REPRESENTATIVE, measure_points
 from workers.quiet import QuietWindows
-from workers.race import settled_from
+from workers.race import curve_recipe, settled_from
 from workers.result import EvaluateRequest, TrialResult
+from workers.resume import Resume
 from workers.train import OnEpoch
 from workers.training import Stopwatch, Weights, build, train_config
 from workers.weights import pack_weights, unpack_weights
@@ -59,13 +60,22 @@ class TrialEvaluator:
         )
         self._windows = windows
 
-    def __call__(self, request: EvaluateRequest, on_epoch: OnEpoch | None = None) -> TrialResult:
+    def __call__(
+        self,
+        request: EvaluateRequest,
+        on_epoch: OnEpoch | None = None,
+        *,
+        on_gate: Callable[[Gate], None] | None = None,
+        resume: Resume | None = None,
+    ) -> TrialResult:
         """Evaluate one trial. What goes wrong within it becomes its recorded reason.
 
         Args:
             request: The trial.
             on_epoch: Called after every epoch, in this process; the trial is stopped when it
                 returns False. Beside the race, which the request brings.
+            on_gate: Told what is known before training.
+            resume: Where the training goes on; None to begin.
         """
         from workers.devices import get_device
         from workers.keras_compat import versions
@@ -76,7 +86,7 @@ class TrialEvaluator:
         busy = nullcontext() if self._windows is None else self._windows.busy()
         try:
             with busy:
-                self._evaluate(request, device, watch, known, on_epoch)
+                self._evaluate(request, device, watch, known, on_epoch, on_gate, resume)
         except (TrialFailedError, ConversionError) as error:
             known["reason"] = str(error)
         except Exception as error:
@@ -99,6 +109,8 @@ class TrialEvaluator:
         watch: Stopwatch,
         known: dict[str, Any],
         on_epoch: OnEpoch | None,
+        on_gate: Callable[[Gate], None] | None,
+        resume: Resume | None,
     ) -> None:
         """Evaluate one trial; ``known`` takes fields of its result as they become known."""
         from workers.convert import representative_images
@@ -122,11 +134,16 @@ class TrialEvaluator:
             model.set_weights(as_built)
         known.update(size_bytes=gate.size_bytes, latency_ms=gate.latency_ms)
         known.update(ram_bytes=gate.ram_bytes)
+        if on_gate is not None:
+            on_gate(gate)
         if gate.reason:
             known.update(outcome="infeasible", reason=gate.reason)
             return
         referee = _Referee(request, gate, on_epoch)
         known.update(bar=referee.bar)
+        if referee.hopeless:
+            known.update(outcome="stopped", reason=referee.hopeless)
+            return
         trained = train_config(
             self._hypermodel,
             self._dataset,
@@ -136,6 +153,7 @@ class TrialEvaluator:
             start_weights=start,
             pause=None if self._windows is None else self._windows.pause,
             built=built,
+            resume=resume,
         )
         known.update(
             epochs_trained=trained.epochs_trained,
@@ -163,6 +181,7 @@ class _Referee:
 
     Attributes:
         bar: Accuracy the training must reach; None without a race.
+        hopeless: Why it is not even begun; empty if it may be worth it.
         verdict: Why it was stopped; empty if it was not.
     """
 
@@ -171,18 +190,20 @@ class _Referee:
         self._on_epoch = on_epoch
         self._n_epochs = request.config.training.epochs
         self._settled_from = settled_from(request.config)
+        self._recipe = curve_recipe(request.config)
         self._accuracies: list[float] = []
-        self.verdict = ""
+        self.hopeless = self.verdict = ""
         self.bar: float | None = None
         if self._race is not None and gate.models:
             self.bar = max(self._race.bar(gate.models), request.limits.min_accuracy or 0.0)
+            self.hopeless = self._race.hopeless(gate.models)
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Take the metrics of an epoch; return whether to go on."""
         self._accuracies.append(metrics["val_accuracy"])
         if self._race is not None and self.bar is not None:
             self.verdict = self._race.verdict(
-                self._accuracies, self._n_epochs, self._settled_from, self.bar
+                self._accuracies, self._n_epochs, self._settled_from, self.bar, self._recipe
             )
         if self._on_epoch is not None and not self._on_epoch(epoch, metrics):
             self.verdict = self.verdict or f"stopped from outside after {epoch + 1} epochs"

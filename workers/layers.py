@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from spaces.compression import QAT_ACTIVATIONS
+from workers.training_layers import TRAINING_LAYERS
 
 
 def layer_names(model: Any) -> tuple[str, ...]:
     """Return the class names of a model's layers, and of those in models within it.
 
-    What quantization-aware training refuses although it knows the layer is named as a pattern,
+    Layers that are there for training alone are not in it: no compression sees them. What
+    quantization-aware training refuses although it knows the layer is named as a pattern,
     as ``BatchNormalization after ReLU`` or ``Activation(elu)``.
     """
     names: dict[str, None] = {}
     for layer in model.layers:
         kind = type(layer).__name__
+        if kind in TRAINING_LAYERS:
+            continue
         names[kind] = None
         if hasattr(layer, "layers"):
             names.update(dict.fromkeys(layer_names(layer)))
@@ -42,5 +46,8 @@ def _layers_before(layer: Any) -> list[Any]:
     before: list[Any] = []
     for node in layer.inbound_nodes:
         layers = node.inbound_layers
-        before.extend(layers if isinstance(layers, (list, tuple)) else [layers])
+        for each in layers if isinstance(layers, (list, tuple)) else [layers]:
+            # Quantization-aware training leaves such layers out, and sees what is before them.
+            is_left_out = type(each).__name__ in TRAINING_LAYERS
+            before.extend(_layers_before(each) if is_left_out else [each])
     return before

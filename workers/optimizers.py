@@ -1,8 +1,9 @@
 """Optimizers as single fused operations, for a training loop that runs inside one graph.
 
 They compute what ``tf_keras.optimizers`` of the same name compute with their default settings
-(and Nesterov momentum 0.9 for ``sgd``). Those build about ten operations for every variable;
-here it is one, which shortens both the tracing and the steps of small networks.
+(and Nesterov momentum 0.9 for ``sgd``). Weight decay is decoupled for all of them, by which
+``adam`` is ``adamw`` already. Those of Keras build about ten operations for every variable; here
+it is one, which shortens both the tracing and the steps of small networks.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def make_optimizer(name: str, variables: Sequence[Any], weight_decay: float) -> 
             (decoupled, Loshchilov and Hutter, 2019). Biases and normalization are spared: all
             that has less than two axes.
     """
-    makers = {"adam": _adam, "sgd": _sgd, "rmsprop": _rmsprop}
+    makers = {"adam": _adam, "adamw": _adam, "sgd": _sgd, "rmsprop": _rmsprop}
     if name not in makers:
         raise ConfigError(f"`optimizer in ({', '.join(makers)})` must hold, but got {name!r}.")
     update = makers[name](variables)

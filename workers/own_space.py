@@ -67,6 +67,8 @@ def _matters(hypermodel: Any, parameter: Parameter) -> bool:
     found: Counter[str] = Counter()
     values = parameter.choices or (parameter.low, parameter.high)
     for value in values:
+        if value is None:
+            continue
         hp = new_hyperparameters({parameter.name: value})
         settings = own_training(build_fresh(hypermodel, hp)).settings
         if parameter.name not in active_values(hp):

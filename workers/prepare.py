@@ -155,6 +155,7 @@ def describe_task(
     Raises:
         DeviceError: If the device runs none of the schemes that the model can be converted to.
     """
+    task = task.adapted_to(dataset)
     described = _describe_model(task, ref, dataset, cache_dir)
     schemes, notes = described.schemes, described.notes
     if device is not None:
@@ -272,7 +273,7 @@ def _description_key(task: Task, dataset: Dataset) -> str:
             digest.update(source.read_bytes())
     for package in ("keras-tuner", "tf_keras", "tensorflow-model-optimization"):
         digest.update(version(package).encode())
-    shape = (task.name, dataset.input_shape, dataset.n_classes)
+    shape = (str(task.model), dataset.input_shape, dataset.n_classes)
     digest.update(repr(shape).encode())
     return digest.hexdigest()[:16]
 

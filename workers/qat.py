@@ -15,6 +15,7 @@ from spaces.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.compiled import NOTHING_OWN, own_training, resolved
 from workers.train import History, Pause, train_epochs
+from workers.training_layers import without_training_layers
 
 QAT_LEARNING_RATE_FACTOR = 0.3
 """Highest learning rate of quantization-aware training, as a fraction of the training's.
@@ -50,6 +51,7 @@ def train_quantization_aware(
     tf_keras.utils.set_random_seed(seed)
     training = resolved(config.training, model)
     training = replace(training, learning_rate=training.learning_rate * QAT_LEARNING_RATE_FACTOR)
+    own = own_training(model) if training.from_model else NOTHING_OWN
     quantized = quantization_aware_copy(model, keep_zeros=config.pruning.is_active)
     history = train_epochs(
         quantized,
@@ -59,13 +61,17 @@ def train_quantization_aware(
         epochs=training.qat_epochs,
         seed=seed,
         pause=pause,
-        own=own_training(model) if training.from_model else NOTHING_OWN,
+        loss=own.loss,
+        optimizer=own.optimizer,
+        shuffle=own.shuffle,
     )
     return quantized, history
 
 
 def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
     """Return a copy that simulates int8, by TFMOT's default 8-bit scheme.
+
+    Layers like ``DropBlock``, which do nothing but in training, are not in it.
 
     Args:
         model: Trained Keras 2 model; it is not changed.
@@ -83,7 +89,9 @@ def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
         else tfmot.quantization.keras.default_8bit.Default8BitQuantizeScheme()
     )
     try:
-        annotated = tfmot.quantization.keras.quantize_annotate_model(model)
+        annotated = tfmot.quantization.keras.quantize_annotate_model(
+            without_training_layers(model)
+        )
         with tfmot.quantization.keras.quantize_scope():
             return tfmot.quantization.keras.quantize_apply(annotated, scheme)
     except (ValueError, RuntimeError, NotImplementedError, TypeError, AttributeError) as error:

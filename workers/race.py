@@ -37,6 +37,8 @@ CHANCE = 0.002
 
 MIN_ERROR = 1e-4
 
+USUAL_RECIPE = "cosine"
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -47,10 +49,14 @@ class Curve:
         settled_from: Epochs (from 1) after which its pruning mask does not change any more; 0
             without pruning. Before, it is compared with nothing: in the ramp, accuracy falls
             and comes back.
+        recipe: What else gives a curve its shape, as :func:`curve_recipe` returns it. Like is
+            compared with like: under a constant rate little is left to gain where a cosine's
+            best epochs are still to come.
     """
 
     accuracies: tuple[float, ...]
     settled_from: int = 0
+    recipe: str = USUAL_RECIPE
 
 
 @dataclass(frozen=True)
@@ -69,8 +75,22 @@ class Race:
 
     @property
     def can_judge(self) -> bool:
-        """Whether enough trainings have finished to judge others by."""
-        return len(self.curves) >= MIN_CURVES
+        """Whether there is anything to judge others by."""
+        is_perfect = any(accuracy >= 1.0 for accuracy, _, _ in self.front)
+        return is_perfect or len(self.curves) >= MIN_CURVES
+
+    def hopeless(self, models: Iterable[tuple[float, float]]) -> str:
+        """Return why a training is not worth its first epoch; empty if it may be.
+
+        On an easy task a small network soon makes no mistake. What is no smaller and no faster
+        in any of its models is dominated then, whatever comes of it.
+
+        Args:
+            models: Size in bytes and latency in milliseconds of each.
+        """
+        if self.bar(models) < 1.0:
+            return ""
+        return "not trained: models no larger and no slower make no mistake in validation"
 
     def bar(self, models: Iterable[tuple[float, float]]) -> float:
         """Return the accuracy that a training must reach for one of its models to matter.
@@ -93,7 +113,13 @@ class Race:
             default=0.0,
         )
 
-    def expected(self, accuracies: Sequence[float], n_epochs: int, settled_from: int = 0) -> float:
+    def expected(
+        self,
+        accuracies: Sequence[float],
+        n_epochs: int,
+        settled_from: int = 0,
+        recipe: str = USUAL_RECIPE,
+    ) -> float:
         """Return how accurate a training may still become.
 
         Finished trainings which stood nearest to it after as many epochs tell by which factor
@@ -103,6 +129,7 @@ class Race:
             accuracies: After each of its epochs so far.
             n_epochs: Epochs it is to have.
             settled_from: See :class:`Curve`.
+            recipe: See :class:`Curve`.
 
         Returns:
             The accuracy; 1 if there is nothing to compare it with.
@@ -113,7 +140,9 @@ class Race:
         comparable = [
             curve
             for curve in self.curves
-            if len(curve.accuracies) == n_epochs and curve.settled_from <= epoch
+            if len(curve.accuracies) == n_epochs
+            and curve.settled_from <= epoch
+            and curve.recipe == recipe
         ]
         if len(comparable) < MIN_CURVES:
             return 1.0
@@ -129,7 +158,12 @@ class Race:
         return 1.0 - error * _low_quantile([ratio for _, ratio in nearest], 1.0 - self.quantile)
 
     def verdict(
-        self, accuracies: Sequence[float], n_epochs: int, settled_from: int, bar: float
+        self,
+        accuracies: Sequence[float],
+        n_epochs: int,
+        settled_from: int,
+        bar: float,
+        recipe: str = USUAL_RECIPE,
     ) -> str:
         """Return why a training is to be stopped now; empty to go on.
 
@@ -138,8 +172,9 @@ class Race:
             n_epochs: Epochs it is to have.
             settled_from: See :class:`Curve`.
             bar: As :meth:`bar` returns it.
+            recipe: See :class:`Curve`.
         """
-        expected = self.expected(accuracies, n_epochs, settled_from) + CHANCE
+        expected = self.expected(accuracies, n_epochs, settled_from, recipe) + CHANCE
         if expected >= bar:
             return ""
         return (
@@ -154,6 +189,15 @@ def settled_from(config: TrialConfig) -> int:
     if not config.pruning.is_active:
         return 0
     return math.ceil(config.pruning.end * config.training.epochs)
+
+
+def curve_recipe(config: TrialConfig) -> str:
+    """Return what gives a configuration's curve its shape beside the length and the pruning.
+
+    An average of the weights is ahead of them early, and gains less at the end.
+    """
+    training = config.training
+    return f"{training.lr_schedule}, averaged" if training.ema else training.lr_schedule
 
 
 def _error(accuracy: float) -> float:

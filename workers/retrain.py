@@ -8,18 +8,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spaces.config import TrialConfig
-from spaces.dataset import Dataset
-from spaces.errors import DataError, ExportError
+from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.registry import resolve_task
+from spaces.schemes import QuantizationScheme
 from spaces.task import Progress
 from workers.measure import N_REPRESENTATIVE, convert_trained
+from workers.model_input import describe_input, describe_output
 from workers.prepare import load_task_data
-from workers.training import Trained, Weights, train_config
+
+if TYPE_CHECKING:
+    from workers.comparison import Bench
+    from workers.training import Trained
 
 TFLITE_NAME = "model.tflite"
 KERAS_NAME = "model.keras"
@@ -27,6 +33,12 @@ LABELS_NAME = "labels.txt"
 METRICS_NAME = "metrics.json"
 COMPILED_NAME = "model_compiled.tflite"
 """What goes on a device that has a compiler of its own."""
+
+REPORT_NAME = "report.html"
+"""Written by ``search.retrain``; an earlier one is removed here, since it tells of other files."""
+
+PICTURES = ("picture", "heatmap")
+"""What is returned for the report, and not written to ``metrics.json``."""
 
 
 def retrain_job(
@@ -38,8 +50,15 @@ def retrain_job(
     cache_dir: str,
     task: str | None = None,
     device: str | None = None,
+    float_model: bool = True,
+    tta: bool = False,
+    seeds: int = 0,
+    patience: int | None = None,
 ) -> dict[str, Any]:
     """Retrain what ``search export`` wrote; JSON in and out (see ``workers.jobs``).
+
+    The files of deployment are written as soon as they are trained; what they are compared with
+    is trained afterwards.
 
     Args:
         progress: Called after every epoch.
@@ -52,28 +71,76 @@ def retrain_job(
         cache_dir: Where decoded images are kept.
         task: The task to load, where its file has moved; None for the exported one.
         device: The device to measure on, where its file has moved; None for the exported one.
+        float_model: Whether to train the same configuration without pruning too, where it prunes,
+            to compare with.
+        tta: Whether to measure the float models with test-time augmentation too.
+        seeds: From how many other seeds to train it too.
+        patience: Epochs without a better validation accuracy after which training ends, with the
+            best weights; None to train to the last epoch and take its weights.
 
     Returns:
-        The content of ``metrics.json``.
+        The content of ``metrics.json``, with the pictures for the report among ``grad_cam``.
 
     Raises:
         DataError: If the data is not what the trial was trained on, and was not named anew.
         ExportError: If the files cannot be written.
     """
-    from workers.accuracy import tflite_accuracy
-    from workers.convert import float_tflite, representative_images
-    from workers.describe import load_hypermodel
-    from workers.device import compare_on, measure_on
-    from workers.devices import check_device, get_device
-    from workers.keras_compat import configure_tensorflow, versions
+    from workers.accuracy import tflite_scores
+    from workers.grad_cam import grad_cam
+    from workers.keras_compat import configure_tensorflow
+    from workers.losses import ends_in_softmax
 
     exported = TrialConfig.from_dict(export["config"])
-    size_metric = export["size_metric"]
-    promised = export.get("measured", {})
-    with_ram = promised.get("ledger", {}).get("arena_bytes") is not None
     configure_tensorflow(threads=exported.threads)
+    bench = _bench(progress, export, exported, data, cache_dir, task, device, patience)
+    config = exported.with_data_fingerprint(bench.dataset.fingerprint)
+    if epochs is not None:
+        config = config.with_epochs(epochs)
+    trainings = bench.train(config, "training")
+    trained = trainings[-1]
+    progress("measuring", 0, 1)
+    tflite, compiled, metrics = _measured(bench, config, trainings, export)
+    metrics["patience"] = patience
+    metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
+    folder = Path(out_dir)
+    _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
+    progress("measuring", 1, 1)
+    metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
+    if seeds:
+        metrics["seeds"] = bench.seeds(config, seeds)
+    progress("looking at pictures", 0, 1)
+    split = bench.dataset.test
+    scores, _ = tflite_scores(tflite, split.images)
+    looked = grad_cam(trained.model, split, scores, are_logits=not ends_in_softmax(trained.model))
+    images = [
+        {name: value for name, value in row.items() if name not in PICTURES}
+        for row in looked["images"]
+    ]
+    metrics["grad_cam"] = {**looked, "images": images}
+    _write_metrics(folder, metrics)
+    progress("looking at pictures", 1, 1)
+    return {**metrics, "grad_cam": looked}
+
+
+def _bench(
+    progress: Progress,
+    export: dict[str, Any],
+    exported: TrialConfig,
+    data: str | None,
+    cache_dir: str,
+    task: str | None,
+    device: str | None,
+    patience: int | None,
+) -> Bench:
+    """Load what is trained and measured with: task, data and device."""
+    from workers.comparison import Bench, mirrored_shows_the_same
+    from workers.describe import load_hypermodel
+    from workers.devices import check_device, get_device
+    from workers.early_stopping import EarlyStopping
+
+    with_ram = export.get("measured", {}).get("ledger", {}).get("arena_bytes") is not None
     target = get_device(device or export["device"], with_ram=with_ram)
-    check_device(target, size_metric)
+    check_device(target, export["size_metric"])
     loaded = resolve_task(exported.task if task is None else task)
     path = data if data is not None else export.get("data_path")
     dataset = load_task_data(
@@ -85,27 +152,46 @@ def retrain_job(
             f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
             f"name the data to train on with --data."
         )
-    config = exported.with_data_fingerprint(dataset.fingerprint)
-    if epochs is not None:
-        config = config.with_epochs(epochs)
-    hypermodel = load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset)
-    trained = _train(hypermodel, dataset, config, progress)
-    progress("measuring", 0, 1)
+    return Bench(
+        load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset),
+        dataset,
+        target,
+        export["size_metric"],
+        flips=mirrored_shows_the_same(loaded),
+        progress=progress,
+        early_stopping=None if patience is None else EarlyStopping(patience),
+    )
+
+
+def _measured(
+    bench: Bench, config: TrialConfig, trainings: Sequence[Trained], export: dict[str, Any]
+) -> tuple[bytes, bytes | None, dict[str, Any]]:
+    """Convert and measure what is deployed: its file, what is compiled of it, and metrics."""
+    from workers.accuracy import tflite_accuracy
+    from workers.comparison import joined_history, phases
+    from workers.convert import float_tflite, representative_images
+    from workers.device import compare_on, measure_on
+    from workers.evaluation import best_epoch
+    from workers.keras_compat import versions
+
+    dataset, trained, size_metric = bench.dataset, trainings[-1], bench.size_metric
     images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
-    float_model = float_tflite(trained.model)
-    tflite, sizes = convert_trained(trained, config.quantization, float_model, images, size_metric)
-    sizes = compare_on(target, tflite, sizes, dataset.val.images)
-    found, sizes = measure_on(target, tflite, sizes)
+    unquantized = float_tflite(trained.model)
+    tflite, sizes = convert_trained(trained, config.quantization, unquantized, images, size_metric)
+    sizes = compare_on(bench.device, tflite, sizes, dataset.val.images)
+    found, sizes = measure_on(bench.device, tflite, sizes)
+    deployed = bench.row(trained, tflite, found.latency.median_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
+    promised = export.get("measured", {})
+    history = joined_history(trainings)
+    restored = trainings[0].best_epoch
     metrics = {
         "study": export.get("study"),
         "trial": export.get("trial"),
-        "task": exported.task,
+        "task": export["config"]["task"],
         "data": dataset.name,
         "generated_pictures": dataset.generated,
-        "same_data": dataset.fingerprint == exported.data_fingerprint,
-        "epochs": trained.epochs_trained
-        + sum(step.training.epochs for step in config.lineage[:-1]),
+        "epochs": sum(step.epochs_trained for step in trainings),
         "promised": promised,
         "measured": {
             "accuracy": tflite_accuracy(tflite, dataset.val),
@@ -115,10 +201,21 @@ def retrain_job(
         },
         "test": {
             "images": len(dataset.test),
-            "accuracy": tflite_accuracy(tflite, dataset.test),
-            "accuracy_float32": tflite_accuracy(float_model, dataset.test),
+            "accuracy": deployed["accuracy"],
+            "accuracy_float32": tflite_accuracy(unquantized, dataset.test),
         },
+        "models": {"float": None, "pruned": None, "deployed": deployed},
+        "notes": [],
+        "curves": {
+            "phases": phases(config, trainings),
+            "history": history,
+            "best_epoch": best_epoch(history) if restored is None else restored + 1,
+        },
+        "grad_cam": None,
+        "seeds": None,
         "identical_to_trial": sha256 == promised.get("tflite_sha256"),
+        "input": describe_input(dataset, tflite),
+        "output": describe_output(trained.model, dataset, tflite),
         "size_metric": size_metric,
         "compiled_file": None if found.compiled is None else COMPILED_NAME,
         "ledger": asdict(sizes),
@@ -128,36 +225,37 @@ def retrain_job(
         "config": config.to_dict(),
         "versions": versions(),
     }
-    progress("measuring", 1, 1)
-    try:
-        _write(Path(out_dir), tflite, found.compiled, trained, dataset.class_names, metrics)
-    except OSError as error:
-        raise ExportError(
-            f"The trained model cannot be written to {out_dir}: {error.strerror or error}. Make "
-            f"room, or give another folder with -o."
-        ) from error
-    return metrics
+    return tflite, found.compiled, metrics
 
 
-def _train(hypermodel: Any, dataset: Dataset, config: TrialConfig, progress: Progress) -> Trained:
-    """Train what the configuration branched from, one after the other, and then itself."""
-    total = sum(step.training.epochs for step in config.lineage)
-    done = 0
-
-    def on_epoch(epoch: int, metrics: Any) -> bool:
-        progress("training", done + epoch + 1, total)
-        return True
-
-    weights: Weights | None = None
-    for step in config.lineage:
-        trained = train_config(hypermodel, dataset, step, on_epoch=on_epoch, start_weights=weights)
-        weights = trained.model.get_weights()
-        done += step.training.epochs
-    return trained
+def _compare(
+    bench: Bench,
+    config: TrialConfig,
+    trained: Trained,
+    models: dict[str, Any],
+    float_model: bool,
+    tta: bool,
+) -> list[str]:
+    """Enter the models that the deployed one is compared with; return what is to be said."""
+    notes = []
+    row = bench.float_row(trained, tta=tta)
+    if config.without_compression() == config.with_quantization(QuantizationScheme.FLOAT32):
+        models["float"] = row
+        notes.append("Nothing is pruned: the float model is the trained one, before quantization.")
+    else:
+        models["pruned"] = row
+        if float_model:
+            try:
+                models["float"] = bench.float_twin(config, tta=tta)
+            except (TrialFailedError, ConversionError) as error:
+                notes.append(f"There is no float model to compare with: {error}.")
+    if row["latency_ms"] is None:
+        notes.append(f"Float32 models have no latency on {bench.device.name}: {row['why_none']}.")
+    return notes
 
 
 def _write(
-    out_dir: Path,
+    folder: Path,
     tflite: bytes,
     compiled: bytes | None,
     trained: Trained,
@@ -165,12 +263,34 @@ def _write(
     metrics: dict[str, Any],
 ) -> None:
     """Write the files. The Keras model is the trained network before quantization."""
-    (out_dir / TFLITE_NAME).write_bytes(tflite)
-    if compiled is None:
-        (out_dir / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
-    else:
-        (out_dir / COMPILED_NAME).write_bytes(compiled)
-    trained.model.save(out_dir / KERAS_NAME)
-    labels = "".join(f"{name}\n" for name in class_names)
-    (out_dir / LABELS_NAME).write_text(labels, encoding="utf-8")
-    (out_dir / METRICS_NAME).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
+    try:
+        (folder / REPORT_NAME).unlink(missing_ok=True)
+        (folder / TFLITE_NAME).write_bytes(tflite)
+        if compiled is None:
+            (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
+        else:
+            (folder / COMPILED_NAME).write_bytes(compiled)
+        trained.model.save(folder / KERAS_NAME)
+        labels = "".join(f"{name}\n" for name in class_names)
+        (folder / LABELS_NAME).write_text(labels, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    _write_metrics(folder, metrics)
+
+
+def _write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    text = json.dumps(metrics, indent=2)
+    # A list of numbers, such as a row of a confusion matrix, takes one line.
+    numbers = re.compile(r"\[\n\s*([-+.eE0-9,\n ]+?)\n\s*\]")
+    text = numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+    try:
+        (folder / METRICS_NAME).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> ExportError:
+    return ExportError(
+        f"The trained model cannot be written to {folder}: {error.strerror or error}. Make "
+        f"room, or give another folder with -o."
+    )

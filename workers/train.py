@@ -5,16 +5,18 @@ the batch itself. Here the shuffled images of many steps are gathered by numpy, 
 arrays that may be memory-mapped or shared with other workers, and handed over at once; one
 ``tf.function`` loops over them. Between two such calls pruning masks are updated.
 
-The learning rate falls along half a cosine from its highest value to zero over all epochs of a
-training. Trials are short, and this wins them more accuracy than any constant rate.
+By default the learning rate falls along half a cosine from its highest value to zero over all
+epochs of a training. Trials are short, and this wins them more accuracy than any constant rate.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,14 +24,21 @@ import numpy as np
 from spaces.config import TrainingConfig, TrialConfig
 from spaces.dataset import Dataset, Split
 from spaces.errors import TrialFailedError
-from workers.compiled import NOTHING_OWN, Loss, OwnTraining, own_training, resolved
-from workers.optimizers import make_optimizer
+from workers.augment import Augment
+from workers.averaging import Average
+from workers.compiled import NOTHING_OWN, own_training, resolved
+from workers.early_stopping import BestWeights, EarlyStopping
+from workers.losses import Loss, cross_entropy, training_loss
+from workers.optimizers import ApplyGradients, make_optimizer
 from workers.prune import Pruner
+from workers.rates import LearningRates
+from workers.resume import Resume, collected_variables
+from workers.steps import evaluation_function, steps_function
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Steps = Callable[..., tuple[Any, Any]]
+    from workers.steps import Steps
 
 OnEpoch = Callable[[int, Mapping[str, float]], bool]
 """Told the epoch (from 0) and its metrics; whether to go on."""
@@ -58,6 +67,8 @@ def train(
     on_epoch: OnEpoch | None = None,
     *,
     pause: Pause | None = None,
+    early_stopping: EarlyStopping | None = None,
+    resume: Resume | None = None,
 ) -> History:
     """Train a network as its configuration says, pruning it by its schedule.
 
@@ -71,6 +82,9 @@ def train(
         config: What to do. With no epochs, nothing is done, and the history is empty.
         on_epoch: Called after every epoch; training ends when it returns False.
         pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
+        early_stopping: When to end before the last epoch, and to take the best one's weights
+            (of those whose pruning mask is final); None to take the last ones.
+        resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -83,7 +97,11 @@ def train(
     if config.pruning.is_active and training.epochs > 0:
         total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
         pruner = Pruner(model, config.pruning, total_steps)
+    if early_stopping is not None:
+        early_stopping = early_stopping.settled_with(config)
     own = own_training(model) if training.from_model else NOTHING_OWN
+    if own.optimizer is not None:
+        training = replace(training, lr_schedule="constant")  # It has its own.
     return train_epochs(
         model,
         dataset.train,
@@ -94,8 +112,11 @@ def train(
         pruner=pruner,
         on_epoch=on_epoch,
         pause=pause,
-        own=own,
-        constant_rate=own.optimizer is not None,
+        early_stopping=early_stopping,
+        loss=own.loss,
+        optimizer=own.optimizer,
+        shuffle=own.shuffle,
+        resume=resume,
     )
 
 
@@ -139,8 +160,11 @@ def train_epochs(
     pruner: Pruner | None = None,
     on_epoch: OnEpoch | None = None,
     pause: Pause | None = None,
-    own: OwnTraining = NOTHING_OWN,
-    constant_rate: bool = False,
+    early_stopping: EarlyStopping | None = None,
+    loss: Loss | None = None,
+    optimizer: Callable[[Sequence[Any]], ApplyGradients] | None = None,
+    shuffle: bool = True,
+    resume: Resume | None = None,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
 
@@ -152,14 +176,17 @@ def train_epochs(
         model: Built Keras 2 model; its weights are changed.
         train_split: Images to train on.
         val_split: Images to judge by after each epoch.
-        config: Learning rate, batch size, optimizer and weight decay; its epochs are not used.
+        config: The recipe; its epochs are not used.
         epochs: Length of the training, which the learning rate's schedule spans; 0 for none.
-        seed: Seeds the order of images.
+        seed: Seeds the order of images and their augmentation.
         pruner: Masks to keep and update; made for the same number of steps.
         on_epoch: Called after every epoch; training ends when it returns False.
         pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
-        own: Optimizer, loss and order of images that the model brings along.
-        constant_rate: Whether the learning rate stays what it is.
+        early_stopping: See :func:`train`.
+        loss: Somebody's own instead of cross-entropy.
+        optimizer: Somebody's own instead of the recipe's; takes the variables to train.
+        shuffle: Whether every epoch has an order of its own.
+        resume: Where to go on, and who may ask how training stands after an epoch.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -169,18 +196,40 @@ def train_epochs(
     n_images = len(train_split)
     batch_size = min(config.batch_size, n_images)
     n_steps = steps_per_epoch(n_images, batch_size)
-    rates = _cosine_decay(config.learning_rate, epochs * n_steps)
-    if constant_rate:
-        rates = np.full(epochs * n_steps, config.learning_rate, np.float32)
-    run_steps = _steps_function(model, train_split, config, batch_size, pruner, own)
-    evaluate = _evaluation_function(model, val_split, own.loss)
+    rates = LearningRates(config, epochs, n_steps)
+    masks = [] if pruner is None else pruner.masks
+    made: list[Any] = []
+    with collected_variables(made):  # Slots of the optimizer, and whatever else training keeps.
+        average = Average(model, config.ema, epochs * n_steps, masks) if config.ema else None
+        run_steps = steps_function(
+            model,
+            train_split,
+            batch_size,
+            training_loss(model, config, train_split.labels, loss),
+            optimizer
+            or partial(make_optimizer, config.optimizer, weight_decay=config.weight_decay),
+            masks=masks,
+            augment=None if config.augmentation == "none" else Augment(config, train_split, seed),
+            average=average,
+        )
+    evaluate = evaluation_function(model, val_split, loss or cross_entropy(model))
+    best = BestWeights(model, early_stopping)
     chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
+    history: dict[str, list[float]] = {name: [] for name in METRIC_NAMES}
     rows: list[tuple[float, ...]] = []
-    for epoch in range(epochs):
+    if resume is not None:
+        kept = [*model.variables, *made, *(mask for _, mask in masks)]
+        rows = resume.begin(kept, run_steps)
+    for row in rows:
+        _note(history, dict(zip(METRIC_NAMES, row, strict=True)), rates)
+    for epoch in range(len(rows), epochs):
+        if average is not None and epoch > 0:
+            average.swap_out()
         order = np.arange(n_images)
-        if own.shuffle:
+        if shuffle:
             order = np.random.default_rng((seed, epoch)).permutation(n_images)
+        learning_rates = rates.of_epoch(epoch)
         first_step = epoch * n_steps
         start, end = first_step, first_step + n_steps
         # Sums go in and out, so that they do not depend on where the chunks are cut either.
@@ -192,28 +241,35 @@ def train_epochs(
             if pruner is not None:
                 pruner.before_step(start + 1)
                 stop = min(stop, (pruner.next_update(start + 1) or end + 1) - 1)
-            picked = order[(start - first_step) * batch_size : (stop - first_step) * batch_size]
+            steps = slice(start - first_step, stop - first_step)
+            picked = order[steps.start * batch_size : steps.stop * batch_size]
             with chunks.timed(stop - start):
                 images, labels = _gather(train_split, picked, (stop - start, batch_size))
-                sums = run_steps(images, labels, rates[start:stop], *sums)
+                sums = run_steps(images, labels, learning_rates[steps], np.int32(start), *sums)
             start = stop
-        loss = float(sums[0]) / n_steps
-        if not math.isfinite(loss):
+        mean_loss = float(sums[0]) / n_steps
+        if not math.isfinite(mean_loss):
+            became = "NaN" if math.isnan(mean_loss) else "infinite"
             raise TrialFailedError(
-                f"loss became {'NaN' if math.isnan(loss) else 'infinite'} in epoch {epoch + 1} "
+                f"loss became {became} in epoch {epoch + 1} ("
                 + (
-                    "(optimizer of the model's compile)"
-                    if own.optimizer is not None
-                    else f"(learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+                    "optimizer of the model's compile)"
+                    if optimizer is not None
+                    else f"learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
                 )
             )
+        if average is not None:
+            average.swap_in()
         accuracy = int(sums[1]) / (n_steps * batch_size)
-        rows.append((loss, accuracy, *_evaluate(evaluate, val_split, pause)))
-        if on_epoch is not None and not on_epoch(
-            epoch, dict(zip(METRIC_NAMES, rows[-1], strict=True))
-        ):
+        row = (mean_loss, accuracy, *_evaluate(evaluate, val_split, pause))
+        rows.append(row)
+        metrics = dict(zip(METRIC_NAMES, row, strict=True))
+        _note(history, metrics, rates)
+        is_over = best.is_over(history)
+        if (on_epoch is not None and not on_epoch(epoch, metrics)) or is_over:
             break
-    return {name: tuple(row[i] for row in rows) for i, name in enumerate(METRIC_NAMES)}
+    best.restore(len(history["loss"]))
+    return {name: tuple(values) for name, values in history.items()}
 
 
 def steps_per_epoch(n_images: int, batch_size: int) -> int:
@@ -223,28 +279,16 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
 
 def evaluate(model: Any, split: Split) -> tuple[float, float]:
     """Return mean loss and accuracy of a Keras model on a split."""
-    return _evaluate(_evaluation_function(model, split), split)
+    return _evaluate(evaluation_function(model, split, cross_entropy(model)), split)
 
 
-def ends_in_softmax(model: Any) -> bool:
-    """Whether a model gives probabilities, as opposed to logits."""
-    names = getattr(model, "output_names", None)
-    layer = model.get_layer(names[0]) if names else model.layers[-1]
-    while True:
-        if hasattr(layer, "layers"):  # A model within the model.
-            return ends_in_softmax(layer)
-        if not hasattr(layer, "layer"):
-            break
-        layer = layer.layer  # What a wrapper wraps.
-    activation = getattr(layer, "activation", None)
-    activation = getattr(activation, "activation", activation)  # Wrapped for quantization.
-    return type(layer).__name__ == "Softmax" or getattr(activation, "__name__", "") == "softmax"
-
-
-def _cosine_decay(learning_rate: float, total_steps: int) -> npt.NDArray[np.float32]:
-    """Return the learning rate of every step."""
-    progress = np.arange(total_steps) / total_steps
-    return (learning_rate * 0.5 * (1 + np.cos(np.pi * progress))).astype(np.float32)
+def _note(
+    history: dict[str, list[float]], metrics: Mapping[str, float], rates: LearningRates
+) -> None:
+    """Take the metrics of an epoch."""
+    for name, value in metrics.items():
+        history[name].append(value)
+    rates.note(metrics["val_loss"])
 
 
 class _ChunkSize:
@@ -278,84 +322,6 @@ def _gather(
     return images, split.labels[picked].astype(np.int32).reshape(batches)
 
 
-def _steps_function(
-    model: Any,
-    split: Split,
-    config: TrainingConfig,
-    batch_size: int,
-    pruner: Pruner | None,
-    own: OwnTraining,
-) -> Steps:
-    """Return a function that trains on ``[steps, batch, ...]``.
-
-    It adds to a sum of losses and to a number of right answers, and returns both.
-    """
-    import tensorflow as tf
-
-    variables = _trained_variables(model)
-    if own.optimizer is not None:
-        apply_gradients = own.optimizer(variables)
-    else:
-        apply_gradients = make_optimizer(config.optimizer, variables, config.weight_decay)
-    masks = [] if pruner is None else pruner.masks
-    losses = own.loss or _cross_entropy(model)
-    image_shape = split.images.shape[1:]
-
-    @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
-        input_signature=[
-            tf.TensorSpec([None, batch_size, *image_shape], split.images.dtype),
-            tf.TensorSpec([None, batch_size], tf.int32),
-            tf.TensorSpec([None], tf.float32),
-            tf.TensorSpec([], tf.float32),
-            tf.TensorSpec([], tf.int32),
-        ]
-    )
-    def run_steps(
-        images: Any, labels: Any, learning_rates: Any, total_loss: Any, n_right: Any
-    ) -> tuple[Any, Any]:
-        for step in tf.range(tf.shape(images)[0]):
-            with tf.GradientTape() as tape:
-                outputs = model(_network_input(images[step]), training=True)
-                loss = tf.reduce_mean(losses(labels[step], outputs))
-                objective = tf.add_n([loss, *model.losses])
-            apply_gradients(tape.gradient(objective, variables), learning_rates[step])
-            for kernel, mask in masks:
-                kernel.assign(kernel * mask)
-            total_loss += objective
-            n_right += _n_right(labels[step], outputs)
-        return total_loss, n_right
-
-    return run_steps  # type: ignore[no-any-return, unused-ignore]
-
-
-def _trained_variables(model: Any) -> list[Any]:
-    """Return what training changes: nothing in a layer that is frozen.
-
-    TFMOT's wrappers for quantization list the kernel of such a layer among the trainable ones.
-    """
-    frozen = {id(v) for layer in model.layers if not layer.trainable for v in layer.variables}
-    return [v for v in model.trainable_variables if id(v) not in frozen]
-
-
-def _evaluation_function(model: Any, split: Split, loss: Loss | None = None) -> Steps:
-    """Return a function of one batch of any size: sum of losses, number right."""
-    import tensorflow as tf
-
-    losses = loss or _cross_entropy(model)
-
-    @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
-        input_signature=[
-            tf.TensorSpec([None, *split.images.shape[1:]], split.images.dtype),
-            tf.TensorSpec([None], tf.int32),
-        ]
-    )
-    def evaluate_batch(images: Any, labels: Any) -> tuple[Any, Any]:
-        outputs = model(_network_input(images), training=False)
-        return tf.reduce_sum(losses(labels, outputs)), _n_right(labels, outputs)
-
-    return evaluate_batch  # type: ignore[no-any-return, unused-ignore]
-
-
 def _evaluate(
     evaluate_batch: Steps, split: Split, pause: Pause | None = None
 ) -> tuple[float, float]:
@@ -370,33 +336,3 @@ def _evaluate(
         loss += float(batch_loss)
         n_right += int(batch_right)
     return loss / len(split), n_right / len(split)
-
-
-def _network_input(images: Any) -> Any:
-    """Return pictures as numbers from 0 to 1, and other arrays as they are."""
-    import tensorflow as tf
-
-    if images.dtype == tf.uint8:
-        return tf.cast(images, tf.float32) / 255.0
-    return tf.cast(images, tf.float32)
-
-
-def _cross_entropy(model: Any) -> Loss:
-    from_logits = not ends_in_softmax(model)
-
-    def losses(labels: Any, outputs: Any) -> Any:
-        # In a graph, Keras finds the logits below a softmax and uses those.
-        import tf_keras
-
-        return tf_keras.losses.sparse_categorical_crossentropy(
-            labels, outputs, from_logits=from_logits
-        )
-
-    return losses
-
-
-def _n_right(labels: Any, outputs: Any) -> Any:
-    import tensorflow as tf
-
-    guesses = tf.argmax(outputs, axis=-1, output_type=tf.int32)
-    return tf.reduce_sum(tf.cast(guesses == labels, tf.int32))

@@ -17,6 +17,8 @@ from spaces.dataset import Dataset
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
 from workers.compiled import own_training
+from workers.early_stopping import EarlyStopping
+from workers.resume import Resume
 from workers.train import OnEpoch, Pause, train, train_by_loop
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ class Trained:
         sparsity: Achieved fraction of zero weights, ``overall`` and by layer.
         history: Metrics by epoch.
         new_parameters: Parameters that showed up only while building.
+        best_epoch: The epoch (from 0) whose weights these are, where early stopping was asked
+            for; None for those of the last one.
     """
 
     model: Any
@@ -46,6 +50,7 @@ class Trained:
     sparsity: Mapping[str, float]
     history: Mapping[str, tuple[float, ...]]
     new_parameters: tuple[Parameter, ...] = ()
+    best_epoch: int | None = None
 
 
 @dataclass
@@ -90,6 +95,8 @@ def train_config(
     start_weights: Weights | None = None,
     pause: Pause | None = None,
     built: Built | None = None,
+    early_stopping: EarlyStopping | None = None,
+    resume: Resume | None = None,
 ) -> Trained:
     """Train, prune and, where the scheme asks for it, train quantization-aware.
 
@@ -106,6 +113,11 @@ def train_config(
         pause: Called between chunks of steps; training goes on when it returns.
         built: What :func:`build` gave for this configuration, with its weights as they were
             then; None to build it here.
+        early_stopping: Ends this training (not those it branched from, nor quantization-aware
+            training) when it gets no better, with the weights of its best epoch. None, as in a
+            search, takes the last ones.
+        resume: Where its training goes on; None to begin. What comes before it (a branch) or
+            after it (quantization-aware training) is done anew.
 
     Raises:
         TrialFailedError: If the loss is no number, or the model cannot be built.
@@ -122,6 +134,13 @@ def train_config(
             before = train_config(hypermodel, dataset, config.branched_from, watch, pause=pause)
             start_weights = before.model.get_weights()
         model.set_weights(start_weights)
+    was_ended = False
+
+    def told(epoch: int, metrics: Mapping[str, float]) -> bool:
+        nonlocal was_ended
+        was_ended = on_epoch is not None and not on_epoch(epoch, metrics)
+        return not was_ended
+
     loop = own_training(model).loop if config.training.from_model else None
     runs_loop = loop is not None and config.branched_from is None
     with watch.stage("train"):
@@ -129,14 +148,25 @@ def train_config(
             assert loop is not None
             history = train_by_loop(model, loop, dataset, config)
         if not runs_loop or config.pruning.is_active:
-            history = train(model, dataset, config, on_epoch=on_epoch, pause=pause)
+            history = train(
+                model,
+                dataset,
+                config,
+                on_epoch=told,
+                pause=pause,
+                early_stopping=early_stopping,
+                resume=resume,
+            )
+    best_epoch = None
+    if early_stopping is not None and not runs_loop:
+        best_epoch = early_stopping.settled_with(config).best_epoch(history)
     sparsity = achieved_sparsity(model)
     epochs = len(history["loss"])
     qat_model = None
-    ended_early = epochs < config.training.epochs and not runs_loop
-    if config.quantization is QuantizationScheme.QAT_INT8 and not ended_early:
+    given_up = was_ended and epochs < config.training.epochs
+    if config.quantization is QuantizationScheme.QAT_INT8 and not given_up:
         with watch.stage("qat"):
             qat_model, qat_history = train_quantization_aware(model, dataset, config, pause=pause)
         history = {name: (*values, *qat_history.get(name, ())) for name, values in history.items()}
         epochs += config.training.qat_epochs
-    return Trained(model, qat_model, epochs, sparsity, history, new_parameters)
+    return Trained(model, qat_model, epochs, sparsity, history, new_parameters, best_epoch)

@@ -159,9 +159,14 @@ def make_result(request: EvaluateRequest) -> TrialResult:
     }
     curve = learning_curve(point.accuracy, config.training.epochs)
     if request.race is not None and request.race.can_judge:
-        bar = request.race.bar([p.values[1:] for p in (point, *siblings)])
-        for epoch in range(1, len(curve)):
-            verdict = request.race.verdict(curve[:epoch], len(curve), settled_from(config), bar)
+        models = [p.values[1:] for p in (point, *siblings)]
+        bar = request.race.bar(models)
+        for epoch in range(len(curve)):
+            verdict = (
+                request.race.verdict(curve[:epoch], len(curve), settled_from(config), bar)
+                if epoch
+                else request.race.hopeless(models)
+            )
             if verdict:
                 return TrialResult(
                     config,

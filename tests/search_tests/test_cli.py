@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import re
@@ -26,10 +27,12 @@ from search.next_steps import say_what_next
 from search.options import DEFAULT_STORAGE, STORAGE_VARIABLE
 from search.picks import PICK_RULES
 from spaces.errors import StudyError
+from spaces.registry import builtin_tasks
+from tests.search_tests import retrained
 from workers.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-COMMANDS = ("run", "tasks", "list", "front", "dashboard", "export", "retrain")
+COMMANDS = ("run", "tasks", "list", "front", "dashboard", "export", "retrain", "classify")
 HEAVY = ("tensorflow", "tf_keras", "keras_tuner", "ray", "optuna", "sqlalchemy", "rich")
 
 
@@ -212,6 +215,8 @@ def test_without_a_command_it_says_what_there_is() -> None:
         (("dashboard", "--storage", "none.db", "--no-open"), 1, "There is no database"),
         (("retrain", "none.json", "-o", "deploy"), 1, "none.json does not exist"),
         (("tasks", "friut"), 2, "Did you mean 'fruit'"),
+        (("tasks", "images"), 1, "name a folder with one folder a class"),
+        (("tasks", "animals10"), 1, "name its folder with --data"),
         (("run", "friut"), 2, "Did you mean 'fruit'"),
     ],
 )
@@ -504,44 +509,47 @@ def test_a_browser_opens_where_there_is_one(make_study, monkeypatch: pytest.Monk
     assert opened == result.stdout.split()
 
 
-METRICS = {
-    "promised": {"accuracy": 0.95, "size_bytes": 12_300, "latency_ms": 0.21},
-    "measured": {"accuracy": 0.96, "size_bytes": 12_400, "latency_ms": 0.22},
-    "test": {"images": 1000, "accuracy": 0.943, "accuracy_float32": 0.947},
-    "generated_pictures": True,
-    "same_data": True,
-    "identical_to_trial": False,
-}
-
-
 def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
+    metrics = retrained.metrics()
 
     def retrain(*arguments: Any, progress: Any, **options: Any) -> dict[str, Any]:
         calls.append((arguments, options))
         progress("training", 1, 2)
-        return METRICS
+        return metrics
 
-    monkeypatch.setattr("search.retrain.retrain", retrain)
-    result = search_("retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force")
+    # Not by its dotted name: there, `search.retrain` is the function.
+    monkeypatch.setattr(importlib.import_module("search.retrain"), "retrain", retrain)
+    words = ["retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force", "--seeds", "3"]
+    result = search_(*words, "--patience", "4", "--no-float", "--tta")
     assert result.exit_code == 0, result.stderr
     assert calls == [
         (
             (Path("best.json"), Path("deploy")),
-            {"epochs": 9, "data": None, "task": None, "device": None, "force": True},
+            {
+                "epochs": 9,
+                "patience": 4,
+                "data": None,
+                "seeds": 3,
+                "float_model": False,
+                "tta": True,
+                "task": None,
+                "device": None,
+                "force": True,
+            },
         )
     ]
     rows = [line.split() for line in result.stdout.splitlines()]
     assert ["accuracy,", "validation", "95.0", "%", "96.0", "%"] in rows
     assert ["size", "12.3", "kB", "12.4", "kB"] in rows
-    assert "94.3 %" in result.stdout and "1,000 images" in result.stdout
+    assert "93.33 %" in result.stdout and "60 test images" in result.stdout
     assert "generated" in result.stdout
     assert "byte for byte" not in result.stdout
-    assert "training: 1/2" in result.stderr and "model.tflite" in result.stderr
-    monkeypatch.setitem(METRICS, "identical_to_trial", True)
+    assert "training: 1/2" in result.stderr and "report.html" in result.stderr
+    metrics["identical_to_trial"] = True
     assert "byte for byte" in search_("retrain", "best.json", "-o", "deploy").stdout
     as_json = search_("retrain", "best.json", "-o", "deploy", "--json")
-    assert json.loads(as_json.stdout) == METRICS
+    assert json.loads(as_json.stdout) == metrics
 
 
 def test_the_dashboard_runs_until_ctrl_c(make_study) -> None:
@@ -577,8 +585,12 @@ def test_tasks() -> None:
         assert name in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
     rows = json.loads(search_("tasks", "--json").stdout)
-    assert [row["task"] for row in rows] == ["fruit", "mnist"]
+    assert [row["task"] for row in rows] == list(builtin_tasks())
     assert {"name", "kind"} <= set(rows[0]["parameters"][0])
+    for row in rows:
+        assert row["data"] and row["baseline_note"] and row["baseline"]["family"]
+        assert row["baseline"]["family"] in row["families"]
+        assert all(family in result.stdout for family in row["families"])
 
 
 def test_colour_is_for_terminals_only(make_study) -> None:

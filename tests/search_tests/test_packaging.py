@@ -226,6 +226,15 @@ def test_all_is_sorted_and_true(package: str) -> None:
         assert getattr(module, name) is not None, name
 
 
+def test_names_of_python_are_what_the_readme_calls() -> None:
+    """Also `retrain`, which a module is called too."""
+    names = [name for name in importlib.import_module("search").__all__ if name[0].islower()]
+    script = (
+        f"from search import {', '.join(names)}\nprint(all(map(callable, ({', '.join(names)}))))"
+    )
+    assert _run(sys.executable, "-c", script) == "True\n"
+
+
 # Tracked files
 
 

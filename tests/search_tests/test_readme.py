@@ -12,6 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from spaces.folder import load_image_folder
+from spaces.task import DataRequest
+from workers.accuracy import tflite_accuracy
+from workers.classifier import load_classifier
+
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -84,6 +89,19 @@ def test_example_becomes_a_deployed_model(
     assert (tmp_path / "deploy" / "labels.txt").read_text() == "circle\nsquare\ntriangle\n"
     assert (tmp_path / "deploy" / "model.tflite").read_bytes()[4:8] == b"TFL3"
     assert 0 <= metrics["test"]["accuracy"] <= 1
+
+    # The folder is enough to label pictures: as often rightly as the file was measured to.
+    done = search(tmp_path, "classify", "deploy", "pictures", "--json")
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    n_right = sum(line["label"] == Path(line["source"]).parent.name for line in found)
+    pictures = tmp_path / "pictures"
+    height = int(load_classifier(tmp_path / "deploy").input_shape[0])
+    dataset = load_image_folder(pictures, DataRequest(pictures, tmp_path / "cache"), height)
+    tflite = (tmp_path / "deploy" / "model.tflite").read_bytes()
+    splits = (dataset.train, dataset.val, dataset.test)
+    measured = sum(tflite_accuracy(tflite, split) * len(split) for split in splits)
+    assert (len(found), n_right) == (180, round(measured))
 
     # Nothing is overwritten by mistake, and a picture more is noticed.
     again = search(tmp_path, "retrain", "best.json", "-o", "deploy", "--task", "shapes.py")

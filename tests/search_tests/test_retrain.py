@@ -13,6 +13,7 @@ from search.export import export_config, write_export
 from search.retrain import retrain
 from spaces.config import TrialConfig
 from spaces.errors import ConfigError, ExportError, UnknownTaskError
+from tests.search_tests import retrained
 
 
 @pytest.fixture
@@ -60,3 +61,34 @@ def test_a_folder_that_cannot_be_made_is_named(exported: Path, tmp_path: Path) -
 def test_epochs_are_counted_from_one(exported: Path, tmp_path: Path, epochs: int) -> None:
     with pytest.raises(ConfigError, match="1 <= epochs"):
         retrain(exported, tmp_path / "deploy", epochs=epochs)
+
+
+@pytest.mark.parametrize("option", [{"patience": 0}, {"seeds": -1}])
+def test_counts_are_refused_before_training(
+    exported: Path, tmp_path: Path, option: dict[str, int]
+) -> None:
+    with pytest.raises(ConfigError, match=f"<= {next(iter(option))}"):
+        retrain(exported, tmp_path / "deploy", **option)  # type: ignore[arg-type]
+    assert not (tmp_path / "deploy").exists()
+
+
+def test_the_report_is_written_beside_the_metrics(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def run_job(target: str, kwargs: dict[str, Any], progress: Any) -> dict[str, Any]:
+        asked.append(kwargs)
+        metrics = retrained.metrics()
+        for row in metrics["grad_cam"]["images"]:
+            row.update(picture=retrained.picture(), heatmap=None)
+        return metrics
+
+    monkeypatch.setattr("search.retrain.run_job", run_job)
+    metrics = retrain(exported, tmp_path / "deploy", seeds=2, patience=3, tta=True)
+    assert metrics == retrained.metrics()
+    assert (asked[0]["seeds"], asked[0]["patience"], asked[0]["tta"]) == (2, 3, True)
+    report = (tmp_path / "deploy" / "report.html").read_text()
+    assert retrained.picture() in report
+    with pytest.raises(ExportError, match="report.html already"):
+        retrain(exported, tmp_path / "deploy")

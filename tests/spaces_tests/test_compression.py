@@ -30,6 +30,7 @@ from spaces.errors import ConfigError, TaskError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.space import Condition, Parameter, SearchSpace
 from spaces.task import DataRequest, Task
+from spaces.training import RECIPE_DEFAULTS
 
 ALL_SCHEMES = tuple(SCHEMES)
 MODEL = (
@@ -71,6 +72,22 @@ SPACES = {
         MODEL,
         [QuantizationScheme.INT8],
         prunable=True,
+    ),
+    "all of the recipe": joint_space(
+        make_task(
+            augmentations=("none", "flip", "shift+rotation", "flip+shift+cutmix"),
+            label_smoothings=(0, 0.1),
+            lr_schedules=("cosine", "constant", "cosine_warmup", "plateau"),
+            emas=(0.0, 0.05),
+            class_weights=("balanced", "none"),
+            optimizers=("adamw", "sgd"),
+        ),
+        MODEL,
+        ALL_SCHEMES,
+        prunable=True,
+    ),
+    "one recipe": joint_space(
+        make_task(augmentations=("flip",), emas=(0.1,)), (), ALL_SCHEMES, prunable=False
     ),
     "declared by the model": joint_space(
         make_task(),
@@ -178,10 +195,62 @@ def test_parameters_that_make_no_configuration_are_refused(
 
 def test_the_joint_space_has_the_names_that_databases_hold() -> None:
     assert SPACES["all"].names == (
-        *TRAINING_NAMES,
+        *(name for name in TRAINING_NAMES if name not in RECIPE_DEFAULTS),
         *(parameter.name for parameter in MODEL),
         *COMPRESSION_NAMES,
     )
+
+
+def test_only_what_a_task_declares_of_the_recipe_is_searched() -> None:
+    def names(**changes: Any) -> tuple[str, ...]:
+        parameters = training_parameters(make_task(**changes))
+        return tuple(p.name for p in parameters if p.name in RECIPE_DEFAULTS)
+
+    assert names() == ()
+    assert names(augmentations=("none", "flip")) == ("augmentation",)
+    assert names(augmentations=("shift",)) == ("augmentation", "augmentation_strength")
+    assert names(lr_schedules=("constant",), emas=(0.0, 0.05)) == ("lr_schedule", "ema")
+    assert SPACES["all of the recipe"].names[4:10] == tuple(RECIPE_DEFAULTS)
+
+
+def test_strength_is_asked_for_where_there_is_something_to_strengthen() -> None:
+    strength = SPACES["all of the recipe"]["augmentation_strength"]
+    assert strength.conditions == (
+        Condition("augmentation", ("shift+rotation", "flip+shift+cutmix")),
+    )
+    assert SPACES["one recipe"].defaults()["augmentation"] == "flip"
+
+
+def test_the_recipe_arrives_in_training() -> None:
+    params = {
+        "learning_rate": 0.003,
+        "batch_size": 64,
+        "augmentation": "shift+mixup",
+        "augmentation_strength": 0.3,
+        "label_smoothing": 0.1,
+        "lr_schedule": "plateau",
+        "ema": 0.05,
+        "class_weights": "balanced",
+    }
+    config = make_config(params)
+    assert config.hyperparameters == ()
+    assert config.to_dict()["training"].items() >= params.items()
+    assert params_from_config(config).items() >= params.items()
+    plain = params_from_config(make_config({"learning_rate": 0.003, "batch_size": 64}))
+    assert not set(plain) & set(RECIPE_DEFAULTS)
+
+
+def test_a_model_may_declare_a_part_of_the_recipe() -> None:
+    task = make_task(augmentations=("none", "shift"))
+    declared = Parameter("augmentation", "categorical", choices=("none", "flip"))
+    space = joint_space(task, (declared,), ALL_SCHEMES, prunable=False)
+    assert space["augmentation"] == declared
+    assert "augmentation_strength" not in space
+    assert build_values(make_config({**space.defaults(), "augmentation": "flip"})).items() >= {
+        ("augmentation", "flip")
+    }
+    with pytest.raises(TaskError, match="training cannot use"):
+        joint_space(task, (Parameter("ema", "float", 0.0, 1.0),), ALL_SCHEMES, prunable=False)
 
 
 def test_without_a_schedule_nothing_of_pruning_is_suggested() -> None:

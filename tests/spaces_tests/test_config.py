@@ -22,6 +22,7 @@ from spaces.config import (
 )
 from spaces.errors import ConfigError
 from spaces.schemes import QuantizationScheme
+from spaces.training import CLASS_WEIGHTS, LR_SCHEDULES
 
 EXAMPLE = TrialConfig(
     task="fruit",
@@ -52,6 +53,12 @@ training_configs = st.builds(
     weight_decay=st.floats(0, 1),
     epochs=st.integers(1, 500),
     qat_epochs=st.integers(1, 50),
+    augmentation=st.sampled_from(["none", "flip", "shift+rotation", "randaugment+mixup"]),
+    augmentation_strength=st.floats(0.1, 1),
+    label_smoothing=st.floats(0, 0.5),
+    lr_schedule=st.sampled_from(LR_SCHEDULES),
+    ema=st.sampled_from([0, 0.05]),
+    class_weights=st.sampled_from(CLASS_WEIGHTS),
 )
 
 
@@ -108,6 +115,16 @@ def test_the_hash_is_stable() -> None:
     assert EXAMPLE.hash == "97225fd32373f7a7"
 
 
+def test_a_recipe_is_written_only_where_it_is_not_the_usual_one() -> None:
+    usual = EXAMPLE.to_dict()["training"]
+    assert set(usual) == {
+        "learning_rate", "batch_size", "optimizer", "weight_decay", "epochs", "qat_epochs",
+    }  # fmt: skip
+    training = dataclasses.replace(EXAMPLE.training, augmentation="flip+shift", ema=0.05)
+    assert training.to_dict() == {**usual, "augmentation": "flip+shift", "ema": 0.05}
+    assert dataclasses.replace(EXAMPLE, training=training).hash != EXAMPLE.hash
+
+
 def test_the_hash_is_the_same_in_another_process() -> None:
     code = (
         "import json, sys; from spaces.config import TrialConfig; "
@@ -143,6 +160,18 @@ def test_another_scheme_leaves_all_else() -> None:
         ({"weight_decay": -1e-9}, "0 <= weight_decay"),
         ({"epochs": -1}, "0 <= epochs"),
         ({"qat_epochs": 0}, "1 <= qat_epochs"),
+        ({"augmentation": "turn"}, "augmentation is none, or some of (flip, shift"),
+        ({"augmentation": "flip+"}, "augmentation is none, or"),
+        ({"augmentation": "flip+flip"}, "augmentation is none, or"),
+        ({"augmentation": "flip+none"}, "augmentation is none, or"),
+        ({"augmentation": ("flip",)}, "augmentation is none, or"),
+        ({"augmentation": "mixup+flip+cutmix"}, "one of (mixup, cutmix) at most"),
+        ({"augmentation_strength": 0.0}, "0 < augmentation_strength <= 1"),
+        ({"label_smoothing": 1.0}, "0 <= label_smoothing < 1"),
+        ({"lr_schedule": "linear"}, "lr_schedule in (cosine"),
+        ({"ema": 1.0}, "0 <= ema < 1"),
+        ({"ema": False}, "0 <= ema < 1"),
+        ({"class_weights": "even"}, "class_weights in (none, balanced)"),
     ],
 )
 def test_training_refuses(changes: dict[str, Any], rule: str) -> None:
@@ -273,3 +302,11 @@ class TestBranches:
         assert {c.data_fingerprint for c in moved.lineage} == {"fedcba9876543210"}
         longer = self.branch.with_epochs(40)
         assert [c.training.epochs for c in longer.lineage] == [40, 2, 0]
+
+    def test_another_seed_and_no_compression_reach_the_whole_lineage(self) -> None:
+        assert {c.seed for c in self.branch.with_seed(9).lineage} == {9}
+        dense = self.branch.without_compression()
+        assert [c.training for c in dense.lineage] == [c.training for c in self.branch.lineage]
+        assert not any(c.pruning.is_active for c in dense.lineage)
+        assert dense.quantization is QuantizationScheme.FLOAT32
+        assert dense.without_compression() == dense

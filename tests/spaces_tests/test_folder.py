@@ -21,6 +21,7 @@ from spaces.dataset import Dataset
 from spaces.dataset_cache import mapped_file
 from spaces.errors import ConfigError, DataError
 from spaces.folder import load_image_folder
+from spaces.picture_folders import list_files
 from spaces.task import DataRequest
 
 Load = Callable[..., Dataset]
@@ -534,3 +535,12 @@ def test_real_photos(shared_data: Path, tmp_path: Path) -> None:
     ]
     assert means[0][1] < means[1][1]
     assert np.median(dataset.train.images[:, 0, 0]) > 240
+
+
+def test_loose_files_are_listed_in_order_without_hidden_ones(tmp_path: Path) -> None:
+    for name in ("b.png", "a/2.png", "a/1.txt", "a/.hidden", ".git/config", "c/d/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "c" / "round").symlink_to(tmp_path, target_is_directory=True)
+    found = [path.relative_to(tmp_path).as_posix() for path in list_files(tmp_path)]
+    assert found == ["a/1.txt", "a/2.png", "b.png", "c/d/3.png"]

@@ -319,3 +319,42 @@ def test_split_off_takes_the_fraction_of_all() -> None:
     labels = np.repeat(np.arange(10), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949])
     stay, taken = split_off(labels, 0.1)
     assert (len(stay), len(taken)) == (54_000, 6_000)
+
+
+def with_two_label_sets() -> Arrays:
+    arrays = make_arrays()
+    for split in ("train", "test"):
+        labels = arrays.pop(f"y_{split}")
+        arrays[f"y_{split}_coarse"] = labels
+        arrays[f"y_{split}_fine"] = np.arange(len(labels)) % 4
+    arrays["coarse_label_names"] = np.array(["small", "large"])
+    arrays["fine_label_names"] = np.array(["ant", "cow", "bee", "elk"])
+    return arrays
+
+
+@pytest.mark.parametrize("label_set", ["coarse", "fine"])
+def test_one_of_several_sets_of_labels(tmp_path: Path, label_set: str) -> None:
+    arrays = with_two_label_sets()
+    np.savez(tmp_path / "animals.npz", **arrays)
+    # Both from one cache: they must not be taken for each other.
+    for name in ("coarse", "fine", label_set):
+        request = DataRequest(None, tmp_path / "cache")
+        dataset = load_npz(tmp_path / "animals.npz", request, label_set=name)
+    assert dataset.class_names == tuple(arrays[f"{label_set}_label_names"])
+    np.testing.assert_array_equal(dataset.test.labels, arrays[f"y_test_{label_set}"])
+
+
+def test_a_single_set_of_labels_is_the_one(tmp_path: Path) -> None:
+    np.savez(tmp_path / "plain.npz", **make_arrays())
+    request = DataRequest(None, tmp_path / "cache")
+    dataset = load_npz(tmp_path / "plain.npz", request, label_set="fine")
+    assert dataset.class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("label_set", ["", "middle"])
+def test_a_set_of_labels_that_is_missing(tmp_path: Path, label_set: str) -> None:
+    np.savez(tmp_path / "animals.npz", **with_two_label_sets())
+    with pytest.raises(DataError, match="y_train.* is missing; found: .*y_train_coarse"):
+        load_npz(
+            tmp_path / "animals.npz", DataRequest(None, tmp_path / "cache"), label_set=label_set
+        )

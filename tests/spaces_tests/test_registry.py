@@ -57,7 +57,7 @@ def test_unknown_task_far_from_all_names_the_known_ones() -> None:
     with pytest.raises(UnknownTaskError) as error:
         resolve_task("xyzzy")
     assert "Did you mean" not in str(error.value)
-    assert "fruit, mnist" in str(error.value)
+    assert "fruit, images, mnist" in str(error.value)
 
 
 def test_file_with_and_without_a_name(task_file: Path) -> None:

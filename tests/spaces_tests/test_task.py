@@ -34,6 +34,11 @@ def make_task(**changes: Any) -> Task:
         ({"learning_rate": (0.1, 0.01)}, "0 < low <= high"),
         ({"learning_rate": (0.0, 0.01)}, "0 < low <= high"),
         ({"max_sparsity": 1.0}, "max_sparsity < 1"),
+        ({"augmentations": ("none", "spin")}, "'net', augmentations: .* some of"),
+        ({"augmentations": "flip"}, "augmentations must be a tuple"),
+        ({"emas": ()}, "emas must be a tuple of one or more"),
+        ({"lr_schedules": ("step",)}, "lr_schedule in"),
+        ({"label_smoothings": (0.0, 1.0)}, "label_smoothing < 1"),
     ],
 )
 def test_a_task_refuses(changes: dict[str, Any], complaint: str) -> None:

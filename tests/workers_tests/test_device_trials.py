@@ -274,12 +274,24 @@ def test_retraining_measures_on_the_device(trials: Trials, tmp_path: Path, ref: 
     }
     named = device if ref == "board.py" else None
     metrics = retrain_job(
-        no_progress, export, str(tmp_path), None, None, str(tmp_path), device=named
+        no_progress,
+        export,
+        str(tmp_path),
+        None,
+        None,
+        str(tmp_path),
+        device=named,
+        float_model=False,
     )
     assert metrics["identical_to_trial"]
     assert metrics["measured"]["size_bytes"] == result.point.size_bytes
     assert metrics["measured"]["latency_ms"] == result.point.latency.median_ms
     assert metrics["latency"]["device"] == result.point.latency.device
+    models = metrics["models"]
+    assert models["deployed"]["latency_ms"] == result.point.latency.median_ms
+    # An NPU runs no float32, and no other device's time stands in its place.
+    assert (models["pruned"]["latency_ms"] is None) == (ref == ETHOS)
+    assert any("runs no such models" in note for note in metrics["notes"]) == (ref == ETHOS)
     compiled = tmp_path / "model_compiled.tflite"
     assert compiled.is_file() == (metrics["compiled_file"] == compiled.name) == (ref == ETHOS)
     if ref == ETHOS:

@@ -310,18 +310,28 @@ def test_weights_come_back_only_where_they_are_wanted(plain: TrialResult) -> Non
 
 def test_the_race_stops_a_training_that_can_only_be_dominated(corners: Corners) -> None:
     hopeless = Race(
-        front=((1.0, 1.0, 1e-6),),
+        front=((0.999, 1.0, 1e-6),),
         curves=tuple(Curve((0.5, 0.5, 0.5)) for _ in range(MIN_CURVES)),
     )
     config = corners.config(S.QAT_INT8, learning_rate=1e-4)
     result = corners.evaluate(config, race=hopeless, keep_weights=True)
     assert result.outcome == "stopped"
-    assert result.bar == 1.0
+    assert result.bar == 0.999
     assert result.epochs_trained == 1
     assert len(result.history["val_accuracy"]) == 1
     assert "epoch 1 of 3" in result.reason
     assert result.point is None and result.siblings == () and result.weights is None
     assert "qat" not in result.seconds and "measure" not in result.seconds
+
+
+def test_what_nothing_can_lift_onto_the_front_is_not_trained_at_all(corners: Corners) -> None:
+    perfect = Race(front=((1.0, 1.0, 1e-6),))
+    result = corners.evaluate(corners.config(), race=perfect, keep_weights=True)
+    assert (result.outcome, result.bar, result.epochs_trained) == ("stopped", 1.0, 0)
+    assert result.reason.startswith("not trained: ")
+    assert result.point is None and result.siblings == () and result.weights is None
+    assert result.size_bytes is not None and result.latency_ms is not None
+    assert "train" not in result.seconds
 
 
 def test_the_race_changes_nothing_for_those_it_lets_go_on(

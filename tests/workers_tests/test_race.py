@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spaces.config import PruningConfig, TrainingConfig, TrialConfig
-from workers.race import CHANCE, MIN_CURVES, Curve, Race, settled_from
+from workers.race import CHANCE, MIN_CURVES, Curve, Race, curve_recipe, settled_from
 
 FRONT = ((0.80, 1000.0, 0.1), (0.90, 2000.0, 0.2), (0.95, 4000.0, 0.1), (0.97, 9000.0, 0.9))
 HALVING = tuple(Curve((1 - e, 1 - e / 2, 1 - e / 4)) for e in (0.1, 0.2, 0.3, 0.4) * 2)
@@ -32,6 +35,25 @@ def test_a_bar_is_the_best_of_those_no_larger_and_no_slower(
     models: list[tuple[float, float]], bar: float
 ) -> None:
     assert Race(FRONT).bar(models) == bar
+
+
+@pytest.mark.parametrize(
+    ("best", "models", "is_hopeless"),
+    [
+        (1.0, [(4000.0, 0.1)], True),  # As small and as fast as the one without mistakes.
+        (1.0, [(9000.0, 0.9), (4001.0, 0.2)], True),
+        (1.0, [(9000.0, 0.9), (3999.0, 0.2)], False),  # One model is smaller.
+        (1.0, [(9000.0, 0.09)], False),  # Faster.
+        (1.0, [], False),
+        (0.9999, [(9000.0, 0.9)], False),  # There is something left to gain.
+    ],
+)
+def test_where_nothing_can_be_gained(
+    best: float, models: list[tuple[float, float]], is_hopeless: bool
+) -> None:
+    race = Race((*FRONT, (best, 4000.0, 0.1)))
+    assert bool(race.hopeless(models)) is is_hopeless
+    assert race.can_judge is (best == 1.0)
 
 
 def test_what_is_expected_is_how_others_went_on() -> None:
@@ -107,3 +129,22 @@ def test_masks_are_final_after_the_ramp(end: float, epochs: int, after: int) -> 
         pruning=PruningConfig("polynomial", 0.5, 0.1, end),
     )
     assert settled_from(config) == after
+
+
+def test_curves_of_another_recipe_are_not_compared() -> None:
+    changed: list[dict[str, Any]] = [
+        {}, {"lr_schedule": "constant"}, {"ema": 0.1}, {"label_smoothing": 0.1}
+    ]  # fmt: skip
+    training = TrainingConfig(0.01, 32, epochs=3)
+    recipes = [
+        curve_recipe(TrialConfig("t", "0", (), replace(training, **changes)))
+        for changes in changed
+    ]
+    assert recipes[0] == recipes[3] == Curve(()).recipe
+    assert len(set(recipes)) == 3
+    others = tuple(replace(curve, recipe=recipes[1]) for curve in HALVING)
+    race = Race(FRONT, (*HALVING, *others))
+    assert race.expected([0.8], 3, recipe=recipes[1]) == pytest.approx(0.95)
+    assert race.expected([0.8], 3, recipe=recipes[2]) == 1.0
+    assert race.verdict([0.1], 3, 0, bar=0.99, recipe=recipes[2]) == ""
+    assert race.verdict([0.1], 3, 0, bar=0.99, recipe=recipes[1])

@@ -116,10 +116,13 @@ def test_optimizers_compute_what_keras_computes(
     ours, theirs = ([tf.Variable(each) for each in start] for _ in range(2))
     classes = {
         "adam": keras.optimizers.Adam,
+        "adamw": keras.optimizers.AdamW,
         "rmsprop": keras.optimizers.RMSprop,
         "sgd": lambda *args, **kw: keras.optimizers.SGD(*args, momentum=0.9, nesterov=True, **kw),
     }
-    reference = classes[optimizer](0.05, weight_decay=weight_decay or None)
+    # AdamW takes no None for no decay.
+    none = 0.0 if optimizer == "adamw" else None
+    reference = classes[optimizer](0.05, weight_decay=weight_decay or none)
     reference.exclude_from_weight_decay([theirs[1]])
     apply_gradients = make_optimizer(optimizer, ours, weight_decay)
 
@@ -203,20 +206,36 @@ def test_few_images_make_one_batch(keras: Any) -> None:
     assert weights_hash(model) != before
 
 
+RECIPE = replace(
+    TRAINING,
+    augmentation="shift+rotation+colour+mixup",
+    label_smoothing=0.1,
+    lr_schedule="cosine_warmup",
+    ema=0.1,
+    class_weights="balanced",
+)
+"""Much of what a recipe may hold."""
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("config", [TRAINING, RECIPE], ids=["usual", "recipe"])
 def test_memory_maps_are_read_and_chunks_do_not_matter(
-    keras: Any, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keras: Any,
+    dataset: Dataset,
+    config: TrainingConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     np.save(tmp_path / "images.npy", dataset.train.images)
     mapped = Split(np.load(tmp_path / "images.npy", mmap_mode="r"), dataset.train.labels)
     whole = build(keras, dropout=0.3)
 
     monkeypatch.setattr("workers.train.CHUNK_S", 1e9)
-    history = train_epochs(whole, dataset.train, dataset.val, TRAINING, epochs=2, seed=0)
+    history = train_epochs(whole, dataset.train, dataset.val, config, epochs=2, seed=0)
     for name, value in (("CHUNK_BYTES", 3 * 16 * 64), ("CHUNK_S", 0.0)):
         split_up = build(keras, dropout=0.3)
         monkeypatch.setattr(f"workers.train.{name}", value)
-        again = train_epochs(split_up, mapped, dataset.val, TRAINING, epochs=2, seed=0)
+        again = train_epochs(split_up, mapped, dataset.val, config, epochs=2, seed=0)
 
         assert weights_hash(split_up) == weights_hash(whole)
         assert again == history
@@ -337,7 +356,9 @@ def test_evaluating_agrees_with_the_history(keras: Any, dataset: Dataset) -> Non
     assert history["val_accuracy"][-1] == accuracy
 
 
-def trained_hash(dataset: Dataset, *, with_training_before: int = 0) -> str:
+def trained_hash(
+    dataset: Dataset, training: TrainingConfig = TRAINING, *, with_training_before: int = 0
+) -> str:
     """Train a dropout network with pruning and return its weights' hash."""
     from workers.keras_compat import configure_tensorflow
 
@@ -345,7 +366,7 @@ def trained_hash(dataset: Dataset, *, with_training_before: int = 0) -> str:
     import tf_keras
 
     config = TrialConfig(
-        "corners", "0", (), TRAINING, PruningConfig("polynomial", 0.5, 0.2, 0.8), seed=11
+        "corners", "0", (), training, PruningConfig("polynomial", 0.5, 0.2, 0.8), seed=11
     )
     for number in range(with_training_before):
         other = replace(config, pruning=PruningConfig(), seed=number)
@@ -361,7 +382,8 @@ def test_the_same_weights_in_another_process_and_later_in_this_one(dataset: Data
         "import importlib.util, sys;"
         f"spec = importlib.util.spec_from_file_location('test_train', {__file__!r});"
         "module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module);"
-        "print(module.trained_hash(module.make_dataset()))"
+        "data = module.make_dataset();"
+        "print(module.trained_hash(data), module.trained_hash(data, module.RECIPE))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -370,8 +392,9 @@ def test_the_same_weights_in_another_process_and_later_in_this_one(dataset: Data
         text=True,
         check=True,
     )
-    other_process = done.stdout.split()[-1]
+    other_process, with_recipe = done.stdout.split()[-2:]
 
     assert trained_hash(dataset) == other_process
+    assert trained_hash(dataset, RECIPE) == with_recipe != other_process
     assert trained_hash(dataset, with_training_before=3) == other_process
     assert done.stderr == ""  # TensorFlow's chatter is kept from those who run a worker.
