@@ -68,17 +68,28 @@ def unsupported_layers(layer_names: Iterable[str], supported: Iterable[str]) -> 
 
 
 def available_schemes(
-    layer_names: Iterable[str],
+    *variants: Iterable[str],
 ) -> tuple[tuple[QuantizationScheme, ...], tuple[str, ...]]:
     """Return the schemes a model can be converted to, and a line on each that is left out.
 
+    A scheme that some variants can be converted to is kept: where it meets another one, the gate
+    says so before anything is trained.
+
     Args:
-        layer_names: Class names of its layers; a pattern that quantization-aware training
-            refuses comes as a name of its own (see ``workers.describe``).
+        variants: Class names of the layers of each network that it can be; a pattern that
+            quantization-aware training refuses comes as a name of its own (see
+            ``workers.layers``).
     """
-    refused = unsupported_layers(layer_names, QAT_LAYERS)
+    by_variant = [unsupported_layers(layer_names, QAT_LAYERS) for layer_names in variants]
+    refused = list(dict.fromkeys(name for names in by_variant for name in names))
     if not refused:
         return tuple(SCHEMES), ()
+    if not all(by_variant):
+        note = (
+            f"{QuantizationScheme.QAT_INT8} is infeasible for networks with "
+            f"{', '.join(refused)}, which quantization-aware training does not take."
+        )
+        return tuple(SCHEMES), (note,)
     schemes = tuple(scheme for scheme, info in SCHEMES.items() if not info.trains)
     note = (
         f"{QuantizationScheme.QAT_INT8} is not searched: quantization-aware training does not "
@@ -221,7 +232,8 @@ def config_from_params(
         seed: Seeds initial weights, shuffling and dropout.
         threads: TensorFlow threads.
         qat_epochs: Epochs of quantization-aware training, for schemes which train.
-        settled: Settings of training that are not searched (see :func:`joint_space`).
+        settled: Settings of training that are not searched (see :func:`joint_space`). A
+            batch size may be the name of the parameter that it follows.
 
     Raises:
         ConfigError: If a parameter is missing, or breaks a rule.
@@ -231,6 +243,8 @@ def config_from_params(
             raise ConfigError(f"Parameter {name!r} is missing in {dict(params)!r}.")
     names = [name for name in TRAINING_NAMES if name not in settled]
     training = {**settled, **{name: params[name] for name in names if name in params}}
+    if isinstance(training["batch_size"], str):
+        training["batch_size"] = params[training["batch_size"]]
     pruning = {
         name.removeprefix("pruning_"): params[name] for name in PRUNING_NAMES if name in params
     }

@@ -41,7 +41,7 @@ from workers.user_fit import (
 
 USE_TF_KERAS = (
     "Layers and models must come from tf_keras, since TFMOT prunes and quantizes Keras 2 only: "
-    "write `import tf_keras as keras` instead of `import keras` or `from tensorflow import keras`"
+    "write `import tf_keras as keras` or `from tensorflow import keras` instead of `import keras`"
 )
 
 
@@ -273,7 +273,9 @@ def describe_model(hypermodel: Any, max_builds: int = MAX_BUILDS) -> ModelDescri
     """
     explorer = BranchExplorer(hypermodel, max_builds)
     explorer.explore()
-    schemes, scheme_notes = available_schemes(explorer.layer_names)
+    schemes, scheme_notes = available_schemes(
+        *(layer_names for _, layer_names, _ in explorer.variants)
+    )
     prunable, pruning_notes = is_prunable(explorer.layer_names)
     parameters, settled, own_notes = own_space(hypermodel, explorer)
     return ModelDescription(

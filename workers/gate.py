@@ -12,9 +12,11 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from spaces.compression import QAT_LAYERS, unsupported_layers
 from spaces.config import PruningConfig
 from spaces.errors import ConversionError
 from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
+from workers.layers import layer_names
 from workers.result import EvaluateRequest, SizeMetric
 
 if TYPE_CHECKING:
@@ -76,6 +78,10 @@ def check_gate(
 
     pruning = request.config.pruning
     own = request.config.quantization
+    refused = unsupported_layers(layer_names(model), QAT_LAYERS)
+    if own is QuantizationScheme.QAT_INT8 and refused:
+        # Only some networks of the task are such: training would end in this too.
+        return Gate(None, None, f"quantization-aware training does not take {', '.join(refused)}")
     try:
         dense = masked = float_tflite(model)
         if pruning.is_active:

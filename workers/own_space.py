@@ -34,10 +34,21 @@ def own_space(
     if any(parameter.name == "batch_size" for parameter in parameters):
         settled.pop("batch_size", None)
     elif len({own.batch_size for _, _, own in explorer.variants}) > 1:
-        notes.append(
-            "The batch size follows a parameter of fit(hp, model, ...); batch_size of a trial's "
-            "configuration is the one of the defaults."
-        )
+        followed = [
+            parameter.name
+            for parameter in parameters
+            if not parameter.conditions
+            and all(
+                active.get(parameter.name) == o.batch_size for active, _, o in explorer.variants
+            )
+        ]
+        if followed:
+            settled["batch_size"] = followed[0]
+        else:
+            notes.append(
+                "The batch size follows from several parameters of fit(hp, model, ...); the "
+                "configuration of a trial has the one of the defaults beside them."
+            )
     fit_names = frozenset[str]().union(*(own.fit_names for _, _, own in explorer.variants))
     if default.loop is not None or not fit_names:
         return parameters, settled, tuple(dict.fromkeys(notes))
