@@ -369,8 +369,10 @@ def _filled(outputs: Array) -> Array:
     """Return outputs without gaps.
 
     A scheme that is missing is taken to differ from those which are there by as much as it does
-    on average where it is there.
+    on average where it is there; one that is nowhere, not to differ.
     """
-    offsets = np.nanmean(outputs - np.nanmean(outputs, axis=1, keepdims=True), axis=0)
+    relative = outputs - np.nanmean(outputs, axis=1, keepdims=True)
+    n_known = (~np.isnan(relative)).sum(axis=0)
+    offsets = np.nansum(relative, axis=0) / np.maximum(n_known, 1)
     level = np.nanmean(outputs - offsets, axis=1, keepdims=True)
-    return np.where(np.isnan(outputs), level + np.nan_to_num(offsets), outputs)
+    return np.where(np.isnan(outputs), level + offsets, outputs)

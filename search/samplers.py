@@ -47,7 +47,7 @@ SAMPLERS: Mapping[str, str] = {
 
 _MAX_GOOD_POINTS = 25
 _N_STARTUP_TRIALS = 10
-_N_STARTUP_TRAININGS = 6  # A start design; each gives points of all schemes.
+_N_STARTUP_TRAININGS = 8  # Each gives points of all schemes, so fewer will do.
 _POPULATION_SIZE = 50
 _WINDOW = 200
 """Trials that TPE is shown at least, once there are twice as many."""
