@@ -463,12 +463,6 @@ def keras_3_layer(hp: Any) -> Any:
     return net(keras.layers.Conv2D(2, 3))
 
 
-def unbuilt(hp: Any) -> Any:
-    import tf_keras
-
-    return tf_keras.Sequential([tf_keras.layers.Flatten(), tf_keras.layers.Dense(N_CLASSES)])
-
-
 def two_outputs(hp: Any) -> Any:
     import tf_keras
 
@@ -484,7 +478,6 @@ def two_outputs(hp: Any) -> Any:
         (lambda hp: "model", "must return a tf_keras model"),
         (keras_3_model, "import tf_keras as keras"),
         (keras_3_layer, "import tf_keras as keras"),
-        (unbuilt, "knows its input shape"),
         (two_outputs, "one output of 4 units"),
         (lambda hp: net(units=10), r"one output of 4 units.*its output is \(10,\)"),
         (lambda hp: net(input_shape=(8, 8, 1)), r"shape \(8, 8, 3\).*its input is \(8, 8, 1\)"),
