@@ -6,6 +6,7 @@ naming it. It may import TensorFlow, so the driver leaves it to processes of its
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -97,6 +98,8 @@ def load_code(
             if isinstance(value, wanted) or _is_own(module, value, adapt, key)
         )
         hint = f" {kind.word.capitalize()}s in it: {', '.join(others)}." if others else ""
+        near = difflib.get_close_matches(name, others, n=1)
+        hint += f" Did you mean {near[0]!r}?" if near else ""
         how = "" if given else f" Name another with {ref}:NAME."
         raise kind.unusable(f"{ref} holds no {kind.word} named {name!r}.{hint}{how}")
     raise kind.unusable(
