@@ -93,7 +93,7 @@ def test_package_and_module(task_file: Path, monkeypatch: pytest.MonkeyPatch) ->
         (TASK_FILE, ":NUMBER", TaskError, "int"),
         ("x = 1", ":MyHyperModel", TaskError, "no task named 'MyHyperModel'"),
         (MODEL_FILE, ":MyHyperModell", TaskError, "Did you mean 'MyHyperModel'"),
-        (MODEL_FILE, "", TaskError, "Tasks in it: MyHyperModel"),
+        (MODEL_FILE, ":TASK", TaskError, "Tasks in it: MyHyperModel.*Name another with"),
         ("import no_such_module_anywhere", "", TaskError, "no_such_module_anywhere"),
         ("1/0", "", TaskError, "ZeroDivisionError"),
         ("def broken(:", "", TaskError, "SyntaxError"),
