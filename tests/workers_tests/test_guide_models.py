@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from spaces.registry import resolve_task
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.space import SearchSpace
 from spaces.task import DataRequest, Task
+from workers.result import EvaluateRequest
 
 FILE = Path(__file__).with_name("guide_models.py")
 SIDE = 8
@@ -215,6 +217,24 @@ def test_a_loop_of_its_own_runs_and_is_pruned_after(pictures: Dataset) -> None:
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["build_perceptron", "TunedFit", "OwnLoop"])
+def test_a_trial_gives_several_models_and_the_same_ones_again(
+    name: str, pictures: Dataset
+) -> None:
+    from workers.evaluate import TrialEvaluator
+
+    ref = f"{FILE}:{name}"
+    config = study(name, pictures).config(quantization="int8")
+    first = TrialEvaluator(ref, pictures)(EvaluateRequest(config))
+    assert first.point is not None, first.reason
+    schemes = {point.config.quantization for point in (first.point, *first.siblings)}
+    assert schemes == set(POST_TRAINING_SCHEMES)
+    stored = TrialConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    again = TrialEvaluator(ref, pictures)(EvaluateRequest(stored, fan_out=False))
+    assert again.point is not None and again.point.tflite == first.point.tflite
+
+
 def test_a_loop_is_not_run_to_find_its_parameters(pictures: Dataset) -> None:
     import keras_tuner
 
@@ -286,7 +306,6 @@ def test_quantization_aware_training_is_kept_for_networks_that_take_it(pictures:
 def test_a_network_without_it_ends_at_the_gate(pictures: Dataset) -> None:
     from workers.devices import get_device
     from workers.gate import check_gate
-    from workers.result import EvaluateRequest
 
     config = study(plain_net, pictures).config(quantization="qat_int8")
     request = EvaluateRequest(config)
