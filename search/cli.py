@@ -296,8 +296,6 @@ def front(study: str, storage: str, show_all: bool, as_json: bool, as_csv: bool)
         click.echo(front_to_csv(found), nl=False)
     else:
         print_front(stdout_console(), found, show_all=show_all)
-        for note in found.notes:
-            hint(f"Note: {note}")
 
 
 @cli.command(epilog=examples("search dashboard", "search dashboard --port 9000 --no-open"))

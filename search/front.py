@@ -105,6 +105,7 @@ class StudyFront:
         points: The front, the smallest model first.
         notes: What a person should know of its data and model.
         baseline: What became of the configuration made by hand; None without one.
+        model_notes: Those of the notes that are about model and device: what is left out.
     """
 
     study: str
@@ -126,6 +127,7 @@ class StudyFront:
     points: tuple[FrontPoint, ...]
     notes: tuple[str, ...] = ()
     baseline: Baseline | None = None
+    model_notes: tuple[str, ...] = ()
 
     @cached_property
     def hypervolume(self) -> float:
@@ -259,6 +261,7 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         points=_front_points(complete),
         notes=tuple(task.get("notes", ())),
         baseline=_baseline(trials, str(task.get("baseline_note", ""))),
+        model_notes=tuple(task.get("model_notes", ())),
     )
 
 

@@ -67,6 +67,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
         console.print(line, markup=False)
     for line in baseline_lines(front):
         console.print(line, markup=False)
+    for note in front.model_notes:  # Notes on the data were printed when it was read.
+        console.print(f"Note: {note}", markup=False)
     trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
     console.print(f"Trials: {', '.join(trials)}", markup=False)
 

@@ -9,6 +9,7 @@ user code always is (``workers.prepare``).
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -115,7 +116,7 @@ def wanted_shape(model: Any) -> tuple[int | None, ...] | None:
         if "input_shape" in names:
             return None
         # How many classes there are is not known yet, and is not what is asked.
-        target = target(**{n: 2 for n in ("n_classes", "num_classes") if n in names})
+        target = made(target, {n: 2 for n in ("n_classes", "num_classes") if n in names})
     build = target.build if hasattr(target, "build") else target
     try:
         built = build(keras_tuner.HyperParameters())
@@ -127,6 +128,22 @@ def wanted_shape(model: Any) -> tuple[int | None, ...] | None:
         ) from error
     shape = getattr(built, "input_shape", None) if getattr(built, "built", False) else None
     return tuple(shape[1:]) if isinstance(shape, tuple) else None
+
+
+def made(maker: Any, arguments: Mapping[str, Any]) -> Any:
+    """Return what a class, or another maker of models, gives for arguments.
+
+    Raises:
+        TaskError: If it needs others.
+    """
+    name = getattr(maker, "__name__", type(maker).__name__)
+    try:
+        return maker(**arguments)
+    except TypeError as error:
+        raise TaskError(
+            f"{name}(...) may only need input_shape, n_classes or num_classes, but got: {error}. "
+            f"Make one with its arguments in the file, `MODEL = {name}(...)`, and name MODEL."
+        ) from error
 
 
 def _takes_hp(function: Any) -> bool:

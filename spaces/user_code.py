@@ -6,6 +6,7 @@ naming it. It may import TensorFlow, so the driver leaves it to processes of its
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -51,7 +52,7 @@ def canonical_code_ref(ref: str, kind: Kind) -> str:
     Raises:
         ConfigError: Of the kind's class, if there is no such file.
     """
-    path, _, name = _split_file_ref(ref, kind)
+    path, name = _split_file_ref(ref, kind)
     if path is None:
         return ref
     _check_file(path, kind)
@@ -76,13 +77,12 @@ def load_code(
     Raises:
         ConfigError: Of the kind's classes, if there is no such code, or no such object in it.
     """
-    path, given, name = _split_file_ref(ref, kind)
+    path, name = _split_file_ref(ref, kind)
     if path is not None:
         module = _load_file(path, kind)
     else:
         module_name, _, name = ref.partition(":")
         module = _load_module(module_name, ref, kind)
-        given = True
     found = getattr(module, name, None)
     if isinstance(found, wanted):
         return found
@@ -97,7 +97,11 @@ def load_code(
             if isinstance(value, wanted) or _is_own(module, value, adapt, key)
         )
         hint = f" {kind.word.capitalize()}s in it: {', '.join(others)}." if others else ""
-        how = "" if given else f" Name another with {ref}:NAME."
+        near = difflib.get_close_matches(name, others, n=1)
+        hint += f" Did you mean {near[0]!r}?" if near else ""
+        # References that were made absolute have that name, whether it was given or not.
+        is_default = path is not None and name == kind.default_name
+        how = f" Name another with {path}:NAME." if is_default else ""
         raise kind.unusable(f"{ref} holds no {kind.word} named {name!r}.{hint}{how}")
     raise kind.unusable(
         f"{ref}: {name!r} must be a `{kind.class_name}`, but got {type(found).__name__}."
@@ -112,14 +116,14 @@ def _is_own(
     return where == module.__name__ and adapt(module, key, value) is not None
 
 
-def _split_file_ref(ref: str, kind: Kind) -> tuple[Path | None, bool, str]:
-    """Return file path, whether a name was given, and the name; no path if it is no file."""
+def _split_file_ref(ref: str, kind: Kind) -> tuple[Path | None, str]:
+    """Return file path and name; no path if it is no file."""
     if ref.endswith(".py"):
-        return Path(ref).expanduser(), False, kind.default_name
+        return Path(ref).expanduser(), kind.default_name
     head, separator, tail = ref.rpartition(":")
     if separator and head.endswith(".py"):
-        return Path(head).expanduser(), True, tail or kind.default_name
-    return None, False, kind.default_name
+        return Path(head).expanduser(), tail or kind.default_name
+    return None, kind.default_name
 
 
 def _check_file(path: Path, kind: Kind) -> None:

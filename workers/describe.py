@@ -17,6 +17,7 @@ from spaces.compression import available_schemes, is_prunable
 from spaces.config import ParamValue
 from spaces.dataset import Dataset
 from spaces.errors import TaskError, TrialFailedError
+from spaces.foreign import made
 from spaces.schemes import QuantizationScheme
 from spaces.space import Parameter
 from workers.branches import MAX_BUILDS, BranchExplorer
@@ -168,13 +169,7 @@ def load_hypermodel(
         }
         accepted = _accepted(target, arguments)
         if accepted or inspect.isclass(target):
-            try:
-                target = target(**accepted)
-            except TypeError as error:
-                raise TaskError(
-                    f"The model {_name_of(spec)} must be callable with input_shape and n_classes, "
-                    f"but got: {error}."
-                ) from error
+            target = made(target, accepted)
         else:
             target = _BuildFunction(target)
     if not callable(getattr(target, "build", None)) or _is_keras_model(target):

@@ -181,6 +181,7 @@ def describe_task(
         baseline=dict(task.baseline),
         baseline_note=task.baseline_note,
         settled=dict(described.settled),
+        model_notes=notes,
     )
 
 
@@ -226,6 +227,7 @@ def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
             "class_names": tuple(data["class_names"]),
             "input_shape": (height, width, channels),
             "notes": tuple(data["notes"]),
+            "model_notes": tuple(data["model_notes"]),
         }
     )
 

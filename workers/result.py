@@ -322,6 +322,7 @@ class TaskInfo:
         baseline_note: Where it comes from.
         settled: Settings of training that are not searched, as the model's own code decides
             them (see :func:`spaces.compression.joint_space`).
+        model_notes: Those of the notes that are about model and device: what is left out.
     """
 
     name: str
@@ -341,3 +342,4 @@ class TaskInfo:
     baseline: Mapping[str, ParamValue] = field(default_factory=dict)
     baseline_note: str = ""
     settled: Mapping[str, ParamValue] = field(default_factory=dict)
+    model_notes: tuple[str, ...] = ()

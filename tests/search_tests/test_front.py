@@ -110,6 +110,23 @@ def test_table_fits_80_columns_and_says_what_its_numbers_are(make_study) -> None
     assert f"Trials: best accuracy {front.pick('accuracy').trial}, " in text
 
 
+def test_what_a_model_leaves_out_is_said_below_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = (
+        "qat_int8 is not searched: quantization-aware training does not take Lambda, "
+        "GaussianNoise, LayerNormalization."
+    )
+    task = replace(TASK, notes=("20 files are no pictures.", left_out), model_notes=(left_out,))
+    monkeypatch.setitem(study_of.__globals__, "TASK", task)
+    latency = Latency(1.0, 0.0, 1.0, 9, 2, 1, "host", "litert")
+    text = shown(load_front("fruit", study_of(tmp_path, [(0.9, 1000, latency)])))
+    assert f"Note: {left_out}" in " ".join(text.split())
+    assert max(len(line) for line in text.splitlines()) <= 80
+    # What was said of the data when it was read would drown the table.
+    assert "no pictures" not in text
+
+
 def test_photos_are_not_called_generated(make_study) -> None:
     text = shown(load_front("fruit", make_study(n_trials=2, generated=False)))
     assert "fruit360" in text

@@ -19,6 +19,12 @@ NUMBER = 3
 """
 
 
+MODEL_FILE = """
+class MyHyperModel:
+    def build(self, hp): ...
+"""
+
+
 @pytest.fixture
 def task_file(tmp_path: Path) -> Path:
     path = tmp_path / "mine.py"
@@ -83,7 +89,11 @@ def test_package_and_module(task_file: Path, monkeypatch: pytest.MonkeyPatch) ->
     ("content", "suffix", "kind", "says"),
     [
         (TASK_FILE, ":MISSING", TaskError, "OTHER, TASK"),
+        (TASK_FILE, ":OTHERS", TaskError, "Did you mean 'OTHER'"),
         (TASK_FILE, ":NUMBER", TaskError, "int"),
+        ("x = 1", ":MyHyperModel", TaskError, "no task named 'MyHyperModel'"),
+        (MODEL_FILE, ":MyHyperModell", TaskError, "Did you mean 'MyHyperModel'"),
+        (MODEL_FILE, ":TASK", TaskError, "Tasks in it: MyHyperModel.*Name another with"),
         ("import no_such_module_anywhere", "", TaskError, "no_such_module_anywhere"),
         ("1/0", "", TaskError, "ZeroDivisionError"),
         ("def broken(:", "", TaskError, "SyntaxError"),

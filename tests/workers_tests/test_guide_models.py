@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,6 +20,7 @@ from spaces.registry import resolve_task
 from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.space import SearchSpace
 from spaces.task import DataRequest, Task
+from workers.result import EvaluateRequest
 
 FILE = Path(__file__).with_name("guide_models.py")
 SIDE = 8
@@ -112,6 +114,57 @@ def test_it_trains_at_the_compiled_rate(pictures: Dataset) -> None:
     assert histories[0] == histories[1] != histories[2]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("optimizer", "rate", "loss", "last"),
+    [
+        ("sgd", 0.1, "sparse_categorical_crossentropy", "softmax"),
+        ("adam", 0.01, "categorical_crossentropy", "softmax"),
+        ("rmsprop", 0.01, "mean_squared_error", "sigmoid"),
+    ],
+)
+def test_an_epoch_does_what_model_fit_would_do(
+    optimizer: str, rate: float, loss: str, last: str, pictures: Dataset
+) -> None:
+    import keras_tuner
+    import tf_keras
+
+    from workers.train import train
+    from workers.training import build
+
+    def net() -> Any:
+        layers = tf_keras.layers
+        model = tf_keras.Sequential([layers.Flatten(), layers.Dense(2, activation=last)])
+        # tf_keras.optimizers.get() takes names alone.
+        config = {"class_name": optimizer, "config": {"learning_rate": rate}}
+        model.compile(tf_keras.optimizers.get(config), loss)
+        return model
+
+    class Unshuffled(keras_tuner.HyperModel):  # type: ignore[misc]
+        def build(self, hp: Any) -> Any:
+            return net()
+
+        def fit(self, hp: Any, model: Any, *args: Any, **kwargs: Any) -> Any:
+            return model.fit(*args, batch_size=20, shuffle=False, **kwargs)
+
+    studied = study(Unshuffled(), pictures)
+    config = studied.config()
+    config = replace(config, training=replace(config.training, epochs=1))
+    ours, _ = build(studied.hypermodel, config)
+    images = pictures.train.images.astype(np.float32) / 255
+    labels: Any = pictures.train.labels
+    theirs = net()
+    theirs.build(ours.input_shape)
+    theirs.set_weights(ours.get_weights())
+    before = theirs.get_weights()[0]
+    answers = labels if loss.startswith("sparse") else np.eye(2, dtype=np.float32)[labels]
+    theirs.fit(images, answers, batch_size=20, shuffle=False, epochs=1, verbose=0)
+    train(ours, pictures, config)
+    assert np.abs(theirs.get_weights()[0] - before).max() > 1e-3
+    for one, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
+
+
 def test_a_tuned_fit_joins_the_search(pictures: Dataset) -> None:
     studied = study("TunedFit", pictures)
     assert {"images_a_step", "shuffle"} <= set(studied.space.names)
@@ -162,6 +215,24 @@ def test_a_loop_of_its_own_runs_and_is_pruned_after(pictures: Dataset) -> None:
     again = train_config(studied.hypermodel, pictures, pruned)
     for one, other in zip(trained.model.get_weights(), again.model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["build_perceptron", "TunedFit", "OwnLoop"])
+def test_a_trial_gives_several_models_and_the_same_ones_again(
+    name: str, pictures: Dataset
+) -> None:
+    from workers.evaluate import TrialEvaluator
+
+    ref = f"{FILE}:{name}"
+    config = study(name, pictures).config(quantization="int8")
+    first = TrialEvaluator(ref, pictures)(EvaluateRequest(config))
+    assert first.point is not None, first.reason
+    schemes = {point.config.quantization for point in (first.point, *first.siblings)}
+    assert schemes == set(POST_TRAINING_SCHEMES)
+    stored = TrialConfig.from_dict(json.loads(json.dumps(config.to_dict())))
+    again = TrialEvaluator(ref, pictures)(EvaluateRequest(stored, fan_out=False))
+    assert again.point is not None and again.point.tflite == first.point.tflite
 
 
 def test_a_loop_is_not_run_to_find_its_parameters(pictures: Dataset) -> None:
@@ -235,7 +306,6 @@ def test_quantization_aware_training_is_kept_for_networks_that_take_it(pictures:
 def test_a_network_without_it_ends_at_the_gate(pictures: Dataset) -> None:
     from workers.devices import get_device
     from workers.gate import check_gate
-    from workers.result import EvaluateRequest
 
     config = study(plain_net, pictures).config(quantization="qat_int8")
     request = EvaluateRequest(config)
@@ -305,6 +375,69 @@ def test_what_cannot_be_used_gets_one_line(build: Any, says: str, pictures: Data
     with pytest.raises(TaskError, match=says) as error:
         study(build, pictures)
     assert "\n" not in str(error.value)
+
+
+class Sized:
+    """Its arguments are its author's own."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+    def build(self, hp: Any) -> Any:
+        return plain_net()
+
+
+def seven(hp: Any) -> Any:
+    import tf_keras
+
+    layers = tf_keras.layers
+    return tf_keras.Sequential([layers.Flatten(), layers.Dense(7)])
+
+
+def failing(hp: Any) -> Any:
+    raise RuntimeError("no such block")
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [
+        (Sized, r"MODEL = Sized\(...\)"),
+        (seven, "one output of 2 units.*7"),
+        (failing, "no such block"),
+    ],
+)
+def test_what_does_not_fit_gets_one_line(model: Any, says: str, pictures: Dataset) -> None:
+    with pytest.raises(TaskError, match=says) as error:
+        study(model, pictures)
+    assert "\n" not in str(error.value)
+    assert study(Sized(3), pictures).schemes
+
+
+def test_a_model_that_cannot_be_made_says_so_before_a_folder_is_read(tmp_path: Path) -> None:
+    from spaces.foreign import wanted_shape
+
+    with pytest.raises(TaskError, match=r"MODEL = Sized\(...\)"):
+        wanted_shape(Sized)
+
+
+def test_layers_without_compression_leave_out_what_cannot_be(pictures: Dataset) -> None:
+    def odd(hp: Any) -> Any:
+        import tf_keras
+
+        layers = tf_keras.layers
+        width = hp.Int("width", 4, 8)
+        model = tf_keras.Sequential([layers.Flatten(), layers.GaussianNoise(0.1)])
+        model.add(layers.Lambda(lambda x: 2.0 * x))
+        for number in range(hp.Int("depth", 1, 2)):
+            model.add(layers.Dense(hp.Int(f"width_{number}", width, 16)))  # Its range moves.
+        model.add(layers.Dense(2))
+        return model
+
+    studied = study(odd, pictures)
+    assert studied.schemes == POST_TRAINING_SCHEMES
+    assert "final_sparsity" in studied.space.names
+    assert "qat_int8 is not searched" in studied.notes and "Lambda" in studied.notes
+    assert "range of 'width_0' changes" in studied.notes
 
 
 def test_a_fit_that_fails_says_where(pictures: Dataset) -> None:
