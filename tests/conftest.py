@@ -20,6 +20,9 @@ import pytest
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+# As in every process of ours: whatever imports TensorFlow first, `tf.keras` is Keras 2.
+os.environ["TF_USE_LEGACY_KERAS"] = "1"
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -187,7 +188,11 @@ def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
     (result,) = restored.fit()
     assert outcomes(storage) == {("FAIL", "interrupted"): 1, ("COMPLETE", "complete"): 1}
     assert load_front("tuned", storage).n_points > 1
-    rows = [json.loads(line) for line in (Path(result.path) / "result.json").open()]
+    log = Path(result.path) / "result.json"
+    deadline = time.monotonic() + 60
+    while not log.exists() and time.monotonic() < deadline:
+        time.sleep(0.2)  # Tune copies its logs there in the background.
+    rows = [json.loads(line) for line in log.open()]
     assert [row["training_iteration"] for row in rows] == [1, 2, 3]
     assert rows[2]["iterations_since_restore"] == 1
     assert rows[2]["outcome"] == "complete" and "accuracy" not in rows[1]
