@@ -435,7 +435,7 @@ class NeedsMore:
         ("no_colon", "package.module:NAME"),
         ("a_users_models:Missing", "no model 'Missing'"),
         ("no.such.module:Net", "cannot be imported"),
-        (NeedsMore, "callable with input_shape and n_classes"),
+        (NeedsMore, "may only need input_shape"),
         (42, "must be a HyperModel"),
         (dict, "must be a HyperModel"),
     ],
