@@ -101,6 +101,12 @@ def print_summary(console: Console, front: StudyFront) -> None:
         console.print(line, markup=False)
 
 
+def _times(factor: float) -> str:
+    """Return a factor in three digits, without an exponent."""
+    digits = max(0, 2 - math.floor(math.log10(factor)))
+    return f"{float(f'{factor:.3g}'):,.{digits}f} times"
+
+
 def baseline_lines(front: StudyFront) -> list[str]:
     """Return how the baseline did, and which point of the front stands for it now."""
     baseline = front.baseline
@@ -118,7 +124,7 @@ def baseline_lines(front: StudyFront) -> list[str]:
         point = front.points[index]
         lines.append(
             f"No less accurate: trial {point.trial}, {format_accuracy(point.accuracy)}, "
-            f"{format_size(point.size_bytes)}, {size_bytes / point.size_bytes:.3g} times smaller"
+            f"{format_size(point.size_bytes)}, {_times(size_bytes / point.size_bytes)} smaller"
         )
     return lines
 
