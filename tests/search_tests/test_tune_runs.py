@@ -23,7 +23,7 @@ from tests.search_tests.analytic import make_config, task_info
 from tests.search_tests.tune_trainables import report_result, report_values
 from workers.result import Limits
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

@@ -209,6 +209,7 @@ SMALL: Mapping[str, dict[str, ParamValue]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("which", list(SMALL))
 def test_a_family_is_trained_pruned_quantized_and_run(which: str) -> None:
     """From training to the answer of LiteRT, quantization-aware, with its zeros kept."""
