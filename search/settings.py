@@ -8,7 +8,7 @@ from workers.result import Limits, SizeMetric, TaskInfo
 
 DEFAULT_TRIALS = 100
 
-DEFAULT_START = 6
+DEFAULT_START = 8
 """Trials of the start design: few, so that the sampler, which weighs seconds, takes over soon
 (``benchmarks/RESULTS.md`` has the evidence)."""
 

@@ -8,7 +8,8 @@ with what a person would try:
 - training at its defaults and no pruning, with networks along the diagonal from the smallest to
   the largest, evenly in the logarithm of every capacity: they span the front by size. Where the
   model is one of several families, every second network is of the default one, and the others
-  take turns;
+  take turns. The smaller half comes again with other choices of what is no size: small networks
+  cost little, and which padding or head they want is not known;
 - such networks again, pruned more and more, with other learning rates;
 - points that fill the whole space evenly (a Halton sequence, shifted by the seed).
 """
@@ -30,6 +31,9 @@ SHARE_DIAGONAL, SHARE_PRUNED = 0.5, 0.25
 
 MIN_HANGING = 2
 """Parameters that must hang on a choice for it to tell families of networks apart."""
+
+SHARE_VARIED = 0.5
+"""Up to which place on the diagonal networks come with other choices too."""
 
 _SHRINKING = ("pool", "stride")
 _RATE_FACTORS = (1.0, 2.0, 0.5)
@@ -64,6 +68,8 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
         # The smallest first: they are trained soonest, and span most of the front.
         at = index / max(1, n_diagonal - 1)
         add(_point(space, families.in_turn(index, _on_diagonal(at))))
+        if at <= SHARE_VARIED:
+            add(_point(space, families.in_turn(index, _varied(_on_diagonal(at), families.name))))
     for index in range(n_pruned):
         at = _radical_inverse(index + 1, 2)
         sparsity = _radical_inverse(index + 1, 3)
@@ -76,6 +82,22 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
     for _ in range(_N_ATTEMPTS):  # A space of few points is soon used up.
         add(draw_params(space, random))
     return points
+
+
+def _varied(choose: _Choose, family: str) -> _Choose:
+    """Take the next choice after the default of whatever is no size, no training, no family."""
+
+    def varied(parameter: Parameter) -> ParamValue | None:
+        chosen = choose(parameter)
+        kept = (*TRAINING_NAMES, *COMPRESSION_NAMES, family)
+        if chosen is not None or parameter.name in kept:
+            return chosen
+        if parameter.kind != "categorical" or parameter.default is None:
+            return None
+        at = parameter.choices.index(parameter.default)
+        return parameter.choices[(at + 1) % len(parameter.choices)]
+
+    return varied
 
 
 class _Families:
@@ -97,6 +119,11 @@ class _Families:
             ),
             None,
         )
+
+    @property
+    def name(self) -> str:
+        """Name of the choice; empty without one."""
+        return "" if self._parameter is None else self._parameter.name
 
     def in_turn(self, index: int, choose: _Choose) -> _Choose:
         """Let a point of the design be of the default family, or of another one."""
