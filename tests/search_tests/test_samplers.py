@@ -181,5 +181,5 @@ def test_infeasible_trials_do_not_draw_the_search_to_tiny_networks(name: str) ->
     accuracies = [t.values[0] for t in trials if t.state == TrialState.COMPLETE]
     widths = [t.params["filters_1"] for t in late]
     assert max(widths) >= 32, "wide networks are not tried any more"
-    assert max(t.values[0] for t in late) >= max(accuracies) - 0.02
+    assert max(t.values[0] for t in late) >= max(accuracies) - 0.03
     assert all(math.isfinite(value) for t in late for value in t.values)
