@@ -37,6 +37,11 @@ def tune(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_AIR_NEW_OUTPUT", "0")
         patch.setenv("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
+        # What benchmarks set for Ray Tune in this process, among it that nothing is logged.
+        for name in [name for name in os.environ if name.startswith("TUNE_DISABLE_")]:
+            patch.delenv(name)
+        for name in ("TUNE_GLOBAL_CHECKPOINT_S", "TUNE_FUNCTION_THREAD_TIMEOUT_S"):
+            patch.delenv(name, raising=False)
         import ray
         from ray import tune
 
