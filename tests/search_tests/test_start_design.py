@@ -133,3 +133,19 @@ def test_families_take_turns_and_the_default_one_comes_most() -> None:
     families = [point["family"] for point in start_design(space, 12)][:7]
     assert set(families) == set(hanging)
     assert families.count("cnn") >= 3
+
+
+def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> None:
+    space = SearchSpace(
+        (
+            Parameter("filters", "int", 4, 64),
+            Parameter("padding", "categorical", choices=("same", "valid")),
+            Parameter("optimizer", "categorical", choices=("adam", "sgd")),
+        )
+    )
+    points = start_design(space, 8)[:6]
+    assert {"filters": 4, "padding": "same", "optimizer": "adam"} in points
+    assert {"filters": 4, "padding": "valid", "optimizer": "adam"} in points
+    assert {"filters": 64, "padding": "same", "optimizer": "adam"} in points
+    assert {"filters": 64, "padding": "valid", "optimizer": "adam"} not in points
+    assert all(point["optimizer"] == "adam" for point in points)  # Training is not varied.
