@@ -36,7 +36,7 @@ dashboard: install  ## open optuna-dashboard on studies.db
 	$(BIN)/search dashboard $(ARGS)
 
 bench: install  ## milliseconds per trial, beside Ray Tune and Optuna
-	$(BIN)/python -m benchmarks.overhead $(ARGS)
+	$(BIN)/python -m benchmarks.cost.overhead $(ARGS)
 
 wheel: install  ## build dist/*.whl
 	rm -rf build  # Or modules deleted since the last time would be in it.

@@ -15,15 +15,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from search.export import export_config
-    from search.front import load_front
-    from search.predictions import classify
-    from search.retrain import retrain
-    from search.run import run_study
-    from search.tune_searcher import StudySearcher
-    from search.tune_task import task_trainable
-    from spaces.task import Task
-    from workers.device import Device, Measurement
+    from search.deploy.classify import classify
+    from search.deploy.export import export_config
+    from search.deploy.retrain import retrain
+    from search.front.read import load_front
+    from search.ray_tune.searcher import StudySearcher
+    from search.ray_tune.trainable import task_trainable
+    from search.run.run_study import run_study
+    from spaces.tasks.task import Task
+    from workers.devices.device import Device, Measurement
 
 __all__ = [
     "Device",
@@ -43,16 +43,16 @@ __version__ = "0.1.0"
 
 # Imported when first asked for: `search --help` must not wait for any of them.
 _MODULES = {
-    "Device": "workers.device",
-    "Measurement": "workers.device",
-    "StudySearcher": "search.tune_searcher",
-    "Task": "spaces.task",
-    "classify": "search.predictions",
-    "export_config": "search.export",
-    "load_front": "search.front",
-    "retrain": "search.retrain",
-    "run_study": "search.run",
-    "task_trainable": "search.tune_task",
+    "Device": "workers.devices.device",
+    "Measurement": "workers.devices.device",
+    "StudySearcher": "search.ray_tune.searcher",
+    "Task": "spaces.tasks.task",
+    "classify": "search.deploy.classify",
+    "export_config": "search.deploy.export",
+    "load_front": "search.front.read",
+    "retrain": "search.deploy.retrain",
+    "run_study": "search.run.run_study",
+    "task_trainable": "search.ray_tune.trainable",
 }
 
 
@@ -60,7 +60,8 @@ def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_MODULES[name]), name)
-    # Importing search/retrain.py has just made the module `search.retrain`: the function is meant.
+    # Importing search/deploy/retrain.py has just made the module `search.deploy.retrain`: the
+    # function is meant.
     globals()[name] = value
     return value
 

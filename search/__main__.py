@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search.cli import main
+from search.cli.main import main
 
 if __name__ == "__main__":
     main()

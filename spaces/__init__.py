@@ -6,16 +6,16 @@ A task of one's own needs :class:`Task`, and :func:`load_image_folder`, :func:`l
 
 from __future__ import annotations
 
-from spaces.config import PruningConfig, TrainingConfig, TrialConfig
-from spaces.dataset import Dataset, Split, fingerprint_arrays
+from spaces.config.objectives import OBJECTIVES, Objective
+from spaces.config.schemes import SCHEMES, QuantizationScheme
+from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
+from spaces.data.dataset import Dataset, Split, fingerprint_arrays
+from spaces.data.image_folder import load_image_folder
+from spaces.data.npz import load_npz
 from spaces.errors import SearchError
-from spaces.folder import load_image_folder
-from spaces.npz import load_npz
-from spaces.objectives import OBJECTIVES, Objective
-from spaces.registry import builtin_tasks, resolve_task
-from spaces.schemes import SCHEMES, QuantizationScheme
-from spaces.space import Condition, Parameter, SearchSpace
-from spaces.task import DataRequest, Task
+from spaces.space.search_space import Condition, Parameter, SearchSpace
+from spaces.tasks.registry import builtin_tasks, resolve_task
+from spaces.tasks.task import DataRequest, Task
 
 __all__ = [
     "Condition",

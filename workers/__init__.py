@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from workers.device import Device, Measurement, modelled_latency
-from workers.executor import Evaluator, Executor, Finished, InlineExecutor, Lost
-from workers.result import EvaluateRequest, Latency, Ledger, Limits, Point, TaskInfo, TrialResult
+from workers.devices.device import Device, Measurement, modelled_latency
+from workers.messages.executor import Evaluator, Executor, Finished, InlineExecutor, Lost
+from workers.messages.result import (
+    EvaluateRequest,
+    Latency,
+    Ledger,
+    Limits,
+    Point,
+    TaskInfo,
+    TrialResult,
+)
 
 __all__ = [
     "Device",

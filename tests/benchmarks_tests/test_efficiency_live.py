@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import efficiency
-from benchmarks.efficiency_runs import curve_of, load_runs
+from benchmarks.efficiency import command as efficiency
+from benchmarks.efficiency.runs import curve_of, load_runs
 
 N_TRIALS = 2
 

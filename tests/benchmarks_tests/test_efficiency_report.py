@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.efficiency_duels import Spread, duel
-from benchmarks.efficiency_picture import band
-from benchmarks.efficiency_report import Report, write_report
-from benchmarks.efficiency_runs import (
+from benchmarks.efficiency.duels import Spread, duel
+from benchmarks.efficiency.picture import band
+from benchmarks.efficiency.report import Report, write_report
+from benchmarks.efficiency.runs import (
     Event,
     EventLog,
     Kind,
@@ -26,7 +26,7 @@ from benchmarks.efficiency_runs import (
     save_run,
 )
 from benchmarks.results import replace_section
-from search.pareto import ReferencePoint, hypervolume
+from search.front.pareto import ReferencePoint, hypervolume
 
 SETTING = Setting(
     task="digits",

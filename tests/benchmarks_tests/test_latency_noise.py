@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from benchmarks.latency_noise import (
+from benchmarks.latency.noise import (
     BUSY,
     CONDITIONS,
     FIGURES,

@@ -9,20 +9,21 @@ import numpy as np
 import pytest
 from optuna.storages import InMemoryStorage
 
-from benchmarks import efficiency, peers
-from benchmarks.efficiency_runs import Event, EventLog, Run, Setting, curve_of, save_run
-from benchmarks.efficiency_search import add_trials
-from search.driver import Driver
-from search.opening import open_study
-from search.settings import RunSettings, StudySettings
-from spaces.dataset import Dataset, Split
+from benchmarks.efficiency import command as efficiency
+from benchmarks.efficiency import peers
+from benchmarks.efficiency.runs import Event, EventLog, Run, Setting, curve_of, save_run
+from benchmarks.efficiency.search_runs import add_trials
+from search.run.driver import Driver
+from search.storage.settings import RunSettings, StudySettings
+from search.study.create_or_resume import open_study
+from spaces.config.schemes import QuantizationScheme
+from spaces.data.dataset import Dataset, Split
+from spaces.data.npz import load_npz
 from spaces.errors import SearchError
-from spaces.npz import load_npz
-from spaces.schemes import QuantizationScheme
-from spaces.task import DataRequest
+from spaces.tasks.task import DataRequest
 from tests.search_tests import analytic
-from workers.executor import InlineExecutor
-from workers.result import EvaluateRequest, TrialResult
+from workers.messages.executor import InlineExecutor
+from workers.messages.result import EvaluateRequest, TrialResult
 
 EPOCHS = 9
 
@@ -81,7 +82,7 @@ def test_plain_optuna_goes_on_when_a_trial_fails(arena: peers.Arena) -> None:
 
 @pytest.mark.slow  # KerasTuner imports TensorFlow.
 def test_hyperband_continues_survivors_and_the_grid_takes_all_schemes(arena: peers.Arena) -> None:
-    from benchmarks import peers_keras_tuner as keras_tuner
+    from benchmarks.efficiency import peers_keras_tuner as keras_tuner
 
     evaluate, log = Recording(), EventLog()
     executor = InlineExecutor(evaluate)
@@ -112,7 +113,7 @@ def test_hyperband_continues_survivors_and_the_grid_takes_all_schemes(arena: pee
 
 @pytest.mark.slow  # Imports KerasTuner, and so TensorFlow.
 def test_keras_tuner_sees_the_same_space() -> None:
-    from benchmarks.peers_keras_tuner import active, to_keras_tuner
+    from benchmarks.efficiency.peers_keras_tuner import active, to_keras_tuner
 
     space = analytic.analytic_space()
     hp = to_keras_tuner(space)
@@ -129,7 +130,7 @@ def test_keras_tuner_sees_the_same_space() -> None:
 def test_tune_tells_optuna_nothing_that_was_not_measured(arena: peers.Arena) -> None:
     from optuna.trial import TrialState
 
-    from benchmarks.peers_tune import EPOCH, NAMES, MendedOptunaSearch
+    from benchmarks.efficiency.peers_tune import EPOCH, NAMES, MendedOptunaSearch
 
     log = EventLog()
     search = MendedOptunaSearch(arena.info.space, seed=0, log=log, max_epochs=10)

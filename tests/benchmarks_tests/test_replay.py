@@ -7,8 +7,8 @@ import statistics
 import optuna
 import pytest
 
-from benchmarks.recording import Policy, Recording, Run, replay
-from benchmarks.replay import POLICIES, race_rates
+from benchmarks.replay.command import POLICIES, race_rates
+from benchmarks.replay.recording import Policy, Recording, Run, replay
 
 N_TRIALS = 40
 SEEDS = range(4)

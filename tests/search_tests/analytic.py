@@ -12,15 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from spaces.compression import config_from_params, joint_space
-from spaces.config import ParamValue, TrialConfig
-from spaces.dataset import Dataset
+from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
+from spaces.config.trial import ParamValue, TrialConfig
+from spaces.data.dataset import Dataset
 from spaces.errors import DataError
-from spaces.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
-from spaces.space import Condition, Parameter, SearchSpace
-from spaces.task import DataRequest, Task
-from workers.race import settled_from
-from workers.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
+from spaces.space.compression import config_from_params, joint_space
+from spaces.space.search_space import Condition, Parameter, SearchSpace
+from spaces.tasks.task import DataRequest, Task
+from workers.messages.race import settled_from
+from workers.messages.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
 BEST_LEARNING_RATE = 3e-3
 FINGERPRINT = "0123456789abcdef"

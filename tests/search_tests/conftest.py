@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from spaces.compression import config_from_params
-from spaces.config import TrialConfig
-from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
-from spaces.space import Parameter, SearchSpace
-from workers.result import Latency, Ledger, Limits, Point, TaskInfo, TrialResult
+from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from spaces.config.trial import TrialConfig
+from spaces.space.compression import config_from_params
+from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.result import Latency, Ledger, Limits, Point, TaskInfo, TrialResult
 
 # No test of ours is about time, and machines that run tests are busy.
 settings.register_profile("patient", deadline=None)
@@ -100,9 +100,9 @@ MakeStudy = Callable[..., str]
 @pytest.fixture
 def make_study(tmp_path: Path) -> MakeStudy:
     """Return a function that fills a study and returns its storage, ``tmp_path/studies.db``."""
-    from search.artifacts import ArtifactKeeper
-    from search.opening import StudySettings, open_study
-    from search.storage import artifacts_dir, open_storage, storage_url
+    from search.storage.artifacts import ArtifactKeeper
+    from search.storage.database import artifacts_dir, open_storage, storage_url
+    from search.study.create_or_resume import StudySettings, open_study
 
     def make(
         name: str = "fruit",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from workers.evaluation import judge, spread
+from workers.deploy.evaluation import judge, spread
 
 NAMES = ("apple", "<b>pear</b>", "plum")
 HISTORY = {

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from search.dashboard import HOST, Dashboard
-from search.front import load_front
-from search.storage import open_storage
+from search.front.read import load_front
+from search.storage.database import open_storage
 from spaces.errors import ConfigError, StorageError, StudyError
 
 if TYPE_CHECKING:

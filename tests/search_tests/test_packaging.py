@@ -205,7 +205,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     script = (
         "import sys\n"
         "sys.argv = ['search', '--help']\n"
-        "from search.cli import main\n"
+        "from search.cli.main import main\n"
         "try:\n"
         "    main()\n"
         "finally:\n"
@@ -213,7 +213,7 @@ def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
     )
     printed = _run(sys.executable, "-c", script, cwd=tmp_path)
     loaded = printed.rpartition("loaded ")[2].split()
-    assert "search.cli" in loaded
+    assert "search.cli.main" in loaded
     assert HEAVY & set(loaded) == set()
 
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from spaces.folder import load_image_folder
-from spaces.task import DataRequest
-from workers.accuracy import tflite_accuracy
-from workers.classifier import load_classifier
+from spaces.data.image_folder import load_image_folder
+from spaces.tasks.task import DataRequest
+from workers.conversion.accuracy import tflite_accuracy
+from workers.deploy.classifier import load_classifier
 
 README = Path(__file__).parents[2] / "README.md"
 

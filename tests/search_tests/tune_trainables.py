@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.search_tests.analytic import learning_curve, make_config, make_point, make_result
-from workers.result import EvaluateRequest, Limits
+from workers.messages.result import EvaluateRequest, Limits
 
 EPOCHS = 5
 
@@ -33,7 +33,7 @@ def report_result(config: dict[str, Any], mailbox: str, max_size_bytes: float | 
     """Report what a worker's trainable does: accuracies, and at last a whole result."""
     from ray import tune
 
-    from workers.tune_mailbox import result_metrics, send_result
+    from workers.ray_tune.mailbox import result_metrics, send_result
 
     request = EvaluateRequest(make_config(config), Limits(max_size_bytes=max_size_bytes))
     result = make_result(request)

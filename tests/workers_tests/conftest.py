@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from spaces.dataset import Dataset
+from spaces.data.dataset import Dataset
 from tests.workers_tests import corners
 
 if TYPE_CHECKING:
-    from workers.training import Trained
+    from workers.trial.train_config import Trained
 
 
 @pytest.fixture(scope="session")
 def keras() -> Any:
     """Keras 2, set up as in a worker."""
-    from workers.keras_compat import configure_tensorflow
+    from workers.training.keras_compat import configure_tensorflow
 
     configure_tensorflow(threads=1)
     import tf_keras
@@ -39,7 +39,7 @@ def hypermodel(keras: Any) -> Any:
 @pytest.fixture(scope="session")
 def trained(hypermodel: Any, corner_pictures: Dataset) -> Trained:
     """The network with a flat head, trained; not to be changed."""
-    from workers.training import train_config
+    from workers.trial.train_config import train_config
 
     return train_config(hypermodel, corner_pictures, corners.make_config())
 
@@ -47,6 +47,6 @@ def trained(hypermodel: Any, corner_pictures: Dataset) -> Trained:
 @pytest.fixture(scope="session")
 def float_model(trained: Trained) -> bytes:
     """Its float32 file."""
-    from workers.convert import float_tflite
+    from workers.conversion.convert import float_tflite
 
     return float_tflite(trained.model)

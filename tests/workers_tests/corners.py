@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from spaces.config import PruningConfig, TrainingConfig, TrialConfig
-from spaces.dataset import Dataset, Split
-from spaces.schemes import QuantizationScheme
+from spaces.config.schemes import QuantizationScheme
+from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
+from spaces.data.dataset import Dataset, Split
 
 SHAPE = (16, 16, 1)
 NAMES = ("top left", "top right", "bottom left", "bottom right")
@@ -48,7 +48,7 @@ def make_config(
     seed: int = 0,
     **hyperparameters: Any,
 ) -> TrialConfig:
-    """A configuration of :class:`~spaces.networks.ConvNet` with two small blocks."""
+    """A configuration of :class:`~spaces.networks.families.ConvNet` with two small blocks."""
     values = {
         "blocks": 2,
         "filters_1": 8,
@@ -71,6 +71,6 @@ def make_config(
 
 def load_model() -> Any:
     """The hypermodel, as a worker loads it."""
-    from workers.describe import load_hypermodel
+    from workers.hypermodels.describe import load_hypermodel
 
-    return load_hypermodel("spaces.networks:ConvNet", SHAPE, len(NAMES))
+    return load_hypermodel("spaces.networks.families:ConvNet", SHAPE, len(NAMES))

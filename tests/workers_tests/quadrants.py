@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from spaces.dataset import Split
-from spaces.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from spaces.data.dataset import Split
 
 
 class Converted(NamedTuple):
@@ -39,8 +39,8 @@ def make_split(n: int, seed: int) -> Split:
 @cache
 def convert_trained_network() -> Converted:
     """Train for a second or two, once a process; what is returned is not to be changed."""
-    from workers.convert import float_tflite, quantize_variant, representative_images
-    from workers.keras_compat import configure_tensorflow, seed_everything
+    from workers.conversion.convert import float_tflite, quantize_variant, representative_images
+    from workers.training.keras_compat import configure_tensorflow, seed_everything
 
     configure_tensorflow(threads=1)
     import tf_keras as keras

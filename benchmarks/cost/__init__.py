@@ -1,0 +1,1 @@
+"""What a trial, an epoch, an augmentation and an ask cost."""

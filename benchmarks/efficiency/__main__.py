@@ -1,0 +1,5 @@
+"""`python -m benchmarks.efficiency`."""
+
+from benchmarks.efficiency.command import main
+
+main()

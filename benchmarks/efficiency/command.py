@@ -1,0 +1,365 @@
+"""How soon ``search run`` has the front that other programs have in the end.
+
+On one task, with one space, the same epochs and the same number of workers, for several seeds:
+
+    random          random search
+    optuna-tpe      plain Optuna, multivariate TPE, on Ray actors; each trial a full training
+    optuna-nsga2    the same with NSGA-II
+    tune            Ray Tune with OptunaSearch over the three objectives, actors reused
+    tune-asha       the same, and ASHA ends trials by their accuracy
+    kerastuner      KerasTuner's Hyperband on accuracy, then a grid of pruning and quantization
+    search          this program
+
+    python -m benchmarks.efficiency --task mnist --train-images 12000 --epochs 6 --seeds 0,1,2
+    python -m benchmarks.efficiency --task mnist --ablate all      # also with parts switched off
+    python -m benchmarks.efficiency --task mnist --report          # table and plot of what ran
+
+Every run leaves a file in ``--out``, and the same command goes on where it was interrupted. Each
+runs in a process of its own, and its clock starts when its workers have imported TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+# Before anything imports numpy: two workers and a driver share the cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorFlow here.
+
+import numpy as np
+
+from benchmarks.efficiency import peers
+from benchmarks.efficiency.methods import PEERS, SEARCH
+from benchmarks.efficiency.report import write_report
+from benchmarks.efficiency.runs import (
+    EventLog,
+    Run,
+    Setting,
+    curve_of,
+    load_runs,
+    machine,
+    read_run,
+    run_path,
+    save_run,
+)
+from benchmarks.efficiency.search_runs import run_search, variants
+from search.front.baseline import parse_fixed
+from spaces.data.dataset import Dataset, Split
+from spaces.errors import SearchError
+from workers.latency.quiet_windows import QuietWindows
+from workers.messages.result import TaskInfo
+from workers.trial.prepare import prepare_task
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, as it travels to its process.
+
+    Attributes:
+        setting: What all runs have in common.
+        task: As ``search run`` takes it.
+        data: As ``search run`` takes it.
+        method: Which program.
+        seed: Of its sampler and its trainings.
+        budget_s: Seconds after which ``search`` starts no new trial.
+        search_trials: Trials after which it ends; None for those of the setting.
+        fix: Parameters that nobody searches.
+    """
+
+    setting: Setting
+    task: str
+    data: Path | None
+    method: str
+    seed: int
+    budget_s: float | None = None
+    search_trials: int | None = None
+    fix: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_job(job: Job) -> Run:
+    """Run one search in this process."""
+    warnings.simplefilter("ignore")
+    log = EventLog()
+    facts = machine()
+    with tempfile.TemporaryDirectory() as folder:
+        if job.method in PEERS:
+            run_peer(job, log, Path(folder))
+        else:
+            run_search(
+                log,
+                job.method,
+                task=job.task,
+                data=job.data,
+                trials=job.search_trials or job.setting.trials,
+                epochs=job.setting.epochs,
+                workers=job.setting.workers,
+                seed=job.seed,
+                budget_s=job.budget_s,
+                folder=Path(folder),
+                fix=job.fix,
+            )
+    return Run(job.setting, job.method, job.seed, log.setup_s, tuple(log.events), facts)
+
+
+def run_peer(job: Job, log: EventLog, folder: Path) -> None:
+    """Run another program."""
+    info, dataset = prepare_task(job.task, job.data)
+    if job.fix:
+        info = replace(info, space=info.space.fixed(parse_fixed(info.space, job.fix)))
+    arena = peers.Arena(
+        info=replace(info, epochs=job.setting.epochs),
+        dataset=_plain(dataset),
+        trials=job.setting.trials,
+        workers=job.setting.workers,
+        seed=job.seed,
+        folder=folder,
+        windows=uuid.uuid4().hex,
+    )
+    try:
+        search_as(job.method, arena, log)
+    finally:
+        QuietWindows.of_run(arena.windows).remove()
+
+
+def search_as(method: str, arena: peers.Arena, log: EventLog) -> None:
+    """Search as another program does."""
+    if method == "random":
+        peers.run_optuna(arena, log, peers.make_random(arena.seed))
+    elif method == "optuna-tpe":
+        peers.run_optuna(arena, log, peers.make_tpe(arena.seed))
+    elif method == "optuna-nsga2":
+        peers.run_optuna(arena, log, peers.make_nsga2(arena.seed, arena.trials))
+    elif method == "kerastuner":
+        from benchmarks.efficiency.peers_keras_tuner import run_hyperband
+
+        run_hyperband(arena, log)
+    else:
+        from benchmarks.efficiency.peers_tune import run_tune
+
+        run_tune(arena, log, asha=method == "tune-asha")
+
+
+def _plain(dataset: Dataset) -> Dataset:
+    """Return the data set with plain arrays: those travel to workers without a copy each."""
+
+    def plain(split: Split) -> Split:
+        return Split(split.images.view(np.ndarray), split.labels.view(np.ndarray))
+
+    return replace(
+        dataset, train=plain(dataset.train), val=plain(dataset.val), test=plain(dataset.test)
+    )
+
+
+def run_apart(job: Job) -> Run:
+    """Run one search in a process of its own: nothing is warm, and nothing is left behind."""
+    # Ray's processes import our modules by name, wherever they start.
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    )
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run_job, job).result()
+
+
+# --- Data ---------------------------------------------------------------------------------
+
+
+def subset_file(
+    task: str, data: Path | None, n_train: int | None, n_val: int | None, folder: Path
+) -> Path | None:
+    """Return data with fewer images, as a file that every program reads; ``data`` if all count.
+
+    Images are picked at random, the same ones every time: those of a folder are sorted.
+    """
+    if n_train is None and n_val is None:
+        return data
+    _, dataset = prepare_task(task, data)
+    arrays: dict[str, Any] = {"class_names": np.array(dataset.class_names)}
+    wanted = {"train": n_train, "val": n_val, "test": n_val}
+    for name, n in wanted.items():
+        split: Split = getattr(dataset, name)
+        picked = np.random.default_rng(0).permutation(len(split))[:n]
+        arrays[f"x_{name}"], arrays[f"y_{name}"] = split.images[picked], split.labels[picked]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{dataset.fingerprint}-{n_train or 'all'}-{n_val or 'all'}.npz"
+    part = path.with_name(f"{path.stem}.part.npz")
+    np.savez(part, **arrays)
+    part.replace(path)
+    return path
+
+
+def describe(args: argparse.Namespace, info: TaskInfo, whole: TaskInfo) -> Setting:
+    """Return what all runs of this command have in common."""
+    generated = "generated pictures" if whole.generated else ""
+    name = whole.data_name
+    return Setting(
+        task=info.name,
+        data=name if not generated or generated in name else f"{name} ({generated})",
+        data_fingerprint=info.data_fingerprint,
+        n_classes=len(info.class_names),
+        n_train=info.n_train,
+        n_val=info.n_val,
+        epochs=args.epochs or info.epochs,
+        trials=args.trials,
+        workers=args.workers,
+        fixed=", ".join(f"{name}={value}" for name, value in args.fix.items()),
+    )
+
+
+# --- Command ------------------------------------------------------------------------------
+
+
+def search_budget_s(runs: Sequence[Run], setting: Setting) -> float | None:
+    """Return the median seconds of the peers that ran; None if none did."""
+    seconds = [
+        run.events[-1].seconds
+        for run in runs
+        if run.method in PEERS and run.setting == setting and run.events
+    ]
+    return statistics.median(seconds) if seconds else None
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Run what has no file yet; return how many runs came to nothing."""
+    n_failed = 0
+    out: Path = args.out
+    whole, _ = prepare_task(args.task, args.data)
+    data = subset_file(args.task, args.data, args.train_images, args.val_images, out / "data")
+    info = whole if data == args.data else prepare_task(args.task, data)[0]
+    setting = describe(args, info, whole)
+    for seed in args.seeds:
+        for method in args.methods:
+            path = run_path(out, setting.task, method, seed)
+            if path.exists():
+                check_setting(path, setting)
+                continue
+            budget_s = args.budget_s
+            if budget_s is None:
+                budget_s = search_budget_s(load_runs(out, setting.task), setting)
+            print(f"{setting.task} {method} seed {seed} ...", end=" ", flush=True)
+            job = Job(
+                setting, args.task, data, method, seed, budget_s, args.search_trials, args.fix
+            )
+            try:
+                run = run_apart(job)
+            except Exception as error:
+                # One program's crash shall not cost the hours of all others.
+                print(f"failed: {type(error).__name__}: {error}", flush=True)
+                n_failed += 1
+                continue
+            print(summary(run), flush=True)
+            if run.events:
+                save_run(run, path)
+            else:
+                n_failed += 1
+    return n_failed
+
+
+def check_setting(path: Path, setting: Setting) -> None:
+    """Refuse to mix runs that cannot be compared."""
+    found = read_run(path).setting
+    if found != setting:
+        raise SearchError(
+            f"All runs in one folder must have one setting, but {path} was made with {found} and "
+            f"this command asks for {setting}. Use another --out."
+        )
+
+
+def summary(run: Run) -> str:
+    """Say in one line how a run ended."""
+    curve = curve_of(run)
+    if not run.events:
+        return "nothing came back"
+    without = [event.reason for event in run.events if not event.points]
+    reasons = f"; {len(without)} without a point ({without[-1][:120]})" if without else ""
+    return (
+        f"hypervolume {curve.final:.4f}, {curve.trainings[-1]:.0f} trainings, "
+        f"{curve.branches[-1]:.0f} branches, {curve.epochs[-1]:.0f} epochs, "
+        f"{curve.points[-1]:.0f} points, {curve.seconds[-1]:.0f} s after {run.setup_s:.0f} s "
+        f"of set-up{reasons}"
+    )
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.efficiency",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--task", default="mnist")
+    parser.add_argument("--data", type=Path, help="as `search run --data`")
+    parser.add_argument("--trials", type=int, default=100, help="of each program (default 100)")
+    parser.add_argument(
+        "--search-trials", type=int, help="of search; default: as many as the others'"
+    )
+    parser.add_argument(
+        "--budget-s", type=float, help="of search; default: the median of the peers that ran"
+    )
+    parser.add_argument(
+        "--fix", action="append", default=[], metavar="NAME=VALUE", help="as `search run --fix`"
+    )
+    parser.add_argument("--epochs", type=int, help="of a full training; default: the task's")
+    parser.add_argument("--train-images", type=int, help="take so many of them at random")
+    parser.add_argument("--val-images", type=int, help="take so many of them at random")
+    parser.add_argument("--seeds", default="0,1,2", help="separated by commas (default 0,1,2)")
+    parser.add_argument("--workers", type=int, default=2, help="side by side (default 2)")
+    parser.add_argument("--methods", default=",".join((*PEERS, SEARCH)), help="by commas")
+    parser.add_argument(
+        "--ablate", default="", help="parts of search to switch off, by commas; or all"
+    )
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "build" / "efficiency")
+    parser.add_argument("--report", action="store_true", help="write table and plot of all runs")
+    args = parser.parse_args(arguments)
+    args.fix = dict(text.split("=", 1) for text in args.fix)
+    args.seeds = [int(seed) for seed in args.seeds.split(",")]
+    args.methods = [name for name in args.methods.split(",") if name]
+    known = (*PEERS, SEARCH)
+    for name in args.methods:
+        if name not in known:
+            parser.error(f"unknown method {name!r}; known: {', '.join(known)}")
+    args.methods += chosen_variants(args.ablate)
+    return args
+
+
+def chosen_variants(ablate: str) -> list[str]:
+    """Return the methods with parts off, as far as this version of ``search`` can do without."""
+    available = variants()
+    if ablate == "all":
+        return list(available)
+    chosen = [f"search-no-{part.replace('_', '-')}" for part in ablate.split(",") if part]
+    for method in chosen:
+        if method not in available:
+            print(f"{method}: skipped, as run_study has no such switch", file=sys.stderr)
+    return [method for method in chosen if method in available]
+
+
+def main() -> None:
+    """Measure, or report what was measured."""
+    args = parse()
+    if args.report:
+        write_report(load_runs(args.out, args.task))
+        return
+    try:
+        n_failed = measure(args)
+    except SearchError as error:
+        sys.exit(f"efficiency: {error}")
+    if n_failed:
+        sys.exit(f"efficiency: {n_failed} runs came to nothing; the same command tries them again")
+
+
+if __name__ == "__main__":
+    main()

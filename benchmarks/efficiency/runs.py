@@ -1,0 +1,259 @@
+"""What one search of the efficiency benchmark leaves: its events, in a file, and their curves.
+
+Every program's run is the same kind of record, whoever made it: at which second which trial
+came back, how many epochs it had trained, and which points it gave. Hypervolume against
+seconds, trainings and epochs follows from that, by one function for all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from search.front.pareto import Front, ReferencePoint, hypervolume
+
+Kind = Literal["training", "branch", "untrained"]
+"""Trained from random weights; trained on from another trial's; or not trained at all, since a
+limit was broken or it failed before."""
+
+Values = tuple[float, float, float]
+
+Array = npt.NDArray[np.float64]
+
+_LIBRARIES = ("optuna", "ray", "keras-tuner", "tensorflow", "ai-edge-litert")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all runs that are compared have in common.
+
+    Attributes:
+        task: What is searched.
+        data: What it is trained on, in words.
+        data_fingerprint: Content hash of it.
+        n_classes: Decides the reference point of the hypervolume.
+        n_train: Training images.
+        n_val: Validation images.
+        epochs: Epochs of a full training.
+        trials: Trials of those programs that count trials; the epochs of as many full trainings
+            for those that train in parts.
+        workers: Processes that train side by side.
+        fixed: Parameters that nobody searches, as ``family=cnn``, in words.
+    """
+
+    task: str
+    data: str
+    data_fingerprint: str
+    n_classes: int
+    n_train: int
+    n_val: int
+    epochs: int
+    trials: int
+    workers: int
+    fixed: str = ""
+
+
+@dataclass(frozen=True)
+class Event:
+    """A trial that came back.
+
+    Attributes:
+        seconds: Since the workers were ready.
+        kind: What was trained for it.
+        epochs: Epochs trained for it.
+        points: Measured models it gave: accuracy, size_bytes, latency_ms of each.
+        reason: Why it has no point of its own.
+    """
+
+    seconds: float
+    kind: Kind
+    epochs: int
+    points: tuple[Values, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search, from ready workers to its end.
+
+    Attributes:
+        setting: What it has in common with others.
+        method: Which program.
+        seed: Of its sampler, and of its trainings.
+        setup_s: Seconds from its start until all workers had imported TensorFlow.
+        events: In the order in which they came.
+        machine: Where and with what it ran.
+    """
+
+    setting: Setting
+    method: str
+    seed: int
+    setup_s: float
+    events: tuple[Event, ...]
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Run:
+        """Rebuild a run from plain data."""
+        events = [
+            Event(**{**event, "points": tuple((a, s, ms) for a, s, ms in event["points"])})
+            for event in data["events"]
+        ]
+        return cls(**{**data, "setting": Setting(**data["setting"]), "events": tuple(events)})
+
+
+class EventLog:
+    """Takes the time of what comes back. Its clock starts when somebody says so."""
+
+    def __init__(self) -> None:
+        self._made = self._started = time.time()
+        self.events: list[Event] = []
+
+    def start(self, at: float | None = None) -> None:
+        """Start the clock: now, or at a second since the epoch that somebody noted."""
+        self._started = time.time() if at is None else at
+
+    @property
+    def setup_s(self) -> float:
+        """Seconds from the making of this log to the start of its clock."""
+        return self._started - self._made
+
+    @property
+    def started(self) -> float:
+        """When the clock was started, in seconds since the epoch."""
+        return self._started
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained so far."""
+        return sum(event.epochs for event in self.events)
+
+    def add(
+        self,
+        kind: Kind,
+        epochs: int,
+        points: Sequence[Values] = (),
+        *,
+        reason: str = "",
+        at: float | None = None,
+    ) -> None:
+        """Note that a trial came back: now, or at a second since the epoch."""
+        seconds = (time.time() if at is None else at) - self._started
+        self.events.append(Event(seconds, kind, epochs, tuple(points), reason))
+
+
+@dataclass(frozen=True)
+class Curve:
+    """What a run had after each of its events; all arrays are ``[n_events]``.
+
+    Attributes:
+        seconds: Since the workers were ready.
+        trainings: Trainings from random weights.
+        branches: Trainings from the weights of another.
+        epochs: Epochs of both.
+        points: Measured models.
+        hypervolume: Of the points so far.
+    """
+
+    seconds: Array
+    trainings: Array
+    branches: Array
+    epochs: Array
+    points: Array
+    hypervolume: Array
+
+    @property
+    def final(self) -> float:
+        """Hypervolume in the end."""
+        return float(self.hypervolume[-1]) if len(self.hypervolume) else 0.0
+
+    def reached(self, target: float) -> int | None:
+        """Return the index of the first event with at least this hypervolume; None if never."""
+        # The same points in another order may differ in the last digit.
+        found = np.flatnonzero(self.hypervolume >= target - 1e-12)
+        return int(found[0]) if len(found) else None
+
+    def at(self, seconds: float) -> float:
+        """Return the hypervolume that was there after so many seconds."""
+        index = int(np.searchsorted(self.seconds, seconds, side="right"))
+        return float(self.hypervolume[index - 1]) if index else 0.0
+
+
+def curve_of(run: Run) -> Curve:
+    """Return what a run had after each of its events."""
+    reference = ReferencePoint.for_classes(run.setting.n_classes)
+    front = Front()
+    volume, n_points, volumes, counts = 0.0, 0, [], []
+    for event in run.events:
+        is_better = [front.add(n_points + i, values)[0] for i, values in enumerate(event.points)]
+        n_points += len(event.points)
+        if any(is_better):
+            volume = hypervolume(front.values, reference)
+        volumes.append(volume)
+        counts.append(n_points)
+    events = run.events
+    return Curve(
+        seconds=np.array([event.seconds for event in events], dtype=float),
+        trainings=np.cumsum([event.kind == "training" for event in events], dtype=float),
+        branches=np.cumsum([event.kind == "branch" for event in events], dtype=float),
+        epochs=np.cumsum([event.epochs for event in events], dtype=float),
+        points=np.array(counts, dtype=float),
+        hypervolume=np.array(volumes, dtype=float),
+    )
+
+
+def run_path(folder: Path, task: str, method: str, seed: int) -> Path:
+    """Return where a run's file is."""
+    name = re.sub(r"[^\w.-]+", "-", Path(task).stem)
+    return folder / f"{name}__{method}__s{seed}.json"
+
+
+def save_run(run: Run, path: Path) -> None:
+    """Write a run's file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(run.to_dict()))
+    part.replace(path)
+
+
+def read_run(path: Path) -> Run:
+    """Read a run's file."""
+    return Run.from_dict(json.loads(path.read_text()))
+
+
+def load_runs(folder: Path, task: str | None = None) -> list[Run]:
+    """Return the runs in a folder, of one task or of all, sorted by file name."""
+    runs = [read_run(path) for path in sorted(folder.glob("*.json"))]
+    return [run for run in runs if task is None or run.setting.task == task]
+
+
+def machine() -> dict[str, str]:
+    """Return what a reader needs to compare."""
+    cpu = platform.processor() or platform.machine()
+    try:
+        found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        cpu = found[1] if found else cpu
+    except OSError:
+        pass
+    return {
+        "cpu": f"{cpu}, {os.cpu_count()} cores",
+        "load": f"{os.getloadavg()[0]:.1f}",
+        "python": platform.python_version(),
+        "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
+        "date": time.strftime("%Y-%m-%d"),
+    }

@@ -1,0 +1,1 @@
+"""What quiet windows do to measured latencies."""

@@ -1,0 +1,319 @@
+"""A study's front as people and programs read it: table, summary, JSON, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from search.front.baseline import smallest_as_accurate
+from search.front.picks import PICK_RULES, PickRule
+from search.front.read import FrontPoint, StudyFront
+from search.units import format_accuracy, format_latency, format_size
+from spaces.config.objectives import OBJECTIVES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+MAX_ROWS = 25
+"""Rows of a table unless all are asked for."""
+
+PICK_NAMES: dict[PickRule, str] = {
+    "accuracy": "best accuracy",
+    "knee": "best compromise",
+    "size": "smallest",
+    "latency": "fastest",
+}
+
+COLUMNS = (
+    "trial",
+    *(objective.name for objective in OBJECTIVES),
+    "quantization",
+    "sparsity",
+    "n_params",
+    "derived_from",
+    "latency_noise",
+    "distinguishable",
+    "same_speed_as",
+    "ram_bytes",
+    "branched_from",
+)
+"""Columns of JSON and CSV before the parameters; only ever added to."""
+
+
+def print_front(console: Console, front: StudyFront, *, show_all: bool = False) -> None:
+    """Print the front as a table, the smallest model first.
+
+    Args:
+        console: Where to print; 80 columns are enough.
+        front: The front.
+        show_all: Print every point, not a readable selection.
+    """
+    for line in _header(front):
+        console.print(line, markup=False)
+    if not front.points:
+        console.print(_why_empty(front))
+        return
+    points = front.points if show_all else _selection(front)
+    console.print(_table(points))
+    if len(points) < len(front.points):
+        n_more = len(front.points) - len(points)
+        console.print(f"{n_more} more points lie between these; --all shows every one.")
+    for line in _footnotes(front, points):
+        console.print(line, markup=False)
+    for line in baseline_lines(front):
+        console.print(line, markup=False)
+    for note in front.model_notes:  # Notes on the data were printed when it was read.
+        console.print(f"Note: {note}", markup=False)
+    trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
+    console.print(f"Trials: {', '.join(trials)}", markup=False)
+
+
+def _why_empty(front: StudyFront) -> str:
+    if front.n_points == 0:
+        return "No point yet: no trial is complete."
+    return f"No point yet: none of the {front.n_points:,} models measured keeps the limits."
+
+
+def print_summary(console: Console, front: StudyFront) -> None:
+    """Print the points that people ask for first: best, knee, smallest, fastest."""
+    for line in _header(front):
+        console.print(line, markup=False)
+    if not front.points:
+        console.print(_why_empty(front))
+        return
+    chosen = {rule: front.pick(rule) for rule in PICK_NAMES}
+    points = list(dict.fromkeys(point.trial for point in chosen.values()))
+    labels = [
+        ", ".join(PICK_NAMES[rule] for rule, point in chosen.items() if point.trial == trial)
+        for trial in points
+    ]
+    by_trial = {point.trial: point for point in chosen.values()}
+    shown = [by_trial[trial] for trial in points]
+    console.print(_table(shown, labels))
+    for line in _footnotes(front, shown):
+        console.print(line, markup=False)
+    for line in baseline_lines(front):
+        console.print(line, markup=False)
+
+
+def _times(factor: float) -> str:
+    """Return a factor in three digits, without an exponent."""
+    digits = max(0, 2 - math.floor(math.log10(factor)))
+    return f"{float(f'{factor:.3g}'):,.{digits}f} times"
+
+
+def baseline_lines(front: StudyFront) -> list[str]:
+    """Return how the baseline did, and which point of the front stands for it now."""
+    baseline = front.baseline
+    if baseline is None:
+        return []
+    if baseline.values is None:
+        return [f"Baseline: trial {baseline.trial}, {baseline.reason or 'not done yet'}"]
+    accuracy, size_bytes, latency_ms = baseline.values
+    lines = [
+        f"Baseline: trial {baseline.trial}, {format_accuracy(accuracy)}, "
+        f"{format_size(size_bytes)}, {format_latency(latency_ms)}"
+    ]
+    index = smallest_as_accurate(baseline, [point.values for point in front.points])
+    if index is not None:
+        point = front.points[index]
+        lines.append(
+            f"No less accurate: trial {point.trial}, {format_accuracy(point.accuracy)}, "
+            f"{format_size(point.size_bytes)}, {_times(size_bytes / point.size_bytes)} smaller"
+        )
+    return lines
+
+
+def front_to_dict(front: StudyFront) -> dict[str, Any]:
+    """Return the whole front as plain data for JSON."""
+    return {
+        **study_to_dict(front),
+        "reference_point": front.reference.to_dict(),
+        "notes": list(front.notes),
+        "baseline": None if front.baseline is None else asdict(front.baseline),
+        "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
+        "front": [_row(point) | {"params": dict(point.params)} for point in front.points],
+    }
+
+
+def front_to_csv(front: StudyFront) -> str:
+    """Return the whole front as CSV, a column for each parameter that any point has."""
+    names = sorted({name for point in front.points for name in point.params})
+    columns = [*COLUMNS, *(f"params_{name}" for name in names), "generated_pictures", "device"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for point in front.points:
+        params = {f"params_{name}": value for name, value in point.params.items()}
+        data = {"generated_pictures": front.generated, "device": front.device}
+        writer.writerow(_row(point) | params | data)
+    return text.getvalue()
+
+
+def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
+    """Print one line for each study."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    # Names are to be copied: the data column gives way first.
+    longest = max((len(front.study) for front in fronts), default=0)
+    table.add_column("study", overflow="fold", min_width=min(longest, 30))
+    table.add_column("task", overflow="fold")
+    for name in ("trials", "front", "best"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("data", overflow="fold")
+    table.add_column("last activity", no_wrap=True)
+    for front in fronts:
+        target = "" if front.n_target is None else f"/{front.n_target:,}"
+        when = front.last_activity
+        table.add_row(
+            front.study,
+            front.task,
+            f"{front.n_trials:,}{target}",
+            f"{len(front.points):,}",
+            format_accuracy(front.pick("accuracy").accuracy) if front.points else "",
+            data_line(front.data_name, front.generated),
+            "" if when is None else f"{when:%Y-%m-%d %H:%M}",
+        )
+    console.print(table)
+
+
+def study_to_dict(front: StudyFront) -> dict[str, Any]:
+    """Return one study as ``search list --json`` shows it."""
+    when = front.last_activity
+    return {
+        "study": front.study,
+        "task": front.task,
+        "data": front.data_name,
+        "generated_pictures": front.generated,
+        "device": front.device,
+        "size_metric": front.size_metric,
+        "n_target": front.n_target,
+        "n_trials": front.n_trials,
+        "n_infeasible": front.n_infeasible,
+        "n_failed": front.n_failed,
+        "n_points": front.n_points,
+        "front_size": len(front.points),
+        "hypervolume": front.hypervolume,
+        "best_accuracy": front.pick("accuracy").accuracy if front.points else None,
+        "last_activity": None if when is None else when.isoformat(timespec="seconds"),
+    }
+
+
+def data_line(data_name: str, generated: bool) -> str:
+    """Return what the accuracies were measured on; says so if no camera took the pictures."""
+    if generated and "generated" not in data_name:
+        return f"{data_name} (generated pictures)"
+    return data_name
+
+
+def _header(front: StudyFront) -> list[str]:
+    data = data_line(front.data_name, front.generated)
+    size = SIZE_NAMES.get(front.size_metric, front.size_metric)
+    return [
+        f"Study {front.study}: {_count(front.n_trials, 'trial')}, "
+        f"{_count(front.n_points, 'model')}, "
+        f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
+        f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
+        f"Accuracy: validation split; size: {size}; latency: {front.device}",
+    ]
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
+
+
+PHOTOS_DIFFER = "; on photos, expect other accuracies"
+
+SIZE_NAMES = {
+    "gzip": "gzip-compressed .tflite",
+    "tflite": ".tflite as it is",
+    "flash": "flash of the device",
+}
+
+
+def _row(point: FrontPoint) -> dict[str, Any]:
+    return {
+        "trial": point.trial,
+        "accuracy": point.accuracy,
+        "size_bytes": point.size_bytes,
+        "latency_ms": point.latency_ms,
+        "quantization": point.quantization,
+        "sparsity": point.sparsity,
+        "n_params": point.n_params,
+        "derived_from": point.derived_from,
+        "latency_noise": point.latency_noise,
+        "distinguishable": point.is_distinguishable,
+        "same_speed_as": point.same_speed_as,
+        "ram_bytes": point.ram_bytes,
+        "branched_from": point.branched_from,
+    }
+
+
+def _selection(front: StudyFront) -> list[FrontPoint]:
+    """Return points spread evenly over the order by size, those that rules pick among them."""
+    points = front.points
+    if len(points) <= MAX_ROWS:
+        return list(points)
+    kept = {points.index(front.pick(rule)) for rule in PICK_RULES}
+    n_even = MAX_ROWS - len(kept)
+    step = (len(points) - 1) / (n_even - 1)
+    kept |= {round(number * step) for number in range(n_even)}
+    return [points[index] for index in sorted(kept)]
+
+
+def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
+    """Return what the figures of a table cannot tell apart, each line under 80 characters."""
+    best = max(point.accuracy for point in points)
+    # Of independent images; the same ones for all points, so that differences are steadier.
+    error = math.sqrt(best * (1 - best) / front.n_val)
+    lines = []
+    if any(not point.is_distinguishable for point in points):
+        lines.append("~ faster than a point no worse in accuracy and size, but within the noise.")
+    if error > 0:
+        lines.append(
+            f"Accuracy: of {front.n_val:,} validation images; the best has a standard error of "
+            f"{100 * error:.1f} %."
+        )
+    return lines
+
+
+def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    if labels is not None:
+        table.add_column("", overflow="fold")
+    for name in ("trial", "accuracy", "size", "latency"):
+        table.add_column(name, justify="right", no_wrap=True)
+    has_ram = any(point.ram_bytes is not None for point in points)
+    if has_ram:
+        table.add_column("RAM", justify="right", no_wrap=True)
+    table.add_column("scheme", no_wrap=True)
+    table.add_column("sparsity", justify="right", no_wrap=True)
+    if labels is None:
+        table.add_column("params", justify="right", no_wrap=True)
+        table.add_column("from", justify="right", no_wrap=True)
+    for index, point in enumerate(points):
+        cells = [
+            str(point.trial),
+            format_accuracy(point.accuracy),
+            format_size(point.size_bytes),
+            ("" if point.is_distinguishable else "~") + format_latency(point.latency_ms),
+            point.quantization,
+            "" if point.sparsity is None else f"{100 * point.sparsity:.0f} %",
+        ]
+        if has_ram:
+            cells.insert(4, "" if point.ram_bytes is None else format_size(point.ram_bytes))
+        if labels is None:
+            cells.append("" if point.n_params is None else f"{point.n_params:,}")
+            cells.append("" if point.derived_from is None else str(point.derived_from))
+        else:
+            cells.insert(0, labels[index])
+        table.add_row(*cells)
+    return table

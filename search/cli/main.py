@@ -1,0 +1,411 @@
+"""The command line: parses, calls one function, prints.
+
+Heavy modules are imported inside the commands, so that ``search --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.core import ParameterSource
+
+from search import __version__
+from search.cli.base import INTERRUPTED, CommandGroup, examples
+from search.cli.classify import classify
+from search.cli.console import hint, print_json, stderr_console, stdout_console
+from search.cli.options import (
+    DURATION,
+    NAME_VALUE,
+    PATH,
+    Count,
+    json_option,
+    limit_options,
+    ram_option,
+    storage_option,
+    typed_options,
+)
+from search.cli.retrain import retrain
+from search.units import format_accuracy, format_latency, format_size
+
+if TYPE_CHECKING:
+    from search.front.picks import PickRule
+    from workers.messages.result import SizeMetric
+
+PICKS = ("knee", "accuracy", "size", "latency")
+SAMPLERS = ("gp", "tpe", "nsga2", "random")
+SIZES = ("gzip", "tflite", "flash")
+
+
+@click.group(
+    cls=CommandGroup,
+    epilog=examples(
+        "search run fruit --trials 100", "search front fruit", "search export fruit -o best.json"
+    ),
+)
+@click.version_option(__version__, prog_name="search", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Search network, training, pruning and quantization together.
+
+    Every point on the Pareto front is a real .tflite file that was really measured: its
+    accuracy, its size and its latency.
+    """
+
+
+@cli.command(
+    epilog=examples(
+        "search run fruit --trials 100",
+        "search run fruit --data photos/ --max-size 100KB --max-latency 5ms",
+        "search run my_package.digits:TASK --workers 4 --timeout 30m",
+        "search run fruit --more 50",
+    )
+)
+@click.argument("task", metavar="TASK")
+@click.option(
+    "--trials",
+    type=Count(fix="For trials on top of those that a study has, use --more N."),
+    show_default="as last time, or 100",
+    help="Trials the study shall have; a run that was stopped is finished.",
+)
+@click.option("--more", type=Count(), help="Trials on top of those the study has.")
+@click.option(
+    "--workers",
+    type=Count(),
+    show_default="one for each core",
+    help="Trials that run side by side.",
+)
+@click.option(
+    "--data",
+    type=PATH,
+    show_default="the task's own",
+    help="Folder with a folder of pictures for each class, or an .npz.",
+)
+@click.option("--study", metavar="NAME", show_default="named after the task", help="Study to use.")
+@storage_option
+@click.option("--epochs", type=Count(), show_default="the task's", help="Epochs of each trial.")
+@click.option(
+    "--family",
+    metavar="NAME",
+    help="Search networks of one family only: the same as --fix family=NAME.",
+)
+@click.option(
+    "--fix",
+    type=NAME_VALUE,
+    multiple=True,
+    help="Hold a parameter at a value instead of searching it, such as --fix batch_size=32; "
+    "may be given several times.",
+)
+@click.option(
+    "--device",
+    default="host",
+    metavar="DEVICE",
+    help="Whose latency counts: this machine (host), ethos-u55-128 and its like, micro, "
+    "or package.module:DEVICE or a .py file of your own.",
+)
+@click.option(
+    "--size",
+    "size_metric",
+    type=click.Choice(SIZES),
+    default="gzip",
+    help="Which size counts: compressed, the file as it is (sparse-encoded if smaller), or "
+    "what it takes of the device's flash.",
+)
+@limit_options("Only models count that")
+@ram_option
+@click.option("--sampler", type=click.Choice(SAMPLERS), default="gp", help="Who picks trials.")
+@click.option(
+    "--timeout", type=DURATION, help="Ask for no new trial after this time, such as 30m."
+)
+@click.option(
+    "--seed",
+    type=Count(0),
+    show_default="the study's own, or 0",
+    help="Seed of everything random.",
+)
+@click.option("--address", help="Ray cluster to join (auto: the one on this machine).")
+@click.option("--no-fan-out", is_flag=True, help="Measure each network under one scheme only.")
+@click.option("--no-race", is_flag=True, help="Train every trial to its end.")
+@click.option("--no-branch", is_flag=True, help="Start no trial from the weights of another.")
+@click.option("--no-gate", is_flag=True, help="Train without a look at size and latency first.")
+@json_option
+def run(
+    task: str,
+    trials: int | None,
+    more: int | None,
+    workers: int | None,
+    data: Path | None,
+    study: str | None,
+    storage: str,
+    epochs: int | None,
+    family: str | None,
+    fix: tuple[tuple[str, str], ...],
+    device: str,
+    size_metric: SizeMetric,
+    max_size: float | None,
+    max_latency: float | None,
+    min_accuracy: float | None,
+    max_ram: float | None,
+    sampler: str,
+    timeout: float | None,
+    seed: int | None,
+    address: str | None,
+    no_fan_out: bool,
+    no_race: bool,
+    no_branch: bool,
+    no_gate: bool,
+    as_json: bool,
+) -> None:
+    """Search a task and keep what is found in a study.
+
+    TASK is a built-in task (`search tasks` lists them), `package.module:NAME` or a .py file.
+    The same command again finishes what was stopped.
+    """
+    if trials is not None and more is not None:
+        raise click.UsageError(
+            "Only one of --trials and --more can be given: --trials N is what the study shall "
+            f"have in the end, --more N is added to it; got --trials {trials} --more {more}."
+        )
+    from search.cli.front_table import front_to_dict, print_summary
+    from search.cli.next_steps import say_what_next
+    from search.cli.progress import make_display
+    from search.front.read import load_front
+    from search.run.run_study import run_study
+
+    display = make_display(stderr_console())
+    try:
+        report = run_study(
+            task,
+            trials=trials,
+            more=more,
+            workers=workers,
+            data=data,
+            study=study,
+            storage=storage,
+            epochs=epochs,
+            fix=dict(fix) | ({} if family is None else {"family": family}),
+            device=device,
+            size=size_metric,
+            max_size_bytes=max_size,
+            max_latency_ms=max_latency,
+            min_accuracy=min_accuracy,
+            max_ram_bytes=max_ram,
+            sampler=sampler,
+            timeout_s=timeout,
+            seed=seed,
+            address=address,
+            fan_out=not no_fan_out,
+            race=not no_race,
+            branch=not no_branch,
+            gate=not no_gate,
+            observer=display,
+            progress=display.prepare,
+        )
+    finally:
+        display.close()
+    found = load_front(report.progress.study_name, storage)
+    if as_json:
+        print_json(front_to_dict(found))
+    else:
+        print_summary(stdout_console(), found)
+    typed = typed_options(leave_out=("trials", "more", "storage", "as_json"))
+    again = ["search", "run", task, *typed]
+    if report.ended_by in ("interrupt", "timeout") and trials is not None:
+        again += ["--trials", str(trials)]
+    elif report.ended_by == "target":
+        again += ["--more", "50"]
+    say_what_next(found, storage, again, report.ended_by)
+    if report.ended_by == "interrupt":
+        sys.exit(INTERRUPTED)
+
+
+@cli.command(epilog=examples("search tasks", "search tasks fruit", "search tasks --json"))
+@click.argument("task", required=False, metavar="[TASK]")
+@click.option("--data", type=PATH, help="Data to read TASK with.", show_default="the task's own")
+@json_option
+def tasks(task: str | None, data: Path | None, as_json: bool) -> None:
+    """List what can be searched.
+
+    For each task its data, objectives and parameters. With TASK, all
+    that is searched in it: this reads its data and builds its networks.
+    """
+    from search.cli.task_table import builtin_task_rows, print_task, print_tasks, task_info_row
+
+    if task is None:
+        rows = builtin_task_rows()
+        if as_json:
+            print_json(rows)
+            return
+        print_tasks(stdout_console(), rows)
+        hint("A task of your own: search run package.module:TASK, or search run FILE.py")
+        return
+    from search.cli.progress import make_display
+    from workers.trial.prepare import prepare_task
+
+    display = make_display(stderr_console())
+    try:
+        info, _ = prepare_task(task, data, progress=display.prepare)
+    finally:
+        display.close()
+    row = task_info_row(info)
+    if as_json:
+        print_json(row)
+    else:
+        print_task(stdout_console(), row)
+
+
+@cli.command("list", epilog=examples("search list", "search list --storage other.db --json"))
+@storage_option
+@json_option
+def list_studies(storage: str, as_json: bool) -> None:
+    """List the studies in the database."""
+    from search.cli.front_table import print_studies, study_to_dict
+    from search.front.read import load_fronts
+
+    fronts = load_fronts(storage)
+    if as_json:
+        print_json([study_to_dict(front) for front in fronts])
+    elif fronts:
+        print_studies(stdout_console(), fronts)
+    else:
+        hint("No study yet. Start one: search run fruit --trials 100")
+
+
+@cli.command(
+    epilog=examples("search front fruit", "search front fruit --all", "search front fruit --csv")
+)
+@click.argument("study", metavar="STUDY")
+@storage_option
+@click.option("--all", "show_all", is_flag=True, help="Every point, however many there are.")
+@json_option
+@click.option("--csv", "as_csv", is_flag=True, help="CSV instead of a table.")
+def front(study: str, storage: str, show_all: bool, as_json: bool, as_csv: bool) -> None:
+    """Show the Pareto front, the smallest model first."""
+    if as_json and as_csv:
+        raise click.UsageError("Only one of --json and --csv can be given, but got both.")
+    from search.cli.front_table import front_to_csv, front_to_dict, print_front
+    from search.front.read import load_front
+
+    found = load_front(study, storage)
+    if as_json:
+        print_json(front_to_dict(found))
+    elif as_csv:
+        click.echo(front_to_csv(found), nl=False)
+    else:
+        print_front(stdout_console(), found, show_all=show_all)
+
+
+@cli.command(epilog=examples("search dashboard", "search dashboard --port 9000 --no-open"))
+@storage_option
+@click.option("--port", type=Count(0), default=8080, help="Port, or the next free one; 0 for any.")
+@click.option("--open/--no-open", "open_browser", default=True, help="Open it in a browser.")
+def dashboard(storage: str, port: int, open_browser: bool) -> None:
+    """Open optuna-dashboard on the database.
+
+    It has no login, so it listens on the loopback address and answers to localhost only.
+    """
+    from search.dashboard import Dashboard, has_browser
+
+    server = Dashboard(storage, port=port)
+    click.echo(server.url)
+    hint("Ctrl-C ends it.")
+    if open_browser and has_browser():
+        click.launch(server.url)
+    try:
+        server.serve()
+    except KeyboardInterrupt:
+        hint()
+
+
+@cli.command(
+    epilog=examples(
+        "search export fruit -o best.json",
+        "search export fruit -o small.json --pick accuracy --max-size 20KB",
+        "search export fruit -o - --trial 42",
+    )
+)
+@click.argument("study", metavar="STUDY")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
+    help="File to write; - for stdout.",
+)
+@click.option(
+    "--pick",
+    "rule",
+    type=click.Choice(PICKS),
+    default="knee",
+    help="Point of the front: best compromise, or best in one objective.",
+)
+@click.option("--trial", type=Count(0), help="This trial instead of a pick.")
+@limit_options("Only models count that")
+@ram_option
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@storage_option
+@click.pass_context
+def export(
+    context: click.Context,
+    study: str,
+    output: Path,
+    rule: PickRule,
+    trial: int | None,
+    max_size: float | None,
+    max_latency: float | None,
+    min_accuracy: float | None,
+    max_ram: float | None,
+    force: bool,
+    storage: str,
+) -> None:
+    """Write one configuration to a file.
+
+    The file holds all that `search retrain` needs, and what was measured.
+    """
+    from workers.messages.result import Limits
+
+    limits = Limits(max_size, max_latency, min_accuracy, max_ram)
+    if trial is not None:
+        is_default = context.get_parameter_source("rule") is ParameterSource.DEFAULT
+        if not is_default or limits != Limits():
+            raise click.UsageError(
+                "--trial names one model, so neither --pick nor a limit can be given with it."
+            )
+    from search.deploy.export import export_config, format_export, write_export
+
+    content = export_config(study, storage, rule=rule, trial=trial, limits=limits)
+    if str(output) == "-":
+        click.echo(format_export(content), nl=False)
+        return
+    write_export(content, output, force=force)
+    hint(f"{output}: trial {content['trial']}, {_measured(content['measured'])}")
+    from spaces.tasks.registry import is_builtin
+    from workers.devices.registry import is_builtin_device
+
+    words = ["search", "retrain", str(output), "-o", output.stem]
+    if not is_builtin(content["task"]):
+        words += ["--task", content["task"]]
+    if not is_builtin_device(content["device"]):
+        words += ["--device", content["device"]]
+    hint(f"Train it in full: {join(words)}")
+
+
+cli.add_command(retrain)
+
+
+cli.add_command(classify)
+
+
+def _measured(values: Mapping[str, Any]) -> str:
+    return (
+        f"{format_accuracy(values['accuracy'])}, {format_size(values['size_bytes'])}, "
+        f"{format_latency(values['latency_ms'])}"
+    )
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    cli.main(prog_name="search")

@@ -1,0 +1,187 @@
+"""Options and their types that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from search.units import parse_accuracy, parse_duration, parse_latency, parse_size
+from spaces.errors import ConfigError
+
+DEFAULT_STORAGE = "studies.db"  # That of search.storage.database, which imports Optuna.
+STORAGE_VARIABLE = "SEARCH_STORAGE"
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Retyped(click.ParamType):  # type: ignore[type-arg]  # Generic in new clicks only.
+    """A type whose values can be typed again."""
+
+    def format(self, value: Any) -> str:
+        """Return a text that ``convert`` turns into the value again."""
+        raise NotImplementedError
+
+
+class Quantity(Retyped):
+    """A number with a unit.
+
+    Args:
+        name: What ``--help`` shows in its place.
+        parse: Turns the text into a number, or raises ``ConfigError``.
+        unit: Of the number, as ``parse`` reads it.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], float], unit: str = "") -> None:
+        self.name = name
+        self._parse = parse
+        self._unit = unit
+
+    def format(self, value: float) -> str:
+        """Return a text that :meth:`convert` turns into the number again."""
+        return f"{value:.12g}{self._unit}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number in our unit."""
+        if isinstance(value, (int, float)):
+            return value
+        try:
+            return self._parse(value)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A whole number of at least ``low``.
+
+    Args:
+        low: Smallest number allowed.
+        fix: What to do instead, where people expect a smaller number to work.
+    """
+
+    name = "integer"
+
+    def __init__(self, low: int = 1, fix: str = "") -> None:
+        self._low = low
+        self._fix = f" {fix}" if fix else ""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number."""
+        try:
+            number = int(value)
+        except ValueError:
+            number = self._low - 1
+        if number < self._low:
+            self.fail(
+                f"It must be a whole number of at least {self._low}, but got {value}.{self._fix}",
+                param,
+                ctx,
+            )
+        return number
+
+
+class NameValue(Retyped):
+    """A name and a value, as ``batch_size=32``."""
+
+    name = "name=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return both as texts."""
+        name, separator, text = str(value).partition("=")
+        if not (name and separator and text):
+            self.fail(
+                f"It must be NAME=VALUE, such as batch_size=32, but got {value}.", param, ctx
+            )
+        return name, text
+
+    def format(self, value: tuple[str, str]) -> str:
+        """Return a text that :meth:`convert` turns into both again."""
+        return "=".join(value)
+
+
+SIZE = Quantity("size", parse_size, "B")
+LATENCY = Quantity("time", parse_latency, "ms")
+DURATION = Quantity("time", parse_duration, "s")
+ACCURACY = Quantity("fraction", parse_accuracy)
+PATH = click.Path(path_type=Path)
+NAME_VALUE = NameValue()
+
+
+def typed_options(leave_out: Container[str]) -> list[str]:
+    """Return the options of the current command that were typed, as words of a command line.
+
+    Args:
+        leave_out: Names of options that are not to be typed again.
+    """
+    context = click.get_current_context()
+    words: list[str] = []
+    for option in context.command.params:
+        name = str(option.name)
+        is_typed = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not isinstance(option, click.Option) or name in leave_out or not is_typed:
+            continue
+        word = max(option.opts, key=len)
+        if option.is_flag:
+            words.append(word)
+            continue
+        value, kind = context.params[name], option.type
+        for one in value if option.multiple else (value,):
+            words += [word, kind.format(one) if isinstance(kind, Retyped) else str(one)]
+    return words
+
+
+def storage_option(function: _Function) -> _Function:
+    """Add ``--storage``."""
+    return click.option(
+        "--storage",
+        metavar="URL",
+        default=DEFAULT_STORAGE,
+        envvar=STORAGE_VARIABLE,
+        show_envvar=True,
+        help="Database: a SQLite file, or any SQLAlchemy URL.",
+    )(function)
+
+
+def limit_options(what: str) -> Callable[[_Function], _Function]:
+    """Add ``--max-size``, ``--max-latency`` and ``--min-accuracy``.
+
+    Args:
+        what: Whom a limit applies to, as a sentence's start.
+    """
+
+    def add(function: _Function) -> _Function:
+        for name, kind, text in reversed(
+            [
+                ("--max-size", SIZE, "are no larger, such as 100KB"),
+                ("--max-latency", LATENCY, "are no slower, such as 5ms"),
+                ("--min-accuracy", ACCURACY, "label at least this much rightly, such as 0.9"),
+            ]
+        ):
+            function = click.option(name, type=kind, help=f"{what} {text}.")(function)
+        return function
+
+    return add
+
+
+def ram_option(function: _Function) -> _Function:
+    """Add ``--max-ram``."""
+    return click.option(
+        "--max-ram",
+        type=SIZE,
+        help="Only models count that need no more RAM, such as 64KB: what the device tells, or "
+        "the arena of the microcontroller's interpreter.",
+    )(function)
+
+
+def json_option(function: _Function) -> _Function:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")(
+        function
+    )

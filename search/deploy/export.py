@@ -1,0 +1,236 @@
+"""One readable file that holds all that retraining needs, and what the trial measured.
+
+The configuration carries a hash. A file that was edited by hand no longer says what was
+measured, so it is refused until the hash is taken out of it: then it is a configuration of
+the editor's own, and the measured figures are no promise.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search.front.picks import PickRule
+from search.front.read import find_study, read_front, reading, trials_of
+from search.storage import attributes
+from spaces.config.objectives import OBJECTIVES
+from spaces.config.trial import TrialConfig
+from spaces.errors import ConfigError, ExportError
+from workers.messages.result import SIZE_METRICS, Limits
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+FORMAT = "search-export"
+VERSION = 1
+
+# Key, whether it must be there, type in words, types. In the order of the file.
+_KEYS: tuple[tuple[str, bool, str, tuple[type, ...]], ...] = (
+    ("format", True, "a string", (str,)),
+    ("version", True, "a whole number", (int,)),
+    ("study", False, "a string", (str,)),
+    ("trial", False, "a whole number", (int,)),
+    ("task", True, "a string", (str,)),
+    ("data", False, "a table", (dict,)),
+    ("data_path", False, "a string or null", (str, type(None))),
+    ("device", True, "a string", (str,)),
+    ("size_metric", True, "a string", (str,)),
+    ("config", True, "a table", (dict,)),
+    ("config_hash", False, "a string", (str,)),
+    ("measured", False, "a table", (dict,)),
+    ("versions", False, "a table", (dict,)),
+)
+
+# What a trial measured, beside its values.
+_MEASURED = (
+    attributes.LEDGER,
+    attributes.LATENCY,
+    attributes.SPARSITY,
+    attributes.EPOCHS_TRAINED,
+    attributes.DERIVED_FROM,
+    attributes.TFLITE_SHA256,
+)
+
+# What a person should know of the data.
+_DATA = (
+    "data_name",
+    "data_fingerprint",
+    "generated",
+    "class_names",
+    "input_shape",
+    "n_train",
+    "n_val",
+    "n_test",
+    "notes",
+)
+
+
+def export_config(
+    study: str,
+    storage: str | Path | None = None,
+    *,
+    rule: PickRule = "knee",
+    trial: int | None = None,
+    limits: Limits | None = None,
+) -> dict[str, Any]:
+    """Return the configuration of one point of a study, as plain data.
+
+    Args:
+        study: Name of the study.
+        storage: Database: a file or an SQLAlchemy URL.
+        rule: Which point of the front to pick.
+        trial: A trial's number, instead of a rule; it need not be on the front.
+        limits: What the picked point must keep.
+
+    Returns:
+        What :func:`write_export` writes and ``retrain`` takes.
+
+    Raises:
+        StudyError: If there is no such study.
+        ConfigError: If no point keeps the limits.
+        ExportError: If the trial has no model.
+    """
+    with reading(storage) as opened:
+        found = find_study(opened, study)
+        if trial is None:
+            trial = read_front(opened, found).pick(rule, limits).trial
+        trials = trials_of(opened, found)
+        if not 0 <= trial < len(trials):
+            raise ExportError(
+                f"Study {study!r} has trials 0 to {len(trials) - 1}, but got {trial}."
+                if trials
+                else f"Study {study!r} has no trial yet."
+            )
+        return _content(found, trials[trial])
+
+
+def write_export(content: Mapping[str, Any], path: Path, *, force: bool = False) -> None:
+    """Write an exported configuration, whole or not at all.
+
+    Raises:
+        ExportError: If the file exists and ``force`` is not set, or cannot be written.
+    """
+    if path.exists() and not force:
+        raise ExportError(
+            f"{path} exists already. Give another name with -o, or --force to overwrite it."
+        )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(format_export(content), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ExportError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def format_export(content: Mapping[str, Any]) -> str:
+    """Return the file's text."""
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_export(path: str | Path) -> dict[str, Any]:
+    """Read and check what :func:`write_export` wrote.
+
+    Raises:
+        ExportError: If it cannot be read, is no exported configuration, or was edited.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ExportError(
+            f"{path} does not exist. `search export STUDY -o {path}` writes it."
+        ) from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ExportError(f"{path} must be JSON, but is no text at all.") from None
+    except RecursionError:
+        raise ExportError(f"{path} must be JSON of an exported configuration.") from None
+    except json.JSONDecodeError as error:
+        raise ExportError(
+            f"{path} must be JSON, but line {error.lineno}, column {error.colno}: {error.msg}."
+        ) from None
+    try:
+        return check_export(content)
+    except ConfigError as error:
+        raise ExportError(f"{path}: {error}") from error
+
+
+def _content(study: Study, trial: FrozenTrial) -> dict[str, Any]:
+    """Return the content of the file, in the order in which people read it."""
+    stored, found = study.user_attrs, trial.user_attrs
+    if trial.values is None or attributes.CONFIG not in found:
+        reason = found.get(attributes.REASON) or f"it is {trial.state.name.lower()}"
+        raise ExportError(
+            f"Trial {trial.number} of study {study.study_name!r} has no model: {reason}."
+        )
+    task = stored[attributes.TASK]
+    config = TrialConfig.from_dict(found[attributes.CONFIG])
+    values = dict(zip((objective.name for objective in OBJECTIVES), trial.values, strict=True))
+    values["size_bytes"] = int(values["size_bytes"])
+    measured = values | {key: found[key] for key in _MEASURED if key in found}
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "study": study.study_name,
+        "trial": trial.number,
+        "task": config.task,
+        "data": {key: task[key] for key in _DATA if key in task},
+        "data_path": task.get("data_path"),
+        "device": stored[attributes.DEVICE],
+        "size_metric": stored[attributes.SIZE_METRIC],
+        "config": config.to_dict(),
+        "config_hash": config.hash,
+        "measured": measured,
+        "versions": dict(found.get(attributes.VERSIONS, {})),
+    }
+
+
+def check_export(content: object) -> dict[str, Any]:
+    """Return the content of an exported file, if all of it is as it must be.
+
+    Raises:
+        ConfigError: If it is not; the text names the key.
+    """
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ConfigError(f"`format` must be {FORMAT!r}: `search export` writes such files.")
+    if content.get("version") != VERSION:
+        raise ConfigError(
+            f"`version` must be {VERSION}, but got {content.get('version')!r}: the file was "
+            f"written by another version of search."
+        )
+    known = [key for key, *_ in _KEYS]
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"Unknown key {key!r}. Known keys: {', '.join(known)}.{guess}")
+    for key, is_needed, words, types in _KEYS:
+        if key not in content:
+            if is_needed:
+                raise ConfigError(f"Key {key!r} is missing.")
+        elif not isinstance(content[key], types) or isinstance(content[key], bool):
+            raise ConfigError(f"{key!r} must be {words}, but got {content[key]!r}.")
+    if content["size_metric"] not in SIZE_METRICS:
+        raise ConfigError(
+            f"'size_metric' must be one of {', '.join(SIZE_METRICS)}, but got "
+            f"{content['size_metric']!r}."
+        )
+    config = TrialConfig.from_dict(content["config"])
+    if content.get("config_hash", config.hash) != config.hash:
+        raise ConfigError(
+            f"'config' was edited: its hash is {config.hash}, but 'config_hash' says "
+            f"{content['config_hash']}. Export it again, or take the line 'config_hash' out to "
+            f"retrain the edited configuration; what was measured is then no promise."
+        )
+    if content["task"] != config.task:
+        raise ConfigError(
+            f"'task' must be the one of 'config', {config.task!r}, but got {content['task']!r}."
+        )
+    return content

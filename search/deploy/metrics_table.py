@@ -1,0 +1,166 @@
+"""What a retrained model measures beside what was promised, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from search.units import format_accuracy, format_latency, format_size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SPREAD_NAMES = ("accuracy", "val_accuracy", "size_bytes", "latency_ms")
+
+
+def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
+    """Print what ``metrics.json`` holds, in a few lines.
+
+    Args:
+        console: Where to print.
+        metrics: What ``search.deploy.retrain.retrain`` returned.
+    """
+    table = _table("", "promised", "measured")
+    promised, measured = metrics["promised"], metrics["measured"]
+    for name, key, form in (
+        ("accuracy, validation", "accuracy", format_accuracy),
+        ("size", "size_bytes", format_size),
+        ("latency", "latency_ms", format_latency),
+    ):
+        before = form(promised[key]) if key in promised else ""
+        table.add_row(name, before, form(measured[key]))
+    console.print(table)
+    console.print()
+    images = f"{metrics['test']['images']:,} test images"
+    table = _table(images, "accuracy", "loss", "macro F1", "file", "gzip", "latency")
+    for row in model_rows(metrics):
+        cells = [format_percent(row["accuracy"]), format_loss(row["loss"])]
+        if "macro" in row:
+            latency_ms = row["latency_ms"]
+            cells += [f"{row['macro']['f1']:.4f}", format_size(row["tflite_bytes"])]
+            cells += [format_size(row["gzip_bytes"])]
+            cells += ["-" if latency_ms is None else format_latency(latency_ms)]
+        table.add_row(row["label"], *cells)
+    console.print(table)
+    for text in describe_models(metrics):
+        console.print(text)
+    if metrics["seeds"] is not None:
+        console.print()
+        table = _table("seed", "accuracy, test", "validation", "size", "latency")
+        for cells in seed_rows(metrics):
+            table.add_row(*cells)
+        console.print(table)
+        for run in metrics["seeds"]["runs"]:
+            if "reason" in run:
+                console.print(f"Seed {run['seed']} gave no model: {run['reason']}")
+    for text in remarks(metrics):
+        console.print(text)
+
+
+def model_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a row for each model that was compared, with a ``label``.
+
+    One with test-time augmentation has accuracy and loss only.
+    """
+    labels = {
+        "float": "float",
+        "pruned": "pruned, float32",
+        "deployed": f"deployed, {metrics['config']['quantization']}",
+    }
+    rows: list[dict[str, Any]] = []
+    for key, label in labels.items():
+        row = metrics["models"][key]
+        if row is None:
+            continue
+        rows.append({"label": label, **row})
+        if "tta" in row:
+            rows.append({"label": f"{key} + augmented *", **row["tta"]})
+    return rows
+
+
+def describe_models(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what has to be said of the models' table, a sentence or two each."""
+    models = metrics["models"]
+    texts = []
+    if models["float"] is not None and models["pruned"] is not None:
+        texts.append("float: the same network, seed and epochs, trained without pruning.")
+    texts += metrics["notes"]
+    for row in models.values():
+        if row is not None and "tta" in row:
+            views = row["tta"]["views"]
+            texts.append(
+                f"* test-time augmentation: the mean answer to {len(views)} views "
+                f"({', '.join(views)}), so {len(views)} inferences an image. Not what is deployed."
+            )
+            break
+    n_lost = models["deployed"]["unanswered"]
+    if n_lost:
+        texts.append(f"The deployed model gave no finite answer to {n_lost:,} test images.")
+    return texts
+
+
+def seed_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
+    """Return the cells of each seed, and of mean and spread over the others than its own."""
+    found, measured = metrics["seeds"], metrics["measured"]
+    rows = [
+        [
+            f"{found['own_seed']} (its own)",
+            format_percent(metrics["test"]["accuracy"]),
+            format_percent(measured["accuracy"]),
+            format_size(measured["size_bytes"]),
+            format_latency(measured["latency_ms"]),
+        ]
+    ]
+    forms = (format_percent, format_percent, format_size, format_latency)
+    for run in found["runs"]:
+        if "reason" in run:
+            rows.append([str(run["seed"]), "failed", "", "", ""])
+            continue
+        values = [run[name] for name in SPREAD_NAMES]
+        cells = [form(value) for form, value in zip(forms, values, strict=True)]
+        rows.append([str(run["seed"]), *cells])
+    if SPREAD_NAMES[0] not in found:
+        return rows
+    for key, label in (("mean", "mean of the others"), ("std", "standard deviation")):
+        values = [found[name][key] for name in SPREAD_NAMES]
+        if None not in values:
+            rows.append([label, *(form(v) for form, v in zip(forms, values, strict=True))])
+    ranges = []
+    for name, form in zip(SPREAD_NAMES, forms, strict=True):
+        ranges.append(form(found[name]["max"] - found[name]["min"]))
+    rows.append(["highest - lowest", *ranges])
+    return rows
+
+
+def remarks(metrics: Mapping[str, Any]) -> list[str]:
+    """Return what has to be said of a retraining as a whole, a sentence each."""
+    texts = []
+    if metrics["latency"]["device"] != "host":
+        texts.append(f"Latencies are those of {metrics['latency']['device']}.")
+    if metrics["generated_pictures"]:
+        texts.append("The pictures are generated: on photos, expect other accuracies.")
+    if not metrics["same_data"]:
+        texts.append("Trained on other data than the trial: nothing was promised for it.")
+    if metrics["identical_to_trial"]:
+        texts.append("model.tflite is the trial's, byte for byte.")
+    return texts
+
+
+def format_percent(fraction: float) -> str:
+    """Return a fraction as a percentage with two decimals: 10,000 images tell them apart."""
+    return f"{100 * fraction:.2f} %"
+
+
+def format_loss(loss: float | None) -> str:
+    """Return a loss with three decimals; of answers that are not finite there is none."""
+    return "none" if loss is None else f"{loss:.3f}"
+
+
+def _table(first: str, *others: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,155 @@
+"""Train an exported configuration in full: the files to deploy, and what they measure."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from search.deploy.export import read_export
+from search.deploy.report_page import retrain_page
+from spaces.data.cache import default_cache_dir
+from spaces.errors import ConfigError, ExportError
+from spaces.tasks.registry import canonical_ref, is_builtin
+from spaces.tasks.task import Progress, no_progress
+from workers.deploy.retrain import PICTURES, REPORT_NAME
+from workers.devices.registry import canonical_device, is_builtin_device
+from workers.processes.child_process import run_job
+
+DEPLOYED_FILES = (
+    "model.tflite",
+    "model.keras",
+    "labels.txt",
+    "metrics.json",
+    "model_compiled.tflite",
+    "report.html",
+)
+
+
+def retrain(
+    export: str | Path,
+    out_dir: str | Path,
+    *,
+    epochs: int | None = None,
+    data: str | Path | None = None,
+    patience: int | None = None,
+    seeds: int = 0,
+    float_model: bool = True,
+    tta: bool = False,
+    task: str | None = None,
+    device: str | None = None,
+    force: bool = False,
+    progress: Progress = no_progress,
+) -> dict[str, Any]:
+    """Train what ``search export`` wrote and leave the files that deployment needs.
+
+    At the trial's own epochs and on its own data, ``model.tflite`` is the trial's, byte for
+    byte, on the same machine with the same library versions. The test split is measured here,
+    and nowhere before.
+
+    Args:
+        export: File written by ``search export``.
+        out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt``,
+            ``metrics.json`` and ``report.html``, and ``model_compiled.tflite`` where the device
+            has a compiler of its own; made if it is not there.
+        epochs: Train so many epochs instead of the trial's; the model is then another one.
+        data: Train on this data instead of where the export says it lies.
+        patience: End training after so many epochs without a better validation accuracy, and
+            take the best epoch's weights (of those whose pruning is done); None for the last
+            epoch's.
+        seeds: Train it from so many other seeds too, for mean and spread of what they measure.
+        float_model: Train the same network without pruning too, where it is pruned, to compare
+            with.
+        tta: Measure float models with test-time augmentation too.
+        task: The task, where it is not built in: its code runs only if the caller names it.
+        device: The device, where it is not built in, for the same reason.
+        force: Overwrite files of an earlier retraining.
+        progress: Called after every epoch.
+
+    Returns:
+        The content of ``metrics.json``.
+
+    Raises:
+        ExportError: If the exported file cannot be used, or the files cannot be written.
+        DataError: If the data is gone or is not what the trial was trained on.
+    """
+    if epochs is not None and epochs < 1:
+        raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
+    content = read_export(Path(export))
+    if patience is not None and patience < 1:
+        raise ConfigError(f"`1 <= patience` must hold, but got (patience={patience}).")
+    if seeds < 0:
+        raise ConfigError(f"`0 <= seeds` must hold, but got (seeds={seeds}).")
+    task_ref = _task_ref(content["config"]["task"], task)
+    device_ref = _device_ref(content["device"], device)
+    folder = _output_folder(Path(out_dir), force)
+    metrics = dict(
+        run_job(
+            "workers.deploy.retrain:retrain_job",
+            {
+                "export": content,
+                "out_dir": str(folder),
+                "epochs": epochs,
+                "data": None if data is None else str(Path(data).absolute()),
+                "cache_dir": str(default_cache_dir()),
+                "task": task_ref,
+                "device": device_ref,
+                "float_model": float_model,
+                "tta": tta,
+                "seeds": seeds,
+                "patience": patience,
+            },
+            progress,
+        )
+    )
+    rows = metrics["grad_cam"]["images"]
+    pictures = [{name: row.pop(name) for name in PICTURES} for row in rows]
+    try:
+        page = retrain_page(metrics, pictures)
+        (folder / REPORT_NAME).write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ExportError(
+            f"{REPORT_NAME} cannot be written to {folder}: {error.strerror or error}."
+        ) from error
+    return metrics
+
+
+def _task_ref(exported: str, given: str | None) -> str:
+    """Return the task to load; nothing that a file names is imported unasked."""
+    if given is not None:
+        return canonical_ref(given)
+    if not is_builtin(exported):
+        raise ExportError(
+            f"The exported task is code of your own, which runs only if you name it: add --task "
+            f"{exported} (or where that file lies now)."
+        )
+    return exported
+
+
+def _device_ref(exported: str, given: str | None) -> str:
+    """Return the device to measure on; nothing that a file names is imported unasked."""
+    if given is not None:
+        return canonical_device(given)
+    if not is_builtin_device(exported):
+        raise ExportError(
+            f"The exported device is code of your own, which runs only if you name it: add "
+            f"--device {exported} (or where that file lies now)."
+        )
+    return exported
+
+
+def _output_folder(folder: Path, force: bool) -> Path:
+    """Make the folder, or refuse it before an hour of training is spent."""
+    existing = [name for name in DEPLOYED_FILES if (folder / name).exists()]
+    if existing and not force:
+        raise ExportError(
+            f"{folder} holds {existing[0]} already. Give another folder with -o, or --force to "
+            f"overwrite it."
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ExportError(f"Folder {folder} cannot be made: {error.strerror}.") from error
+    if not os.access(folder, os.W_OK):
+        raise ExportError(f"Folder {folder} cannot be written to.")
+    return folder.absolute()

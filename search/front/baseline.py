@@ -1,0 +1,85 @@
+"""The configuration that a person made by hand, which every front of a task is read against.
+
+A task names the values it knows; everything else has its default, which is no pruning and, as a
+rule, float32. A study begins with it: it is trial 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from spaces.config.trial import ParamValue
+from spaces.errors import ConfigError
+from spaces.space.search_space import SearchSpace
+from workers.messages.result import TaskInfo
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What became of a study's baseline.
+
+    Attributes:
+        trial: Number of its trial.
+        values: Accuracy, size in bytes and latency in milliseconds; None if it has none.
+        reason: Why it has none; empty while it runs.
+        note: Where the configuration comes from.
+    """
+
+    trial: int
+    values: tuple[float, float, float] | None
+    reason: str = ""
+    note: str = ""
+
+
+def baseline_point(space: SearchSpace, task: TaskInfo) -> dict[str, ParamValue] | None:
+    """Return the parameters of a task's baseline; None if it names none.
+
+    Raises:
+        ConfigError: If it is no point of the space.
+    """
+    return space.completed(task.baseline) if task.baseline else None
+
+
+def why_not(space: SearchSpace, task: TaskInfo) -> str:
+    """Return why the baseline is no point of the space, in one line; empty if it is one."""
+    try:
+        baseline_point(space, task)
+    except ConfigError as error:
+        return f"The baseline of task {task.name!r} is not tried: {error}"
+    return ""
+
+
+def smallest_as_accurate(
+    baseline: Baseline, points: Sequence[tuple[float, float, float]]
+) -> int | None:
+    """Return the index of the smallest point that is at least as accurate; None without one.
+
+    Args:
+        baseline: With values.
+        points: Accuracy, size and latency of each.
+    """
+    assert baseline.values is not None
+    found = [i for i, point in enumerate(points) if point[0] >= baseline.values[0]]
+    return min(found, key=lambda i: points[i][1], default=None)
+
+
+def parse_fixed(space: SearchSpace, texts: Mapping[str, str]) -> dict[str, ParamValue]:
+    """Return values typed by a person, as the parameters of those names hold them.
+
+    Names that are not in the space, and texts that are no number where one is needed, stay as
+    they are: :meth:`~spaces.space.search_space.SearchSpace.fixed` refuses them.
+    """
+    return {
+        name: _parsed(space, name, text) if name in space else text for name, text in texts.items()
+    }
+
+
+def _parsed(space: SearchSpace, name: str, text: str) -> ParamValue:
+    parameter = space[name]
+    if parameter.kind == "categorical":
+        return next((choice for choice in parameter.choices if str(choice) == text), text)
+    try:
+        return int(text) if parameter.kind == "int" else float(text)
+    except ValueError:
+        return text

@@ -1,0 +1,147 @@
+"""Which point of a front to take: rules, limits, and what to say if no point keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from search.front.pareto import MIN_LATENCY_MS, MIN_SIZE_BYTES, SIGNS, Values, as_rows
+from search.units import format_accuracy, format_latency, format_size
+from spaces.errors import ConfigError
+from workers.messages.result import Limits
+
+PickRule = Literal["knee", "accuracy", "size", "latency"]
+PICK_RULES: tuple[PickRule, ...] = get_args(PickRule)
+
+_MIN_ERROR = 1e-3  # Of a model without errors, which has no logarithm.
+
+
+def pick(
+    values: Values,
+    rule: PickRule,
+    limits: Limits | None = None,
+    ram_bytes: Sequence[float | None] | None = None,
+) -> int:
+    """Return the index of the point that a rule picks among those which keep the limits.
+
+    ``accuracy``, ``size`` and ``latency`` pick the best in that objective; ties go to the
+    better in the others. ``knee`` picks the best compromise: the point closest to the ideal one
+    that would be best in everything (Zeleny, "Compromise programming", 1973). It compares
+    ratios (logarithms of error, size and latency), each scaled to the range of the points which
+    keep the limits. Accuracy weighs as much as size and latency together: those two mostly rise
+    and fall as one, and would outvote it.
+
+    Args:
+        values: Points, as a rule those on a front.
+        rule: One of ``PICK_RULES``.
+        limits: What the point must keep; None for no limits.
+        ram_bytes: RAM of each point; unknown RAM keeps no limit on it.
+
+    Raises:
+        ConfigError: If there are no points, or none keeps the limits; the text says how close
+            they come.
+    """
+    if rule not in PICK_RULES:
+        raise ConfigError(f"`pick in ({', '.join(PICK_RULES)})` must hold, but got {rule!r}.")
+    rows = as_rows(values)
+    if len(rows) == 0:
+        raise ConfigError("There is no point to pick: no trial that keeps all limits is complete.")
+    limits = limits or Limits()
+    measured = _with_ram(rows, ram_bytes)
+    kept = np.flatnonzero(_kept(measured, _checks(limits)))
+    if len(kept) == 0:
+        raise ConfigError(_nothing_keeps(measured, limits))
+    losses = (rows * SIGNS)[kept]
+    column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
+    if column is None:
+        order = np.lexsort((losses[:, 0], _squared_distances(rows[kept])))
+    else:
+        # Accuracy is the first to break a tie: it is what people regret.
+        ties = [other for other in (0, 1, 2) if other != column]
+        order = np.lexsort((losses[:, ties[1]], losses[:, ties[0]], losses[:, column]))
+    return int(kept[order[0]])
+
+
+def _squared_distances(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return how far each point lies from the best in everything, see :func:`pick`."""
+    logs = np.log10(
+        np.column_stack(
+            [
+                np.maximum(1 - rows[:, 0], _MIN_ERROR),
+                np.maximum(rows[:, 1], MIN_SIZE_BYTES),
+                np.maximum(rows[:, 2], MIN_LATENCY_MS),
+            ]
+        )
+    )
+    low = logs.min(axis=0)
+    width = logs.max(axis=0) - low
+    scaled = (logs - low) / np.where(width > 0, width, 1)
+    distances: npt.NDArray[np.float64] = scaled**2 @ np.array([0.5, 0.25, 0.25])
+    return distances
+
+
+def _with_ram(
+    rows: npt.NDArray[np.float64], ram_bytes: Sequence[float | None] | None
+) -> npt.NDArray[np.float64]:
+    """Return the points with a fourth column, which is infinite where RAM is not known."""
+    known = [None] * len(rows) if ram_bytes is None else ram_bytes
+    column = [np.inf if ram is None else float(ram) for ram in known]
+    return np.column_stack([rows, column])
+
+
+class _Check(NamedTuple):
+    """One limit: which column must stay on which side of it."""
+
+    option: str
+    column: int
+    bound: float
+    format: Callable[[float], str]
+
+    def keeps(self, rows: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+        kept: npt.NDArray[np.bool_] = rows[:, self.column] * self._sign <= self.bound * self._sign
+        return kept
+
+    def closest(self, rows: npt.NDArray[np.float64]) -> str:
+        """Return the best value of this column, as people read it."""
+        best = float((rows[:, self.column] * self._sign).min() * self._sign)
+        return self.format(best) if np.isfinite(best) else "unknown"
+
+    @property
+    def _sign(self) -> float:
+        return float(SIGNS[self.column]) if self.column < len(SIGNS) else 1.0
+
+
+def _checks(limits: Limits) -> list[_Check]:
+    checks = [
+        ("--min-accuracy", 0, limits.min_accuracy, format_accuracy),
+        ("--max-size", 1, limits.max_size_bytes, format_size),
+        ("--max-latency", 2, limits.max_latency_ms, format_latency),
+        ("--max-ram", 3, limits.max_ram_bytes, format_size),
+    ]
+    return [_Check(*check) for check in checks if check[2] is not None]  # type: ignore[arg-type]
+
+
+def _kept(rows: npt.NDArray[np.float64], checks: Sequence[_Check]) -> npt.NDArray[np.bool_]:
+    mask = np.ones(len(rows), dtype=bool)
+    for check in checks:
+        mask &= check.keeps(rows)
+    return mask
+
+
+def _nothing_keeps(rows: npt.NDArray[np.float64], limits: Limits) -> str:
+    """Say for each limit how close the points come to it that keep all the others."""
+    checks = _checks(limits)
+    asked = " and ".join(f"{check.option} {check.format(check.bound)}" for check in checks)
+    closest = []
+    for check in checks:
+        others = [other for other in checks if other is not check]
+        rest = rows[_kept(rows, others)]
+        if len(rest):
+            condition = " with the rest kept" if others else ""
+            closest.append(f"{check.option} {check.closest(rest)}{condition}")
+    if not closest:
+        closest = [f"{check.option} {check.closest(rows)} alone" for check in checks]
+    return f"No point keeps {asked}. Closest: {', or '.join(closest)}."

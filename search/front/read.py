@@ -1,0 +1,339 @@
+"""The Pareto front of a study, read from the database.
+
+Points are complete trials, derived ones too, that keep all limits of the study.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from search.front.baseline import Baseline
+from search.front.pareto import ReferencePoint, hypervolume, pareto_mask
+from search.front.picks import PickRule, pick
+from search.storage import attributes
+from search.storage.constraints import is_feasible
+from search.study.history import COUNTED
+from spaces.config.trial import ParamValue
+from spaces.errors import StudyError
+from workers.messages.result import Latency, Limits
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.storages import RDBStorage
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """One measured model.
+
+    Attributes:
+        trial: Number of its trial.
+        accuracy: Fraction of validation images labelled rightly.
+        size_bytes: Size by the study's metric.
+        latency_ms: Latency on the study's device.
+        quantization: Its quantization scheme.
+        sparsity: Achieved fraction of zeros among the prunable weights; None if not recorded.
+        n_params: Weights and biases; None if not recorded.
+        derived_from: Number of the trial whose training it shares; None for its own.
+        branched_from: Number of the trial from whose weights its training started; None for
+            random ones.
+        params: Searched parameters.
+        ram_bytes: RAM of an inference, where the device or the microcontroller's interpreter
+            told it.
+        latency_noise: By how much its latency may differ when measured again, as a fraction;
+            None if not known.
+        same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
+            than by less than their noise; None if it is on the front for a better reason.
+    """
+
+    trial: int
+    accuracy: float
+    size_bytes: int
+    latency_ms: float
+    quantization: str
+    sparsity: float | None
+    n_params: int | None
+    derived_from: int | None
+    branched_from: int | None
+    params: Mapping[str, ParamValue]
+    latency_noise: float | None = None
+    same_speed_as: int | None = None
+    ram_bytes: int | None = None
+
+    @property
+    def is_distinguishable(self) -> bool:
+        """Whether it would be on the front if noise did not count as a lead."""
+        return self.same_speed_as is None
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Objective values in the order of ``spaces.config.objectives.OBJECTIVES``."""
+        return self.accuracy, float(self.size_bytes), self.latency_ms
+
+
+@dataclass(frozen=True)
+class StudyFront:
+    """A study as it stands, and its front.
+
+    Attributes:
+        study: Name of the study.
+        task: Name of the task.
+        data_name: Name of the data set.
+        generated: Whether the program made the pictures itself.
+        device: Device that every latency belongs to.
+        size_metric: Which size is ``size_bytes``.
+        n_target: Trials the study is to have; None if not recorded.
+        n_trials: Trials that ended, derived and interrupted ones not counted.
+        n_infeasible: Those of them that are infeasible.
+        n_stopped: Those of them that the race stopped.
+        n_branches: Those of them that started from the weights of another.
+        n_failed: Those of them that failed.
+        n_points: Measured models, derived ones too.
+        n_val: Validation images that accuracies are of.
+        reference: Where the hypervolume is measured from.
+        last_activity: When a trial was last started or ended; None without trials.
+        points: The front, the smallest model first.
+        notes: What a person should know of its data and model.
+        baseline: What became of the configuration made by hand; None without one.
+        model_notes: Those of the notes that are about model and device: what is left out.
+    """
+
+    study: str
+    task: str
+    data_name: str
+    generated: bool
+    device: str
+    size_metric: str
+    n_target: int | None
+    n_trials: int
+    n_infeasible: int
+    n_stopped: int
+    n_branches: int
+    n_failed: int
+    n_points: int
+    n_val: int
+    reference: ReferencePoint
+    last_activity: datetime | None
+    points: tuple[FrontPoint, ...]
+    notes: tuple[str, ...] = ()
+    baseline: Baseline | None = None
+    model_notes: tuple[str, ...] = ()
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Normalized hypervolume of the front."""
+        return hypervolume([point.values for point in self.points], self.reference)
+
+    def pick(self, rule: PickRule, limits: Limits | None = None) -> FrontPoint:
+        """Return the point that a rule picks (see ``search.front.picks.pick``).
+
+        Raises:
+            ConfigError: If the front is empty, or no point keeps the limits.
+        """
+        values = [point.values for point in self.points]
+        ram_bytes = [point.ram_bytes for point in self.points]
+        return self.points[pick(values, rule, limits, ram_bytes)]
+
+
+def load_front(study: str, storage: str | Path | None = None) -> StudyFront:
+    """Read the front of a study.
+
+    Args:
+        study: Name of the study.
+        storage: Database: a file or an SQLAlchemy URL; None for ``studies.db`` here.
+
+    Raises:
+        StorageError: If there is no such database, or it cannot be read.
+        StudyError: If there is no such study, or it was not made by this program.
+    """
+    with reading(storage) as opened:
+        return read_front(opened, find_study(opened, study))
+
+
+def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
+    """Read the fronts of all studies that this program made, the last active one first.
+
+    Raises:
+        StorageError: If there is no such database, or it cannot be read.
+    """
+    import optuna
+
+    with reading(storage) as opened:
+        names = optuna.get_all_study_names(opened)
+        studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
+        fronts = [read_front(opened, study) for study in studies if is_ours(study)]
+    return sorted(fronts, key=lambda front: front.last_activity or datetime.min, reverse=True)
+
+
+@contextmanager
+def reading(storage: str | Path | None) -> Iterator[RDBStorage]:
+    """Open a database that must be there; what goes wrong with it becomes one line."""
+    from search.storage.database import DEFAULT_STORAGE, open_storage, storage_errors, storage_url
+
+    storage = DEFAULT_STORAGE if storage is None else storage
+    opened = open_storage(storage, must_exist=True)
+    try:
+        with storage_errors(storage_url(storage)):
+            yield opened
+    finally:
+        opened.engine.dispose()
+
+
+def find_study(storage: RDBStorage, name: str) -> Study:
+    """Return a study of ours.
+
+    Raises:
+        StudyError: If there is no such study, or it was not made by this program.
+    """
+    import optuna
+
+    names = optuna.get_all_study_names(storage)
+    if name not in names:
+        raise StudyError(_no_such_study(name, names))
+    study = optuna.load_study(study_name=name, storage=storage)
+    if not is_ours(study):
+        raise StudyError(
+            f"Study {name!r} was not made by `search run`, which alone stores what its numbers "
+            f"mean. optuna-dashboard shows it: search dashboard"
+        )
+    return study
+
+
+def is_ours(study: Study) -> bool:
+    """Whether this program made a study, all of it: the format is what it stores last."""
+    return attributes.FORMAT in study.user_attrs
+
+
+def trials_of(storage: RDBStorage, study: Study) -> list[FrozenTrial]:
+    """Return all trials of a study in the order of their numbers."""
+    from search.storage.optuna_rows import read_trials
+
+    return read_trials(storage.engine, storage.get_study_id_from_name(study.study_name))
+
+
+def read_front(storage: RDBStorage, study: Study) -> StudyFront:
+    """Read the front of an open study."""
+    from optuna.trial import TrialState
+
+    stored = study.user_attrs
+    task: Mapping[str, Any] = stored[attributes.TASK]
+    trials = trials_of(storage, study)
+    complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
+    outcomes = [
+        trial.user_attrs.get(attributes.OUTCOME)
+        for trial in trials
+        if attributes.DERIVED_FROM not in trial.user_attrs
+    ]
+    moments = [
+        moment for t in trials for moment in (t.datetime_start, t.datetime_complete) if moment
+    ]
+    return StudyFront(
+        study=study.study_name,
+        task=task["name"],
+        data_name=task["data_name"],
+        generated=bool(task["generated"]),
+        device=stored[attributes.DEVICE],
+        size_metric=stored[attributes.SIZE_METRIC],
+        n_target=stored.get(attributes.TARGET),
+        n_trials=sum(outcome in COUNTED for outcome in outcomes),
+        n_infeasible=outcomes.count("infeasible"),
+        n_stopped=outcomes.count("stopped"),
+        n_branches=sum(
+            attributes.BRANCHED_FROM in trial.user_attrs
+            and attributes.DERIVED_FROM not in trial.user_attrs
+            for trial in trials
+        ),
+        n_failed=outcomes.count("failed"),
+        n_points=len(complete),
+        n_val=int(task["n_val"]),
+        reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
+        last_activity=max(moments, default=None),
+        points=_front_points(complete),
+        notes=tuple(task.get("notes", ())),
+        baseline=_baseline(trials, str(task.get("baseline_note", ""))),
+        model_notes=tuple(task.get("model_notes", ())),
+    )
+
+
+def _baseline(trials: Sequence[FrozenTrial], note: str) -> Baseline | None:
+    """Return the baseline as it last ended: an interrupted one is tried again."""
+    found = [trial for trial in trials if attributes.BASELINE in trial.user_attrs]
+    if not found:
+        return None
+    trial = found[-1]
+    accuracy, size_bytes, latency_ms = trial.values or (None, None, None)
+    values = None
+    if accuracy is not None and size_bytes is not None and latency_ms is not None:
+        values = (accuracy, size_bytes, latency_ms)
+    return Baseline(trial.number, values, str(trial.user_attrs.get(attributes.REASON, "")), note)
+
+
+def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
+    feasible = [trial for trial in complete if is_feasible(trial.system_attrs)]
+    mask = pareto_mask([trial.values for trial in feasible])
+    points = [
+        _point(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front
+    ]
+    points.sort(key=lambda p: (p.size_bytes, p.latency_ms, p.trial))
+    return tuple(
+        replace(point, same_speed_as=other)
+        for point, other in zip(points, _same_speed(points), strict=True)
+    )
+
+
+def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:
+    """Return for each point the most accurate one that only noise keeps from dominating it."""
+    accuracies = np.array([point.accuracy for point in points])
+    sizes = np.array([point.size_bytes for point in points])
+    latencies = np.array([point.latency_ms for point in points])
+    noises = np.array([point.latency_noise for point in points], float)  # NaN where not known.
+    found: list[int | None] = []
+    for index, point in enumerate(points):
+        lead = latencies / point.latency_ms - 1
+        is_same = (accuracies >= point.accuracy) & (sizes <= point.size_bytes)
+        is_same &= lead <= np.hypot(noises, noises[index])
+        is_same[index] = False
+        best = int(np.argmax(np.where(is_same, accuracies, -1)))
+        found.append(points[best].trial if is_same[best] else None)
+    return found
+
+
+def _point(trial: FrozenTrial) -> FrontPoint:
+    accuracy, size_bytes, latency_ms = trial.values
+    stored = trial.user_attrs
+    return FrontPoint(
+        trial=trial.number,
+        accuracy=accuracy,
+        size_bytes=int(size_bytes),
+        latency_ms=latency_ms,
+        quantization=stored[attributes.CONFIG]["quantization"],
+        sparsity=stored.get(attributes.SPARSITY, {}).get("overall"),
+        n_params=stored.get(attributes.LEDGER, {}).get("n_params"),
+        derived_from=stored.get(attributes.DERIVED_FROM),
+        branched_from=stored.get(attributes.BRANCHED_FROM),
+        params=dict(trial.params),
+        ram_bytes=stored.get(attributes.LEDGER, {}).get("arena_bytes"),
+        latency_noise=_latency_noise(stored.get(attributes.LATENCY)),
+    )
+
+
+def _latency_noise(stored: Mapping[str, Any] | None) -> float | None:
+    return None if stored is None else Latency.from_dict(stored).noise
+
+
+def _no_such_study(name: str, names: Sequence[str]) -> str:
+    if not names:
+        return f"There is no study {name!r} yet. Start one: search run TASK --study {name}"
+    near = difflib.get_close_matches(name, names, n=1)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no study {name!r}. Known studies: {', '.join(sorted(names))}.{guess}"

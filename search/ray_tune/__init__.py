@@ -1,0 +1,1 @@
+"""A study as a search algorithm of Ray Tune."""

@@ -1,0 +1,130 @@
+"""Our tasks for Ray Tune: what a ``tune.Tuner`` takes as its trainable."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import uuid
+from pathlib import Path
+from typing import Any
+
+from search.run.run_study import THREADS, MakeConfig, check_arguments, plain_dataset, prepare_run
+from spaces.data.dataset import Dataset
+from spaces.tasks.task import Progress, no_progress
+from workers.devices.registry import canonical_device
+from workers.latency.quiet_windows import QuietWindows
+from workers.messages.result import Limits, SizeMetric, TaskInfo
+from workers.trial.evaluate import MakeEvaluator
+
+
+def task_trainable(
+    task: str,
+    *,
+    data: str | Path | None = None,
+    epochs: int | None = None,
+    device: str = "host",
+    size: SizeMetric = "gzip",
+    max_size_bytes: float | None = None,
+    max_latency_ms: float | None = None,
+    max_ram_bytes: float | None = None,
+    seed: int = 0,
+    fan_out: bool = False,
+    gate: bool = True,
+    progress: Progress = no_progress,
+) -> Any:
+    """Return a task as a trainable of Ray Tune, for any of its search algorithms.
+
+    ``param_space`` may name any of the task's parameters; those it does not name take their
+    defaults. Nothing is stored in a study: for that, see :class:`search.StudySearcher`. What a
+    step reports is said at ``workers.ray_tune.trainable.TaskTrainable``.
+
+    Args:
+        task: Built-in task, ``package.module:NAME`` or the path of a Python file.
+        data: Folder of class folders, or an ``.npz``; None for the task's own data.
+        epochs: Epochs, and so steps, of each trial; None for the task's.
+        device: Whose latency counts.
+        size: Which size counts: ``gzip``, ``tflite`` or ``flash``.
+        max_size_bytes: Larger models end before training, as infeasible.
+        max_latency_ms: Slower models end before training, as infeasible.
+        max_ram_bytes: Models that need more RAM end before training, as infeasible.
+        seed: Of every training.
+        fan_out: Whether each training is measured under other schemes too, which nobody sees
+            without a mailbox.
+        gate: Whether size and latency are looked at before training.
+        progress: Shows how far the preparation of the data is.
+
+    Raises:
+        SearchError: If there is no such task, or its data or model cannot be used.
+    """
+    check_arguments(None, None, None, epochs, size, "random", None)
+    info, dataset, limits = prepare_run(
+        task,
+        data=data,
+        storage=None,
+        epochs=epochs,
+        device=device,
+        size=size,
+        max_size_bytes=max_size_bytes,
+        max_latency_ms=max_latency_ms,
+        max_ram_bytes=max_ram_bytes,
+        progress=progress,
+    )
+    return make_trainable(
+        info,
+        dataset,
+        seed=seed,
+        limits=limits,
+        size=size,
+        device=canonical_device(device),
+        fan_out=fan_out,
+        gate=gate,
+    )
+
+
+def make_trainable(
+    info: TaskInfo,
+    dataset: Dataset,
+    *,
+    seed: int,
+    limits: Limits,
+    size: SizeMetric,
+    device: str,
+    fan_out: bool,
+    gate: bool,
+    mailbox: str = "",
+) -> Any:
+    """Return the trainable of a prepared task; whole results go to a mailbox, if one is named."""
+    from ray import tune
+
+    from workers.ray_tune.trainable import TaskTrainable, TuneTask
+
+    allow_missing_metrics()
+    windows = uuid.uuid4().hex
+    atexit.register(_remove_windows, windows)
+    task = TuneTask(
+        MakeEvaluator(info.ref, THREADS, windows),
+        MakeConfig(info, seed),
+        info.space,
+        limits=limits,
+        size_metric=size,
+        device=device,
+        fan_out=fan_out,
+        check_gate=gate,
+        mailbox=mailbox,
+    )
+    # The data set goes to Ray's shared memory once, for all trials of a node.
+    with_data = tune.with_parameters(TaskTrainable, task=task, dataset=plain_dataset(dataset))
+    return tune.with_resources(with_data, {"cpu": THREADS})
+
+
+def allow_missing_metrics() -> None:
+    """Let trials report what they have.
+
+    Tune ends a whole run over one result without the metric of ``TuneConfig`` or the scheduler:
+    an infeasible trial has no accuracy, and one that trains no size yet.
+    """
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")
+
+
+def _remove_windows(name: str) -> None:
+    QuietWindows.of_run(name).remove()

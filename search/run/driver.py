@@ -1,0 +1,289 @@
+"""The loop: ask, submit, wait, tell. Sole writer of a study.
+
+As many trials are under way as there are workers, and one more is queued, so that no worker
+waits for the driver. What happens to a trial is in its result and the run goes on; what an
+executor raises is an error of ours or of the user's set-up and ends it. However the run ends,
+trials under way are marked as interrupted, and the next run tries them again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from search.run.events import Observer, Progress, Silent
+from search.run.interrupts import Interrupts
+from search.storage.settings import RunSettings
+from search.study.open_study import Asked, MakeConfig, OpenStudy, Told
+from search.units import format_accuracy, format_latency, format_size
+from spaces.errors import TrialFailedError, WorkersLostError
+from workers.messages.executor import Executor, Finished, Lost, Outcome
+
+N_QUEUED = 1
+"""Trials beyond one a worker: the next one is there when a worker gets free."""
+
+MAX_FAILURES_FROM_THE_START = 10
+"""Trials that may fail, each with a reason of its own, before any has worked."""
+
+_WAIT_S = 1.0
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """How a run ended.
+
+    Attributes:
+        progress: Where the study stands.
+        ended_by: ``target``, ``timeout``, ``interrupt`` (Ctrl-C) or ``exhausted`` (nothing new
+            to try).
+        n_abandoned: Trials under way that were given up, to be tried again.
+    """
+
+    progress: Progress
+    ended_by: str
+    n_abandoned: int = 0
+
+
+@dataclass
+class _Ticket:
+    asked: Asked
+    losses: int = 0
+
+
+@dataclass
+class _State:
+    started: float
+    done_at_start: int
+    last: str = ""
+    losses_in_a_row: int = 0
+    failures_from_the_start: int | None = 0  # None once a trial has worked.
+    tickets: dict[int, _Ticket] = field(default_factory=dict)
+    interrupts: Interrupts = field(default_factory=Interrupts)
+
+
+class Driver:
+    """Runs one study to its end.
+
+    Args:
+        study: The study, which this process alone writes to.
+        executor: Evaluates trials; the caller shuts it down.
+        make_config: Turns parameters into a configuration.
+        settings: How long to go on; the target is stored with the study.
+        observer: Shows the run.
+        clock: Seconds, for tests.
+    """
+
+    def __init__(
+        self,
+        study: OpenStudy,
+        executor: Executor,
+        make_config: MakeConfig,
+        settings: RunSettings,
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._study = study
+        self._executor = executor
+        self._make_config = make_config
+        self._settings = settings
+        self._observer: Observer = observer or Silent()
+        self._clock = clock
+        self._state = _State(clock(), study.n_done)
+
+    def run(self) -> RunReport:
+        """Run trials until the target is reached, time is up, or Ctrl-C.
+
+        Raises:
+            WorkersLostError: If workers keep dying.
+            StorageError: If the database cannot be written any more.
+            StudyError: If somebody else writes to the study.
+        """
+        self._state = _State(self._clock(), self._study.n_done)
+        self._observer.start(self.progress())
+        if self._study.n_interrupted:
+            self._observer.message(
+                f"{_count(self._study.n_interrupted, 'interrupted trial')} of an earlier run "
+                f"will be tried again."
+            )
+        n_abandoned = 0
+        try:
+            with self._state.interrupts:
+                self._study.set_target(self._settings.n_trials)
+                try:
+                    ended_by = self._loop()
+                except KeyboardInterrupt:
+                    ended_by = "interrupt"
+                    n_abandoned = self._study.interrupt("interrupted: stopped by Ctrl-C")
+                    self._observer.message(
+                        f"Stopped. {_count(n_abandoned, 'trial')} under way will be tried again "
+                        f"by the same command."
+                    )
+        except KeyboardInterrupt:
+            raise  # The second one: the next start marks what is left running.
+        except BaseException as error:
+            self._give_up(error)
+            raise
+        finally:
+            self._observer.finish(self.progress())
+        return RunReport(self.progress(), ended_by, n_abandoned)
+
+    def _loop(self) -> str:
+        """Keep workers busy; return what ended the run."""
+        ended_by = "target"
+        while True:
+            self._state.interrupts.check()
+            if ended_by == "target" and self._is_time_up():
+                ended_by = "timeout"
+            while ended_by == "target" and self._wants_more():
+                if not self._start():
+                    ended_by = "exhausted"
+            if not self._state.tickets:
+                return ended_by
+            with self._state.interrupts.waiting():
+                outcomes = self._executor.wait(_WAIT_S)
+            for outcome in outcomes:
+                self._take(outcome)
+
+    def _wants_more(self) -> bool:
+        n_running = len(self._state.tickets)
+        return (
+            n_running < self._executor.n_workers + N_QUEUED
+            and self._study.n_done + n_running < self._settings.n_trials
+        )
+
+    def _is_time_up(self) -> bool:
+        timeout_s = self._settings.timeout_s
+        return timeout_s is not None and self._clock() - self._state.started >= timeout_s
+
+    def _start(self) -> bool:
+        asked = self._study.ask(self._make_config)
+        if asked is None:
+            self._observer.message(
+                "No configuration turned up that was not tried before: the search space seems "
+                "exhausted."
+            )
+            return False
+        self._submit(_Ticket(asked))
+        origin = "" if asked.parent is None else f" from the weights of trial {asked.parent}"
+        self._update(f"trial {asked.number} started{origin}")
+        return True
+
+    def _submit(self, ticket: _Ticket) -> None:
+        request = self._study.request(ticket.asked.number)
+        self._state.tickets[self._executor.submit(request)] = ticket
+
+    def _take(self, outcome: Outcome) -> None:
+        ticket = self._state.tickets.pop(outcome.ticket)
+        if isinstance(outcome, Finished):
+            self._state.losses_in_a_row = 0
+            told = self._study.tell(ticket.asked.number, outcome.result)
+            self._update(_line(told))
+            self._check_failures(told)
+        else:
+            self._take_loss(ticket, outcome)
+
+    def _check_failures(self, told: Told) -> None:
+        """End a run in which nothing works: that is the task's fault, not the trials'."""
+        state = self._state
+        if state.failures_from_the_start is None:
+            return
+        if told.outcome != "failed" or told.n_derived:
+            state.failures_from_the_start = None
+            return
+        state.failures_from_the_start += 1
+        if state.failures_from_the_start >= MAX_FAILURES_FROM_THE_START:
+            raise TrialFailedError(
+                f"The first {state.failures_from_the_start} trials all failed. The last one: "
+                f"{told.reason}"
+            )
+
+    def _take_loss(self, ticket: _Ticket, loss: Lost) -> None:
+        """Try a trial again whose worker died; once, as a trial may be what kills workers."""
+        ticket.losses += 1
+        number = ticket.asked.number
+        self._state.losses_in_a_row += 1
+        if self._state.losses_in_a_row >= 2 * self._executor.n_workers + 3:
+            raise WorkersLostError(
+                f"{self._state.losses_in_a_row} workers died in a row with no trial finished "
+                f"between. The last one: {loss.reason}"
+            )
+        if ticket.losses < self._settings.max_losses:
+            self._observer.message(f"Trial {number}: {loss.reason} Trying it once more.")
+            self._submit(ticket)
+            self._update(f"trial {number} started again")
+            return
+        told = self._study.fail(
+            number, f"Its worker died {ticket.losses} times. The last time: {loss.reason}"
+        )
+        self._update(_line(told))
+
+    def _give_up(self, error: BaseException) -> None:
+        """Mark what is under way as interrupted, if the database still lets us."""
+        try:
+            self._study.interrupt(f"interrupted: {type(error).__name__}")
+        except Exception:
+            # It is the first error that counts; the next start marks them.
+            self._observer.message("Trials under way will be tried again by the same command.")
+
+    def _update(self, last: str) -> None:
+        self._state.last = last
+        self._observer.update(self.progress())
+
+    def progress(self) -> Progress:
+        """Return where the study stands."""
+        study, state = self._study, self._state
+        elapsed_s = self._clock() - state.started
+        front = study.front.values
+        progress = Progress(
+            study_name=study.name,
+            n_target=self._settings.n_trials,
+            n_done=study.n_done,
+            n_complete=study.outcomes["complete"],
+            n_infeasible=study.outcomes["infeasible"],
+            n_stopped=study.outcomes["stopped"],
+            n_branches=study.n_branches,
+            n_failed=study.outcomes["failed"],
+            n_running=len(study.running),
+            n_points=study.n_points,
+            front_size=len(study.front),
+            hypervolume=study.hypervolume,
+            elapsed_s=elapsed_s,
+            eta_s=self._eta_s(elapsed_s),
+            last=state.last,
+        )
+        if len(front) == 0:
+            return progress
+        return replace(
+            progress,
+            best_accuracy=float(front[:, 0].max()),
+            smallest_bytes=float(front[:, 1].min()),
+            fastest_ms=float(front[:, 2].min()),
+        )
+
+    def _eta_s(self, elapsed_s: float) -> float | None:
+        n_done_here = self._study.n_done - self._state.done_at_start
+        if n_done_here <= 0:
+            return None
+        n_left = max(0, self._settings.n_trials - self._study.n_done)
+        return elapsed_s / n_done_here * n_left
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def _line(told: Told) -> str:
+    """Say in one line how a trial ended."""
+    if told.values is None:
+        return f"trial {told.number} {told.outcome}: {told.reason}"
+    accuracy, size_bytes, latency_ms = told.values
+    text = (
+        f"trial {told.number}: {format_accuracy(accuracy)}, {format_size(size_bytes)}, "
+        f"{format_latency(latency_ms)}"
+    )
+    if told.n_derived:
+        text += f", +{_count(told.n_derived, 'point')}"
+    if told.n_on_front:
+        text += f", {told.n_on_front} on the front"
+    return text

@@ -1,0 +1,1 @@
+"""What to try next: samplers, the initial design, branches. It knows no database."""

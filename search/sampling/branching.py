@@ -1,0 +1,293 @@
+"""Branches: trials that start from a good trial's weights, and when they are worth their time.
+
+A branch prunes, or trains quantization-aware, what is trained already; it gives new points for
+a fraction of the seconds. How many seconds go into branches and how many into new trainings is
+decided by what each has lately bought: hypervolume gained per second. For new trainings that is
+known from the last of them. For a branch it is predicted: by how much accuracy and size have
+changed in earlier branches of its kind, and what points like that would add to the front now.
+Predictions are corrected by how true they were so far.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import median
+from typing import TypeAlias
+
+from spaces.config.schemes import QuantizationScheme
+from spaces.config.trial import PruningConfig, TrialConfig
+from spaces.space.search_space import SearchSpace
+
+SPARSITIES = (0.5, 0.7, 0.85)
+"""What branches prune to: about a half, a third and a sixth of the bytes."""
+
+MIN_NEW = 4
+"""New trainings before the first branch. Even branches of what is not the best yet soon buy more a
+second than new trainings do (``benchmarks/RESULTS.md``)."""
+
+MAX_BRANCHES_IN_A_ROW = 6
+MAX_LINEAGE = 3
+MAX_PARENTS = 12
+MEMORY = 12
+"""Trials that tell what new trainings have lately bought."""
+
+Values: TypeAlias = tuple[float, float, float]
+Points: TypeAlias = Mapping[QuantizationScheme, Values]
+Hypervolume = Callable[[Iterable[Values]], float]
+"""Hypervolume of the front with some points added."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a branch does.
+
+    Attributes:
+        name: ``prune 0.5`` or ``qat``.
+        sparsity: What it prunes to; 0 if it does not.
+    """
+
+    name: str
+    sparsity: float = 0.0
+
+
+QAT = Kind("qat")
+KINDS = (*(Kind(f"prune {s:g}", s) for s in SPARSITIES), QAT)
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A branch that could be tried.
+
+    Attributes:
+        parent: Number of the trial whose weights it starts from.
+        kind: What it does.
+        config: Its configuration.
+        predicted: Hypervolume it is expected to add, uncorrected.
+    """
+
+    parent: int
+    kind: Kind
+    config: TrialConfig
+    predicted: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Effect:
+    """What a branch of some kind changed: factors on the error, the size and the latency."""
+
+    error: float
+    size: float
+    latency: float = 1.0
+
+
+@dataclass
+class _Training:
+    config: TrialConfig
+    points: dict[QuantizationScheme, Values]
+    seconds: float
+    tried: set[str] = field(default_factory=set)
+
+
+def prior(kind: Kind) -> _Effect:
+    """Return what to expect of a kind of branch that was never tried."""
+    if kind.sparsity == 0:
+        return _Effect(error=1.0, size=1.0)
+    return _Effect(error=1.0 + 2.0 * kind.sparsity**3, size=1.0 - 0.75 * kind.sparsity)
+
+
+def branch_config(
+    parent: TrialConfig, kind: Kind, epochs: int, space: SearchSpace
+) -> TrialConfig | None:
+    """Return the configuration of a branch; None if a study of this space has none such.
+
+    Args:
+        parent: Configuration of the trial whose weights it starts from.
+        kind: What it does.
+        epochs: Of a whole training; pruning takes a third of them.
+        space: What the study searches.
+    """
+    if len(parent.lineage) >= MAX_LINEAGE:
+        return None
+    schemes = space["quantization"].choices if "quantization" in space else ()
+    if kind is QAT:
+        if QuantizationScheme.QAT_INT8.value not in schemes:
+            return None
+        return replace(
+            parent,
+            training=replace(parent.training, epochs=0),
+            quantization=QuantizationScheme.QAT_INT8,
+            branched_from=parent,
+        )
+    if "final_sparsity" not in space or kind.sparsity <= parent.pruning.final_sparsity + 0.05:
+        return None
+    if not space["final_sparsity"].contains(kind.sparsity):
+        return None
+    return replace(
+        parent,
+        training=replace(parent.training, epochs=max(1, math.ceil(epochs / 3))),
+        pruning=PruningConfig("polynomial", kind.sparsity, 0.0, 0.5, 0.05),
+        quantization=QuantizationScheme.FLOAT32,
+        branched_from=parent,
+    )
+
+
+class Brancher:
+    """Knows what trainings gave, and says which branch is worth more than a new training.
+
+    Args:
+        epochs: Of a whole training.
+        space: What the study searches.
+    """
+
+    def __init__(self, epochs: int, space: SearchSpace) -> None:
+        self._epochs = epochs
+        self.space = space
+        self._trainings: dict[int, _Training] = {}
+        self._effects: dict[str, deque[_Effect]] = {}
+        self._costs: dict[str, deque[float]] = {}
+        self._new: deque[tuple[float, float]] = deque(maxlen=MEMORY)
+        self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
+        self._n_new = 0
+        self._in_a_row = 0
+
+    def note(
+        self,
+        number: int,
+        config: TrialConfig,
+        points: Points,
+        *,
+        gain: float,
+        seconds: float,
+        parent: int | None = None,
+        predicted: float | None = None,
+    ) -> None:
+        """Take note of a trial that ended, however it did.
+
+        Args:
+            number: Of the trial.
+            config: What it was.
+            points: Values of its models by scheme; none if it has none.
+            gain: Hypervolume that it added.
+            seconds: That it took.
+            parent: Trial it branched from.
+            predicted: Hypervolume it was expected to add, where it is known.
+        """
+        if parent is None:
+            self._n_new += 1
+            self._new.append((gain, seconds))
+        else:
+            kind = kind_of(config)
+            self._costs.setdefault(kind.name, deque(maxlen=MEMORY)).append(seconds)
+            if predicted is not None:
+                self._truth.append((gain, predicted))
+            if parent in self._trainings:
+                self._trainings[parent].tried.add(kind.name)
+                self._learn(kind, self._trainings[parent].points, points)
+        if points:
+            self._trainings[number] = _Training(config, dict(points), seconds)
+
+    def _learn(self, kind: Kind, before: Points, after: Points) -> None:
+        for scheme, (accuracy, size, latency) in after.items():
+            base = before.get(_base(scheme))
+            if base is None:
+                continue
+            effect = _Effect(
+                max(1e-4, 1 - accuracy) / max(1e-4, 1 - base[0]), size / base[1], latency / base[2]
+            )
+            self._effects.setdefault(kind.name, deque(maxlen=60)).append(effect)
+
+    def propose(
+        self,
+        kept: Iterable[int],
+        worth: Callable[[int], float],
+        hypervolume: Hypervolume,
+    ) -> Branch | None:
+        """Return the branch that is to be tried now; None if a new training is worth more.
+
+        Args:
+            kept: Trials whose weights are there.
+            worth: Of a trial; the best ones are considered.
+            hypervolume: See :data:`Hypervolume`.
+        """
+        if self._n_new < MIN_NEW or self._in_a_row >= MAX_BRANCHES_IN_A_ROW:
+            self._in_a_row = 0
+            return None
+        best, best_rate = None, self._rate_of_new()
+        parents = sorted((n for n in kept if n in self._trainings), key=worth, reverse=True)
+        now = hypervolume(())
+        for number in parents[:MAX_PARENTS]:
+            training = self._trainings[number]
+            for kind in KINDS:
+                if kind.name in training.tried:
+                    continue
+                config = branch_config(training.config, kind, self._epochs, self.space)
+                if config is None:
+                    continue
+                predicted = hypervolume(self._predict(kind, training.points)) - now
+                rate = predicted * self._trust() / self._cost(kind, training)
+                if rate > best_rate:
+                    best, best_rate = Branch(number, kind, config, predicted), rate
+        if best is None:
+            self._in_a_row = 0
+            return None
+        self._in_a_row += 1
+        self._trainings[best.parent].tried.add(best.kind.name)
+        return best
+
+    def _predict(self, kind: Kind, points: Points) -> list[Values]:
+        effect = self._effect(kind)
+        predicted = []
+        for scheme, (accuracy, size, latency) in points.items():
+            if kind is QAT and scheme is not QuantizationScheme.INT8:
+                continue
+            if kind is QAT:
+                accuracy = max(accuracy, *(p[0] for p in points.values()))
+            predicted.append(
+                (
+                    max(0.0, 1 - (1 - accuracy) * effect.error),
+                    size * effect.size,
+                    latency * effect.latency,
+                )
+            )
+        return predicted
+
+    def _effect(self, kind: Kind) -> _Effect:
+        """Return the median of what was seen; what is expected counts like five sightings."""
+        seen = [*self._effects.get(kind.name, ()), *[prior(kind)] * 5]
+        return _Effect(
+            median(e.error for e in seen),
+            median(e.size for e in seen),
+            median(e.latency for e in seen),
+        )
+
+    def _cost(self, kind: Kind, parent: _Training) -> float:
+        costs = self._costs.get(kind.name)
+        return max(1e-6, median(costs) if costs else parent.seconds / 2)
+
+    def _trust(self) -> float:
+        """Return how much of the predicted gains came true, with one prediction on trust."""
+        if not self._truth:
+            return 1.0
+        got = sum(gain for gain, _ in self._truth)
+        predicted = sum(p for _, p in self._truth)
+        mean = predicted / len(self._truth)
+        return min(1.5, max(0.05, (got + mean) / max(1e-12, predicted + mean)))
+
+    def _rate_of_new(self) -> float:
+        seconds = sum(s for _, s in self._new)
+        return sum(gain for gain, _ in self._new) / max(1e-6, seconds)
+
+
+def kind_of(config: TrialConfig) -> Kind:
+    """Return the kind of a branch."""
+    if config.training.epochs == 0:
+        return QAT
+    return Kind(f"prune {config.pruning.final_sparsity:g}", config.pruning.final_sparsity)
+
+
+def _base(scheme: QuantizationScheme) -> QuantizationScheme:
+    """Return the scheme of the parent that a branch's point is compared with."""
+    return QuantizationScheme.INT8 if scheme is QuantizationScheme.QAT_INT8 else scheme

@@ -1,0 +1,378 @@
+"""Our own sampler: Gaussian processes of whole trainings, and the hypervolume they may add.
+
+Optuna's samplers see points. But one training gives a point for every quantization scheme, six
+of them at one set of parameters; to TPE that is six observations of the same place, good and
+bad at once. Here a training is one observation with an error, a size and a latency for each
+scheme. Size and latency follow from the parameters with hardly any noise, the error less well;
+three Gaussian processes learn them, and out of some hundred candidates near the front and
+anywhere the one is proposed whose points together promise the largest gain of hypervolume,
+averaged over how wrong the guess of the error may be, for each second that it is expected to
+take (a fourth process learns that). Trainings under way count as if they had
+ended as guessed.
+
+In the hypervolume, an error that falls from 1.5 to 0.6 % is hardly worth a thing beside a network
+that is twice as fast; to a person it is worth a lot. So once the front is there, after
+``N_BY_HYPERVOLUME`` trainings, every second proposal measures errors by their logarithms. Such
+trainings take longer: they are of larger networks.
+
+What it looks at is bounded: at most ``MAX_ROWS`` trainings, those on the front first. So an ask
+takes as long with ten thousand trials as with a thousand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from search.front.pareto import Front, ReferencePoint, gains
+from search.sampling.gaussian_process import Array, GaussianProcess
+from search.sampling.hypervolume_improvement import Improvement
+from search.sampling.space_moves import Params, as_numbers, draw_params, vary
+from search.storage import attributes
+from spaces.config.schemes import SCHEMES, QuantizationScheme
+from spaces.config.trial import ParamValue
+from spaces.space.search_space import SearchSpace
+from workers.messages.result import Limits
+
+N_BY_HYPERVOLUME = 24
+"""Trainings that have nothing but the hypervolume in mind."""
+
+MAX_ROWS = 200
+"""Most trainings that a process learns from; a decomposition grows with the cube."""
+
+_QUANTIZATION = "quantization"
+_N_NEAR, _N_ANYWHERE = 160, 80
+_N_CHANGES = 2.0
+_DISTANCE = 0.2
+_SHARE_CROSSED = 0.3
+_N_STEPS_FIRST, _N_STEPS = 40, 15
+_GROWTH = 1.1
+_MIN_ERROR = 1e-4
+_MAX_SPREAD = 1.5
+
+# Gauss-Hermite quadrature of the error's normal distribution, three nodes.
+_DEVIATIONS = (-math.sqrt(3), 0.0, math.sqrt(3))
+_SHARES = (1 / 6, 2 / 3, 1 / 6)
+
+_Key = tuple[tuple[str, ParamValue], ...]
+
+
+@dataclass
+class _Training:
+    """What is known of one training.
+
+    Attributes:
+        params: Parameters but for the scheme.
+        points: Logarithms of error, size and latency by scheme; NaN where not known.
+        teaches: Whether it says what a new training there would give.
+        seconds: What it took, from the gate to the last measurement; None if it was cut short.
+    """
+
+    params: Params
+    points: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    teaches: bool = True
+    seconds: float | None = None
+
+
+class SurrogateSampler(BaseSampler):
+    """Proposes what promises the largest gain of hypervolume.
+
+    Args:
+        seed: Seed of its random numbers.
+        n_startup: Trainings before it starts to model; until then it draws at random.
+        fan_out: Whether a training gives a point for every scheme that needs none of its own.
+        reference: Where the hypervolume is measured from.
+        limits: What points must keep to be worth anything.
+
+    Attributes:
+        space: What may vary; whoever asks sets it.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        n_startup: int = 10,
+        fan_out: bool = True,
+        reference: ReferencePoint | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.space = SearchSpace()
+        self._random = Random(seed)
+        self._independent = RandomSampler(seed=seed)
+        self._n_startup = n_startup
+        self._fan_out = fan_out
+        self._reference = reference or ReferencePoint()
+        self._limits = limits or Limits()
+        self._processes = [GaussianProcess() for _ in range(4)]
+        self._n_rows_searched = 0
+        self._n_timed_searched = 0
+        self._n_read = 0
+        self._unread: set[int] = set()
+        self._trainings: dict[_Key, _Training] = {}
+        self._under_way: dict[int, Params] = {}
+        self._front = Front()
+        self._owners: dict[int, _Key] = {}
+        self._planned: tuple[int, Params] = (-1, {})
+        self._by_log_error = False
+
+    # --- Optuna's side --------------------------------------------------------------------
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Return nothing: parameters are answered one by one out of one plan."""
+        return {}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Return a value of the plan for this trial."""
+        if self._planned[0] != trial.number:
+            self._read(study, trial.number)
+            has_front = len(self._trainings) >= N_BY_HYPERVOLUME
+            self._by_log_error = has_front and not self._by_log_error
+            self._planned = (trial.number, self._plan())
+        if param_name in self._planned[1]:
+            return self._planned[1][param_name]
+        return self._independent.sample_independent(study, trial, param_name, param_distribution)
+
+    # --- What is known --------------------------------------------------------------------
+
+    def _read(self, study: Study, number: int) -> None:
+        """Take in what ended since the last time."""
+        trials = study.get_trials(deepcopy=False)
+        for index in sorted({*self._unread, *range(self._n_read, len(trials))}):
+            trial = trials[index]
+            self._unread.discard(index)
+            self._under_way.pop(index, None)
+            if trial.state.is_finished():
+                self._learn(trial)
+            else:
+                self._unread.add(index)
+                if index != number:
+                    self._under_way[index] = _without_scheme(trial.params)
+        self._n_read = len(trials)
+
+    def _learn(self, trial: FrozenTrial) -> None:
+        params = _without_scheme(trial.params)
+        if not params:
+            return
+        training = self._trainings.setdefault(_key(params), _Training(params))
+        if attributes.BRANCHED_FROM in trial.user_attrs:
+            training.teaches = False  # Its error owes much to the training it started from.
+        scheme = str(trial.params.get(_QUANTIZATION, ""))
+        if seconds := trial.user_attrs.get(attributes.SECONDS):
+            training.seconds = seconds
+        if trial.state == TrialState.COMPLETE:
+            accuracy, size_bytes, latency_ms = trial.values
+            training.points[scheme] = (
+                math.log(1 - accuracy + _MIN_ERROR),
+                math.log(size_bytes),
+                math.log(latency_ms),
+            )
+            if all(value <= 0 for value in trial.constraints.values()):
+                is_on_front, left = self._front.add(trial.number, trial.values)
+                if is_on_front:
+                    self._owners[trial.number] = _key(params)
+                for number in left:
+                    del self._owners[number]
+        elif hint := trial.user_attrs.get(attributes.HINT):
+            error, size_bytes, latency_ms = hint
+            training.points[scheme] = (
+                math.nan if error is None else math.log(error + _MIN_ERROR),
+                math.nan if size_bytes is None else math.log(size_bytes),
+                math.nan if latency_ms is None else math.log(latency_ms),
+            )
+
+    def _chosen(self) -> list[_Training]:
+        """Return the trainings to learn from: all, or the front's and a spread of the rest."""
+        trainings = [t for t in self._trainings.values() if t.points and t.teaches]
+        if len(trainings) <= MAX_ROWS:
+            return trainings
+        owners = {id(self._trainings[key]) for key in self._owners.values()}
+        good = [t for t in trainings if id(t) in owners][-MAX_ROWS // 2 :]
+        rest = [t for t in trainings if id(t) not in owners]
+        return spread(rest, MAX_ROWS - len(good)) + good
+
+    # --- What to try ----------------------------------------------------------------------
+
+    def _plan(self) -> Params:
+        trainings = self._chosen()
+        if len(trainings) < self._n_startup or not len(self._front):
+            return draw_params(self.space, self._random)
+        candidates = self._candidates()
+        schemes = self._schemes(trainings)
+        if not candidates or not schemes or not self._fit(trainings, schemes):
+            return draw_params(self.space, self._random)
+        under_way = list(self._under_way.values())
+        inputs = self._inputs([*candidates, *under_way])
+        error, deviation = self._processes[0].predict_with_deviation(inputs)
+        size = np.exp(self._processes[1].predict(inputs))
+        latency = np.exp(self._processes[2].predict(inputs))
+        given = np.array([[self._gives(c, s) for s in schemes] for c in candidates])
+        given = np.concatenate([given, np.ones((len(under_way), len(schemes)), dtype=bool)])
+        sets = []
+        for node in _DEVIATIONS:
+            accuracy = 1 - np.exp(error + node * deviation)
+            sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
+        front = gains(self._front.values, self._reference, log_error=self._by_log_error)
+        n = len(candidates)
+        expected_anyway = sets[1][n:].reshape(-1, front.shape[1])
+        best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)
+        improvement = Improvement(np.concatenate([front, expected_anyway]), best)
+        worth = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, sets, strict=True))
+        return candidates[int(np.argmax(worth / self._seconds(trainings, inputs[:n])))]
+
+    def _seconds(self, trainings: Sequence[_Training], inputs: Array) -> Array:
+        """Return how long trainings are expected to take; 1 for all if nothing is known."""
+        timed = [(t.params, t.seconds) for t in trainings if t.seconds is not None]
+        if len(timed) < self._n_startup:
+            return np.ones(len(inputs))
+        process = self._processes[3]
+        outputs = np.log([[seconds] for _, seconds in timed])
+        known = self._inputs([params for params, _ in timed])
+        if len(timed) >= self._n_timed_searched * _GROWTH + 1:
+            process.search_scales(known, outputs, _N_STEPS)
+            self._n_timed_searched = len(timed)
+        process.observe(known, outputs)
+        expected: Array = np.exp(process.predict(inputs)[:, 0])
+        return expected
+
+    def _candidates(self) -> list[Params]:
+        """Return points near those on the front, and anywhere, that were not tried."""
+        owners = sorted({*self._owners.values()}, key=repr)
+        parents = [self._trainings[key].params for key in owners]
+        random = self._random
+        found: dict[_Key, Params] = {}
+        for index in range(_N_NEAR + _N_ANYWHERE):
+            if index < _N_NEAR:
+                other = random.choice(parents) if random.random() < _SHARE_CROSSED else None
+                params = vary(
+                    self.space,
+                    random.choice(parents),
+                    other,
+                    random,
+                    n_changes=_N_CHANGES,
+                    distance=_DISTANCE,
+                )
+            else:
+                params = draw_params(self.space, random)
+            key = _key(params if not self._fan_out else _without_scheme(params))
+            if _key(_without_scheme(params)) not in self._trainings:
+                found.setdefault(key, params)
+        return list(found.values())
+
+    def _schemes(self, trainings: Sequence[_Training]) -> list[str]:
+        """Return the schemes that were seen; the others are not modelled yet."""
+        return sorted({scheme for training in trainings for scheme in training.points})
+
+    def _gives(self, params: Params, scheme: str) -> bool:
+        """Whether a training with these parameters gives a point of a scheme."""
+        if params.get(_QUANTIZATION, scheme) == scheme:
+            return True
+        return self._fan_out and not _trains(scheme)
+
+    def _fit(self, trainings: Sequence[_Training], schemes: Sequence[str]) -> bool:
+        """Let the processes learn; False if there is too little to learn from."""
+        unknown = (math.nan, math.nan, math.nan)
+        table = np.array([[t.points.get(s, unknown) for s in schemes] for t in trainings])
+        inputs = self._inputs([t.params for t in trainings])
+        has_grown = len(self._trainings) >= self._n_rows_searched * _GROWTH + 1
+        for objective, process in enumerate(self._processes[:3]):
+            outputs = table[:, :, objective]
+            known = ~np.isnan(outputs).all(axis=1)
+            if known.sum() < 2:
+                return False
+            outputs = _filled(outputs[known])
+            if objective == 0:
+                # Networks that learned nothing would be all that there is to see.
+                outputs = np.minimum(outputs, np.median(outputs, axis=0) + _MAX_SPREAD)
+            if has_grown:
+                n_steps = _N_STEPS if process.is_fitted else _N_STEPS_FIRST
+                process.search_scales(inputs[known], outputs, n_steps)
+            process.observe(inputs[known], outputs)
+        if has_grown:
+            self._n_rows_searched = len(self._trainings)
+        return True
+
+    def _inputs(self, many: Sequence[Mapping[str, ParamValue]]) -> Array:
+        return np.array([as_numbers(self._modelled, params) for params in many])
+
+    @property
+    def _modelled(self) -> SearchSpace:
+        """The space without the scheme, in which the points of a training differ."""
+        return SearchSpace(tuple(p for p in self.space.parameters if p.name != _QUANTIZATION))
+
+    def _gains(self, accuracy: Array, size: Array, latency: Array) -> Array:
+        """Return gains as (trainings, schemes, objectives); 0 where a limit is broken."""
+        values = np.stack([accuracy, size, latency], axis=-1)
+        rows = values.reshape(-1, 3)
+        found = gains(rows, self._reference, log_error=self._by_log_error).reshape(values.shape)
+        limits = self._limits
+        kept: npt.NDArray[np.bool_] = np.ones(accuracy.shape, dtype=bool)
+        if limits.max_size_bytes:
+            kept &= size <= limits.max_size_bytes
+        if limits.max_latency_ms:
+            kept &= latency <= limits.max_latency_ms
+        if limits.min_accuracy:
+            kept &= accuracy >= limits.min_accuracy
+        return np.where(kept[..., None], found, 0.0)
+
+
+_T = TypeVar("_T")
+
+
+def spread(many: Sequence[_T], n: int) -> list[_T]:
+    """Return ``n`` of many, in their order: the last half, and as many evenly from the others."""
+    if len(many) <= n:
+        return list(many)
+    n_newest = (n + 1) // 2
+    older = many[: len(many) - n_newest]
+    picked = np.linspace(0, len(older) - 1, n - n_newest).round().astype(int)
+    return [older[i] for i in picked] + list(many[len(older) :])
+
+
+def _trains(scheme: str) -> bool:
+    return SCHEMES[QuantizationScheme(scheme)].trains
+
+
+def _without_scheme(params: Mapping[str, ParamValue]) -> Params:
+    return {name: value for name, value in params.items() if name != _QUANTIZATION}
+
+
+def _key(params: Mapping[str, ParamValue]) -> _Key:
+    return tuple(sorted(params.items()))
+
+
+def _filled(outputs: Array) -> Array:
+    """Return outputs without gaps.
+
+    A scheme that is missing is taken to differ from those which are there by as much as it does
+    on average where it is there; one that is nowhere, not to differ.
+    """
+    relative = outputs - np.nanmean(outputs, axis=1, keepdims=True)
+    n_known = (~np.isnan(relative)).sum(axis=0)
+    offsets = np.nansum(relative, axis=0) / np.maximum(n_known, 1)
+    level = np.nanmean(outputs - offsets, axis=1, keepdims=True)
+    return np.where(np.isnan(outputs), level + offsets, outputs)

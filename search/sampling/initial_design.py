@@ -1,0 +1,243 @@
+"""The first trials of a study: known-good values from small to large, then spread out.
+
+A sampler that models must first see something. Ten trials drawn at random mostly have learning
+rates and schedules that nobody would use, and say little about the front. So a study starts
+with what a person would try:
+
+- the defaults;
+- training at its defaults and no pruning, with networks along the diagonal from the smallest to
+  the largest, evenly in the logarithm of every capacity: they span the front by size. Where the
+  model is one of several families, every second network is of the default one, and the others
+  take turns. The smaller half comes again with other choices of what is no size: small networks
+  cost little, and which padding or head they want is not known;
+- such networks again, pruned more and more, with other learning rates;
+- points that fill the whole space evenly (a Halton sequence, shifted by the seed).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from random import Random
+
+from search.sampling.space_moves import Params, draw_params, from_unit, to_unit
+from spaces.config.trial import ParamValue
+from spaces.space.compression import COMPRESSION_NAMES, PRUNING_NAMES, TRAINING_NAMES
+from spaces.space.search_space import Parameter, SearchSpace
+
+SHARE_DIAGONAL, SHARE_PRUNED = 0.5, 0.25
+"""Parts of the design along the diagonal, and pruned; the rest fills the space."""
+
+MIN_HANGING = 2
+"""Parameters that must hang on a choice for it to tell families of networks apart."""
+
+SHARE_VARIED = 0.5
+"""Up to which place on the diagonal networks come with other choices too."""
+
+_SHRINKING = ("pool", "stride")
+_RATE_FACTORS = (1.0, 2.0, 0.5)
+_N_ATTEMPTS = 100
+
+_Choose = Callable[[Parameter], "ParamValue | None"]
+
+
+def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
+    """Return the first points to try, the defaults and small networks first.
+
+    Args:
+        space: What may vary.
+        n: How many points; there are fewer if the space has fewer.
+        seed: Shifts the points that fill the space. The same seed gives the same points, and a
+            shorter design of them need not be the beginning of a longer one.
+
+    Returns:
+        Values of the active parameters of each point; all points are different.
+    """
+    n_diagonal = max(1, math.ceil(n * SHARE_DIAGONAL))
+    n_pruned = round(n * SHARE_PRUNED) if "pruning_schedule" in space else 0
+    points: list[Params] = []
+
+    def add(params: Params) -> None:
+        if len(points) < n and params not in points:
+            points.append(params)
+
+    families = _Families(space)
+    add(space.defaults())
+    for index in range(n_diagonal):
+        # The smallest first: they are trained soonest, and span most of the front.
+        at = index / max(1, n_diagonal - 1)
+        add(_point(space, families.in_turn(index, _on_diagonal(at))))
+        if at <= SHARE_VARIED:
+            add(_point(space, families.in_turn(index, _varied(_on_diagonal(at), families.name))))
+    for index in range(n_pruned):
+        at = _radical_inverse(index + 1, 2)
+        sparsity = _radical_inverse(index + 1, 3)
+        factor = _RATE_FACTORS[index % len(_RATE_FACTORS)]
+        add(_point(space, _pruned(at, sparsity, factor)))
+    random = Random(seed)
+    shifts = [random.random() for _ in space.parameters]
+    for index in range(n + _N_ATTEMPTS):
+        add(_point(space, _filling(space, index + 1, shifts)))
+    for _ in range(_N_ATTEMPTS):  # A space of few points is soon used up.
+        add(draw_params(space, random))
+    return points
+
+
+def _varied(choose: _Choose, family: str) -> _Choose:
+    """Take the next choice after the default of whatever is no size, no training, no family."""
+
+    def varied(parameter: Parameter) -> ParamValue | None:
+        chosen = choose(parameter)
+        kept = (*TRAINING_NAMES, *COMPRESSION_NAMES, family)
+        if chosen is not None or parameter.name in kept:
+            return chosen
+        if parameter.kind != "categorical" or parameter.default is None:
+            return None
+        at = parameter.choices.index(parameter.default)
+        return parameter.choices[(at + 1) % len(parameter.choices)]
+
+    return varied
+
+
+class _Families:
+    """The choice that decides which network it is, where a model has one.
+
+    It is the first choice among words on which at least ``MIN_HANGING`` other parameters hang.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        hanging = Counter(c.parameter for p in space.parameters for c in p.conditions)
+        self._parameter = next(
+            (
+                p
+                for p in space.parameters
+                if hanging[p.name] >= MIN_HANGING
+                and p.name not in (*TRAINING_NAMES, *COMPRESSION_NAMES)
+                and p.kind == "categorical"
+                and all(isinstance(choice, str) for choice in p.choices)
+            ),
+            None,
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the choice; empty without one."""
+        return "" if self._parameter is None else self._parameter.name
+
+    def in_turn(self, index: int, choose: _Choose) -> _Choose:
+        """Let a point of the design be of the default family, or of another one."""
+        family = self._parameter
+        if family is None:
+            return choose
+        others = [choice for choice in family.choices if choice != family.default]
+        if index % 2 == 0 or not others:
+            return choose
+        other = others[index // 2 % len(others)]
+        return lambda parameter: other if parameter is family else choose(parameter)
+
+
+def _point(space: SearchSpace, choose: _Choose) -> Params:
+    """Return the point of the chosen values, and of the defaults where None is chosen."""
+    params: Params = {}
+    for parameter in space.parameters:
+        if space.is_active(parameter, params):
+            chosen = choose(parameter)
+            assert parameter.default is not None
+            params[parameter.name] = parameter.default if chosen is None else chosen
+    return params
+
+
+def _on_diagonal(at: float) -> _Choose:
+    """Choose capacities at a place between the smallest (0) and the largest network (1)."""
+
+    def choose(parameter: Parameter) -> ParamValue | None:
+        if parameter.name in (*TRAINING_NAMES, *COMPRESSION_NAMES):
+            return _unpruned(parameter)
+        return _capacity(parameter, at)
+
+    return choose
+
+
+def _capacity(parameter: Parameter, at: float) -> ParamValue | None:
+    """Return a size of the network; None if the parameter is not one."""
+    if any(word in parameter.name for word in _SHRINKING):
+        at = 1 - at
+    if parameter.kind == "int":
+        assert parameter.low is not None and parameter.high is not None
+        low, high = parameter.low, parameter.high
+        if low <= 0:
+            return from_unit(parameter, at)
+        value = low * (high / low) ** at
+        return from_unit(parameter, to_unit(parameter, value))
+    if parameter.kind == "categorical" and _are_sizes(parameter.choices):
+        ordered = sorted(parameter.choices, key=float)
+        return ordered[round(at * (len(ordered) - 1))]
+    return None
+
+
+def _are_sizes(choices: tuple[ParamValue, ...]) -> bool:
+    return all(isinstance(c, int) and not isinstance(c, bool) for c in choices)
+
+
+def _unpruned(parameter: Parameter) -> ParamValue | None:
+    is_schedule = parameter.name == "pruning_schedule"
+    return "none" if is_schedule and "none" in parameter.choices else None
+
+
+def _pruned(at: float, sparsity: float, factor: float) -> _Choose:
+    """Choose a network on the diagonal, pruned, with a multiple of the usual learning rate."""
+    on_diagonal = _on_diagonal(at)
+
+    def choose(parameter: Parameter) -> ParamValue | None:
+        if parameter.name == "pruning_schedule":
+            active = [choice for choice in parameter.choices if choice != "none"]
+            return active[-1] if active else None
+        if parameter.name == "final_sparsity" and parameter.kind == "float":
+            return from_unit(parameter, 0.25 + 0.75 * sparsity)
+        if parameter.name == "learning_rate" and parameter.kind == "float":
+            assert parameter.default is not None
+            low, high = float(parameter.low or 0), float(parameter.high or 0)
+            value = min(max(float(parameter.default) * factor, low), high)
+            return from_unit(parameter, to_unit(parameter, value))
+        return None if parameter.name in PRUNING_NAMES else on_diagonal(parameter)
+
+    return choose
+
+
+def _filling(space: SearchSpace, index: int, shifts: list[float]) -> _Choose:
+    """Choose the point of a shifted Halton sequence."""
+    units: Mapping[str, float] = {
+        parameter.name: (_radical_inverse(index, prime) + shift) % 1
+        for parameter, prime, shift in zip(
+            space.parameters, _primes(len(space.parameters)), shifts, strict=True
+        )
+    }
+
+    def choose(parameter: Parameter) -> ParamValue:
+        unit = units[parameter.name]
+        if parameter.kind == "categorical":
+            return parameter.choices[int(unit * len(parameter.choices))]
+        return from_unit(parameter, unit)
+
+    return choose
+
+
+def _radical_inverse(index: int, base: int) -> float:
+    """Return the digits of an index mirrored at the point (van der Corput)."""
+    inverse, scale = 0.0, 1.0 / base
+    while index:
+        index, digit = divmod(index, base)
+        inverse += digit * scale
+        scale /= base
+    return inverse
+
+
+def _primes(n: int) -> list[int]:
+    primes: list[int] = []
+    candidate = 2
+    while len(primes) < n:
+        if all(candidate % prime for prime in primes):
+            primes.append(candidate)
+        candidate += 1
+    return primes

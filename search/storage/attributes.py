@@ -1,0 +1,105 @@
+"""Names of everything we store in a study, beside Optuna's own parameters and values.
+
+User attributes are for people and for our own commands; system attributes are what Optuna's
+samplers and optuna-dashboard look for. Names and meanings are only ever added to.
+"""
+
+from __future__ import annotations
+
+# --- User attributes of a study -----------------------------------------------------------
+FORMAT = "format"
+"""Version of what this module describes: 1."""
+TASK = "task"
+"""``TaskInfo`` without its search space: names, data set, classes, numbers of images."""
+SEARCH_SPACE = "search_space"
+"""``SearchSpace.to_list()``; grows when parameters show up while building."""
+DATA_FINGERPRINT = "data_fingerprint"
+"""Content hash of the data set."""
+DEVICE = "device"
+"""The device that every latency belongs to: its name, or where a user's own is found."""
+SIZE_METRIC = "size_metric"
+"""Which size is ``size_bytes``: ``gzip``, ``tflite`` or ``flash``."""
+LIMITS = "limits"
+"""``max_size_bytes``, ``max_latency_ms``, ``min_accuracy``, ``max_ram_bytes``; null where there is
+no limit."""
+SAMPLER = "sampler"
+"""Name of the sampler of the last run."""
+SEED = "seed"
+"""Seed of the study: of its sampler, and of every trial's training."""
+REFERENCE_POINT = "reference_point"
+"""Worst values that count towards the hypervolume: ``error``, ``size_bytes``, ``latency_ms``."""
+REFERENCE_MS = "reference_ms"
+"""What the reference network took beside the study's first measured model, in milliseconds:
+every later latency is scaled to the speed that the machine had then."""
+TARGET = "n_trials"
+"""How many trials the study is to have, derived ones not counted."""
+
+# --- User attributes of a trial -----------------------------------------------------------
+OUTCOME = "outcome"
+"""``complete``, ``infeasible`` (the gate), ``stopped`` (the race), ``failed`` or ``interrupted``;
+not there while it runs."""
+REASON = "reason"
+"""Why a trial has no values; one line."""
+CONFIG = "config"
+"""``TrialConfig.to_dict()``: all that decides which model comes out."""
+CONFIG_HASH = "config_hash"
+"""``TrialConfig.hash``: no configuration is evaluated twice."""
+TRIAL_SEED = "seed"
+"""Seed of initial weights, shuffling and dropout; the study's, whatever the trial's number."""
+DERIVED_FROM = "derived_from"
+"""Number of the trial whose training this one shares; only on derived trials."""
+BASELINE = "baseline"
+"""True on the trial of the task's baseline, the configuration that a person made by hand."""
+RETRY_OF = "retry_of"
+"""Number of the interrupted trial which this one tries again."""
+TUNE_TRIAL = "tune_trial"
+"""Id of the Ray Tune trial that evaluated it: names its folder of logs; only under Ray Tune."""
+BRANCHED_FROM = "branched_from"
+"""Number of the trial whose trained weights this one started from; only on branches."""
+PREDICTED_GAIN = "predicted_gain"
+"""Hypervolume that a branch was expected to add."""
+GAIN = "hypervolume_gain"
+"""Hypervolume that the trial added, with all its derived points."""
+HINT = "hint"
+"""``[error, size_bytes, latency_ms]`` of a trial without values, each null where not known: for
+our own sampler, in its mirror of the study only."""
+BAR = "bar"
+"""Accuracy that the training had to reach, with the race: the best among points that were no
+larger and no slower when it began."""
+CURVE = "val_accuracy"
+"""Accuracy of the float network on the validation split after every epoch."""
+LEDGER = "ledger"
+"""``Ledger``: every size of the converted model, parameters, multiply-accumulates."""
+LATENCY = "latency"
+"""``Latency``: median and spread, runs, threads, device and runtime."""
+TFLITE_SHA256 = "tflite_sha256"
+"""Hash of the model file: tells whether a retrained model is the same, byte for byte."""
+GATE = "gate"
+"""``size_bytes``, ``latency_ms`` and ``ram_bytes`` known before training; on trials that were
+infeasible or stopped."""
+EPOCHS_TRAINED = "epochs_trained"
+"""Epochs really trained."""
+SPARSITY = "sparsity"
+"""Achieved fraction of zero weights: ``overall`` and by layer."""
+SECONDS = "seconds"
+"""Wall-clock seconds by stage."""
+SKIPPED = "skipped"
+"""Schemes that gave no point, and why."""
+VERSIONS = "versions"
+"""Versions of the libraries that decide which bytes come out."""
+WORKER = "worker"
+"""Where it ran: ``host:pid``."""
+
+# --- System attributes of a trial ---------------------------------------------------------
+CONSTRAINTS = "constraints"
+"""Optuna's key; at most 0 where kept. See :mod:`search.storage.constraints`. Both Optuna 5's
+samplers and optuna-dashboard 0.21 read this list; the newer ``constraints:<name>`` keys, which
+``Trial.set_constraint`` writes, only the samplers."""
+GENERATION = "NSGAIISampler:generation"
+"""Optuna's key: population that a trial belongs to."""
+ARTIFACT_PREFIX = "artifacts:"
+"""Optuna's prefix; the rest of the key is the artifact's id."""
+
+# --- System attributes of a study ---------------------------------------------------------
+METRIC_NAMES = "study:metric_names"
+"""Optuna's key of ``Study.set_metric_names``: names of the objectives."""

@@ -1,0 +1,63 @@
+"""What a run wants of its study, and how long it goes on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workers.messages.result import Limits, SizeMetric, TaskInfo
+
+DEFAULT_TRIALS = 100
+
+DEFAULT_START = 8
+"""Trials of the start design: few, so that the sampler, which weighs seconds, takes over soon
+(``benchmarks/RESULTS.md`` has the evidence)."""
+
+
+@dataclass(frozen=True)
+class StudySettings:
+    """What a run wants of its study.
+
+    Attributes:
+        name: Name of the study.
+        task: Task with its search space, data fingerprint, and the epochs of a trial.
+        device: Device that latencies belong to.
+        size_metric: Which size is ``size_bytes``.
+        limits: What feasible models keep. They may change from run to run: what is stored is
+            judged anew.
+        sampler: Name of the sampler. It may change from run to run.
+        seed: Seed of the sampler and of every training; None for the study's own, or 0.
+        fan_out: Whether a training is measured under every scheme that needs none of its own.
+        race: Whether trainings that can only give dominated points are stopped early.
+        branch: Whether trials may start from the weights of good ones.
+        gate: Whether size and latency are looked at before training.
+        n_start: Trials of the start design, before the sampler is asked: the defaults first,
+            which is all of it with 1.
+    """
+
+    name: str
+    task: TaskInfo
+    device: str = "host"
+    size_metric: SizeMetric = "gzip"
+    limits: Limits = Limits()
+    sampler: str = "gp"
+    seed: int | None = None
+    fan_out: bool = True
+    race: bool = True
+    branch: bool = True
+    gate: bool = True
+    n_start: int = DEFAULT_START
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """How long a run goes on.
+
+    Attributes:
+        n_trials: Trials the study is to have in the end, derived ones not counted.
+        timeout_s: Seconds after which no new trial is started; None for no end.
+        max_losses: Workers that may die over one trial before it fails.
+    """
+
+    n_trials: int = DEFAULT_TRIALS
+    timeout_s: float | None = None
+    max_losses: int = 2

@@ -1,0 +1,102 @@
+"""Weights of good trainings, kept for branches: bounded in number and in bytes.
+
+They lie in a folder of their own beside the artifacts, one file a training, named by its trial;
+so they are there again after a restart, and the driver hands them to any worker with the
+request. Every branch knows its whole lineage, so that losing a file only loses time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+MAX_COUNT = 32
+MAX_BYTES = 256 * 2**20
+
+_SUFFIX = ".npz"
+
+
+class WeightKeeper:
+    """Kept weights of one study, by trial number.
+
+    Args:
+        folder: Folder of the artifact store; a folder in it is made when the first file comes.
+            None keeps them in memory.
+        owner: Database and study; several studies share a folder.
+        max_count: Trainings kept at most.
+        max_bytes: Bytes kept at most, over all of them.
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        owner: str = "",
+        max_count: int = MAX_COUNT,
+        max_bytes: int = MAX_BYTES,
+    ) -> None:
+        self._folder = None if folder is None else folder / "weights"
+        self._prefix = hashlib.sha256(owner.encode()).hexdigest()[:12] + "-"
+        self._max_count = max_count
+        self._max_bytes = max_bytes
+        self._in_memory: dict[int, bytes] = {}
+        self._sizes: dict[int, int] = {}
+        if self._folder is not None:
+            for path in self._folder.glob(f"{self._prefix}*{_SUFFIX}"):
+                number = path.name[len(self._prefix) : -len(_SUFFIX)]
+                if number.isdigit():
+                    self._sizes[int(number)] = path.stat().st_size
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Trials whose weights are kept, in order."""
+        return tuple(sorted(self._sizes))
+
+    def put(self, number: int, content: bytes, worth: Callable[[int], float]) -> None:
+        """Keep a trial's weights, and let go of those that are worth least.
+
+        A disk without room keeps nothing: then there are fewer branches.
+
+        Args:
+            number: Of the trial.
+            content: As ``workers.training.weights`` packs it.
+            worth: Of a trial's weights; of equal ones the newer are kept.
+        """
+        if len(content) > self._max_bytes:
+            return
+        if self._folder is None:
+            self._in_memory[number] = content
+        else:
+            path = self._path(number)
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                part = path.with_suffix(".part")
+                part.write_bytes(content)
+                os.replace(part, path)
+            except OSError:
+                return
+        self._sizes[number] = len(content)
+        order = sorted(self._sizes, key=lambda n: (worth(n), n))
+        while len(self._sizes) > self._max_count or sum(self._sizes.values()) > self._max_bytes:
+            self.drop(order.pop(0))
+
+    def get(self, number: int) -> bytes | None:
+        """Return a trial's weights; None if they are not kept any more."""
+        if self._folder is None:
+            return self._in_memory.get(number)
+        try:
+            return self._path(number).read_bytes()
+        except OSError:
+            return None
+
+    def drop(self, number: int) -> None:
+        """Let go of a trial's weights."""
+        self._sizes.pop(number, None)
+        self._in_memory.pop(number, None)
+        if self._folder is not None:
+            self._path(number).unlink(missing_ok=True)
+
+    def _path(self, number: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"{self._prefix}{number}{_SUFFIX}"

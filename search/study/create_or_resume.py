@@ -1,0 +1,275 @@
+"""Creates a study, or finds it and checks that this run may go on with it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import InMemoryStorage, RDBStorage
+
+from search.front.pareto import ReferencePoint
+from search.sampling.samplers import Mirror, make_sampler, sampler_seed
+from search.storage import attributes
+from search.storage.artifacts import ArtifactKeeper
+from search.storage.batches import MemoryRecorder, Recorder
+from search.storage.database import (
+    artifacts_dir,
+    masked,
+    open_storage,
+    sqlite_path,
+    storage_errors,
+    storage_url,
+)
+from search.storage.locks import study_lock
+from search.storage.optuna_rows import RowRecorder, read_trials
+from search.storage.settings import StudySettings
+from search.storage.weights import WeightKeeper
+from search.study.note import note_attrs
+from search.study.open_study import OpenStudy
+from spaces.config.objectives import OBJECTIVES
+from spaces.config.schemes import POST_TRAINING_SCHEMES
+from spaces.errors import StudyError
+from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.result import TaskInfo
+
+FORMAT = 1
+
+
+def find_study(storage: RDBStorage | InMemoryStorage, name: str) -> int | None:
+    """Return the id of a study; None if there is none of that name."""
+    try:
+        return storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+
+
+def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | None) -> int:
+    """Return the seed a run has: the one asked for, the study's own, or 0."""
+    if seed is not None:
+        return seed
+    study_id = find_study(storage, name)
+    if study_id is None:
+        return 0
+    return int(storage.get_study_user_attrs(study_id).get(attributes.SEED, 0))
+
+
+@contextmanager
+def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[OpenStudy]:
+    """Open a database and the study in it, locked against other drivers while entered.
+
+    Args:
+        storage: File name or SQLAlchemy URL.
+        settings: What the run wants of its study.
+
+    Raises:
+        StorageError: If the database cannot be used.
+        StudyError: If another driver runs the study, or it holds something else than this run
+            asks for.
+    """
+    url = storage_url(storage)
+    database = open_storage(url)
+    try:
+        with study_lock(url, database.engine, settings.name):
+            # Several databases may share a folder, and so the store: what one study has left
+            # behind must not be mistaken for another's.
+            path = sqlite_path(url)
+            owner = f"{path.name if path else masked(url)}/{settings.name}"
+            artifacts = ArtifactKeeper(artifacts_dir(url), owner)
+            weights = WeightKeeper(artifacts_dir(url), owner)
+            yield open_study(database, settings, artifacts, weights)
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+
+
+def open_study(
+    storage: RDBStorage | InMemoryStorage,
+    settings: StudySettings,
+    artifacts: ArtifactKeeper | None = None,
+    weights: WeightKeeper | None = None,
+) -> OpenStudy:
+    """Create a study, or go on with the one of that name.
+
+    The caller holds the study's lock; :func:`study_for_run` does.
+
+    Args:
+        storage: Opened database, or a storage in memory.
+        settings: What the run wants of its study.
+        artifacts: Keeps files; None for no files.
+        weights: Keeps weights for branches; None to keep them in memory.
+
+    Raises:
+        StorageError: If the database cannot be used.
+        StudyError: If the study holds something else than this run asks for.
+    """
+    if isinstance(storage, InMemoryStorage):
+        return _open_study(storage, settings, artifacts, weights)
+    with storage_errors(storage.url):
+        return _open_study(storage, settings, artifacts, weights)
+
+
+def _open_study(
+    storage: RDBStorage | InMemoryStorage,
+    settings: StudySettings,
+    artifacts: ArtifactKeeper | None,
+    weights: WeightKeeper | None,
+) -> OpenStudy:
+    seed = study_seed(storage, settings.name, settings.seed)
+    settings = replace(settings, seed=seed)
+    study_id = find_study(storage, settings.name)
+    if study_id is None:
+        study_id = _create(storage, settings.name)
+    # A driver killed while it created the study left some attributes or none, and no trial.
+    stored = storage.get_study_user_attrs(study_id)
+    trials = (
+        storage.get_all_trials(study_id)
+        if isinstance(storage, InMemoryStorage)
+        else read_trials(storage.engine, study_id)
+    )
+    if attributes.FORMAT not in stored:
+        if trials:
+            raise StudyError(
+                f"Study {settings.name!r} was not made by `search run`, and has "
+                f"{len(trials)} trials of its own. Use --study NEW_NAME."
+            )
+        storage.set_study_system_attr(
+            study_id, attributes.METRIC_NAMES, [objective.name for objective in OBJECTIVES]
+        )
+        for key, value in note_attrs(settings).items():
+            storage.set_study_system_attr(study_id, key, value)
+        space = settings.task.space
+        reference = ReferencePoint.for_classes(len(settings.task.class_names))
+    else:
+        _check_same(stored, settings, seed)
+        space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
+        _check_space(settings.name, space, settings.task.space)
+        space = space.merged(settings.task.space.parameters)
+        reference = ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT])
+    wanted = _study_attrs(settings, space, reference, seed)
+    for key, value in wanted.items():
+        if stored.get(key) != value:
+            storage.set_study_user_attr(study_id, key, value)
+    n_points = _points_of_a_training(space) if settings.fan_out else 1
+    start_seed = sampler_seed(seed, len(trials))
+    sampler = make_sampler(
+        settings.sampler, start_seed, n_points, reference=reference, limits=settings.limits
+    )
+    recorder: Recorder = (
+        MemoryRecorder(storage, study_id)
+        if isinstance(storage, InMemoryStorage)
+        else RowRecorder(storage.engine, study_id, storage.url)
+    )
+    return OpenStudy(
+        settings,
+        trials,
+        space=space,
+        target=stored.get(attributes.TARGET),
+        reference=reference,
+        baseline_ms=stored.get(attributes.REFERENCE_MS),
+        recorder=recorder,
+        mirror=Mirror(sampler, start_seed),
+        artifacts=artifacts,
+        weights=weights,
+    )
+
+
+def _points_of_a_training(space: SearchSpace) -> int:
+    """Return how many schemes of the space need no training of their own; at least 1."""
+    if "quantization" not in space:
+        return 1
+    searched = space["quantization"].choices
+    return max(1, sum(scheme.value in searched for scheme in POST_TRAINING_SCHEMES))
+
+
+def _create(storage: RDBStorage | InMemoryStorage, name: str) -> int:
+    study = optuna.create_study(
+        storage=storage,
+        study_name=name,
+        directions=[objective.direction for objective in OBJECTIVES],
+        sampler=optuna.samplers.RandomSampler(),  # Never asked; the default would warn.
+    )
+    with warnings.catch_warnings():
+        # Experimental since Optuna 3.2; nobody who types `search run` can do anything about it.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([objective.name for objective in OBJECTIVES])
+    return storage.get_study_id_from_name(name)
+
+
+def _study_attrs(
+    settings: StudySettings, space: SearchSpace, reference: ReferencePoint, seed: int
+) -> dict[str, Any]:
+    """Return the study's attributes; the format comes last, when all others are there."""
+    return {
+        attributes.TASK: _task_attr(settings.task),
+        attributes.SEARCH_SPACE: space.to_list(),
+        attributes.DATA_FINGERPRINT: settings.task.data_fingerprint,
+        attributes.DEVICE: settings.device,
+        attributes.SIZE_METRIC: settings.size_metric,
+        attributes.LIMITS: asdict(settings.limits),
+        attributes.SAMPLER: settings.sampler,
+        attributes.SEED: seed,
+        attributes.REFERENCE_POINT: reference.to_dict(),
+        attributes.FORMAT: FORMAT,
+    }
+
+
+def _task_attr(task: TaskInfo) -> dict[str, Any]:
+    data = {
+        field.name: getattr(task, field.name) for field in fields(task) if field.name != "space"
+    }
+    # As JSON gives it back: unchanged attributes are not written again.
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+
+
+def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -> None:
+    """Refuse a run whose trials could not be compared with those of the study."""
+    if stored[attributes.FORMAT] != FORMAT:
+        raise StudyError(
+            f"Study {settings.name!r} was written by another version of this program (format "
+            f"{stored[attributes.FORMAT]}, this one writes {FORMAT}). Use --study NEW_NAME."
+        )
+    task = stored[attributes.TASK]
+    pairs = {
+        "task": (task["name"], settings.task.name),
+        "data": (
+            f"{task['data_name']} ({stored[attributes.DATA_FINGERPRINT]})",
+            f"{settings.task.data_name} ({settings.task.data_fingerprint})",
+        ),
+        "epochs": (task["epochs"], settings.task.epochs),
+        "device": (stored[attributes.DEVICE], settings.device),
+        "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
+        "seed": (stored[attributes.SEED], seed),
+    }
+    different = [name for name, (old, new) in pairs.items() if old != new]
+    if different:
+        was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
+        wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
+        raise StudyError(
+            f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Ask "
+            f"for the same again, or use --study NEW_NAME to start a new study."
+        )
+
+
+def _check_space(name: str, stored: SearchSpace, wanted: SearchSpace) -> None:
+    """Refuse a parameter that means something else now."""
+    for parameter in wanted.parameters:
+        if parameter.name in stored and _range(stored[parameter.name]) != _range(parameter):
+            hint = ""
+            if parameter.name == "quantization":
+                hint = " --max-ram leaves out what the microcontroller's interpreter cannot run."
+            raise StudyError(
+                f"Study {name!r} was started with another range of parameter "
+                f"{parameter.name!r}: {_range(stored[parameter.name])}; now it is "
+                f"{_range(parameter)}.{hint} Use --study NEW_NAME to start a new study."
+            )
+
+
+def _range(parameter: Parameter) -> dict[str, Any]:
+    data = parameter.to_dict()
+    del data["name"], data["default"]
+    return data

@@ -1,0 +1,174 @@
+"""What a study knows that saves it time: how trainings went, and the weights of good ones.
+
+The race compares with learning curves, branches start from kept weights. :class:`Shortcuts`
+learns both from every trial that ends, and again from the trials of earlier runs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from search.sampling.branching import Branch, Brancher, Values, kind_of
+from search.storage import attributes
+from search.storage.settings import StudySettings
+from search.storage.trial_attributes import is_sound
+from search.storage.weights import WeightKeeper
+from search.study.history import COUNTED
+from search.study.model_files import FrontFiles
+from spaces.config.trial import TrialConfig
+from spaces.space.search_space import SearchSpace
+from workers.messages.race import Curve, Race, curve_recipe, settled_from
+from workers.messages.result import TrialResult
+
+MAX_CURVES = 200
+"""Trainings that the race compares with: the newest ones."""
+
+
+class Shortcuts:
+    """The race and the branches of one study.
+
+    Args:
+        settings: What the run wants of its study.
+        space: What it searches.
+        files: Its front.
+        weights: Weights of good trainings.
+
+    Attributes:
+        n_branches: Complete trials that started from the weights of another.
+    """
+
+    def __init__(
+        self,
+        settings: StudySettings,
+        space: SearchSpace,
+        files: FrontFiles,
+        weights: WeightKeeper,
+    ) -> None:
+        self.n_branches = 0
+        self._files = files
+        self._weights = weights
+        self._brancher = Brancher(settings.task.epochs, space)
+        self._curves: deque[Curve] = deque(maxlen=MAX_CURVES)
+        self._training_of: dict[int, int] = {}
+
+    @property
+    def space(self) -> SearchSpace:
+        """What the study searches; it may grow."""
+        return self._brancher.space
+
+    @space.setter
+    def space(self, space: SearchSpace) -> None:
+        self._brancher.space = space
+
+    def race(self) -> Race:
+        """Return what a training that begins now is judged by."""
+        front = tuple((a, s, t) for a, s, t in self._files.front.values.tolist())
+        return Race(front, tuple(self._curves))
+
+    def next_branch(self) -> Branch | None:
+        """Return the branch to try now; None if a new training is worth more."""
+        return self._brancher.propose(
+            self._weights.numbers, self._worth().__getitem__, self._files.hypervolume_with
+        )
+
+    def weights_of(self, number: int) -> bytes | None:
+        """Return a trial's kept weights; None if they are not kept any more."""
+        return self._weights.get(number)
+
+    def remember(self, trials: list[FrozenTrial]) -> None:
+        """Learn from earlier runs what the race and branches go by."""
+        points: dict[int, dict[Any, Values]] = {}
+        trainings: list[tuple[int, TrialConfig, FrozenTrial]] = []
+        for trial in trials:
+            if attributes.CONFIG not in trial.user_attrs:
+                continue  # Plain Optuna's.
+            parent = trial.user_attrs.get(attributes.DERIVED_FROM)
+            config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+            number = trial.number if parent is None else int(parent)
+            if trial.values is not None:
+                self._training_of[trial.number] = number
+                accuracy, size_bytes, latency_ms = trial.values
+                points.setdefault(number, {})[config.quantization] = (
+                    accuracy,
+                    size_bytes,
+                    latency_ms,
+                )
+            if parent is None and trial.user_attrs.get(attributes.OUTCOME) in COUNTED:
+                trainings.append((number, config, trial))
+        for number, config, trial in trainings:
+            stored = trial.user_attrs
+            if stored[attributes.OUTCOME] == "complete":
+                self._note_curve(config, stored.get(attributes.CURVE, ()))
+                self.n_branches += attributes.BRANCHED_FROM in stored
+            self._brancher.note(
+                number,
+                config,
+                points.get(number, {}),
+                gain=stored.get(attributes.GAIN, 0.0),
+                seconds=sum(stored.get(attributes.SECONDS, {}).values()),
+                parent=stored.get(attributes.BRANCHED_FROM),
+                predicted=stored.get(attributes.PREDICTED_GAIN),
+            )
+
+    def learn(
+        self,
+        number: int,
+        config: TrialConfig,
+        branch: Branch | None,
+        result: TrialResult,
+        gain: float,
+        points: Iterable[int],
+    ) -> None:
+        """Learn from a trial that the study has taken.
+
+        Args:
+            number: Of the trial.
+            config: What it was.
+            branch: The branch it was; None for a new training.
+            result: What came of it.
+            gain: Hypervolume that it added.
+            points: Numbers of its points, its own and derived ones.
+        """
+        self._training_of.update(dict.fromkeys(points, number))
+        if result.outcome == "complete":
+            self._note_curve(config, result.history.get("val_accuracy", ()))
+            self.n_branches += branch is not None
+        models = [*result.siblings, *([] if result.point is None else [result.point])]
+        self._brancher.note(
+            number,
+            config,
+            {m.config.quantization: m.values for m in models if is_sound(m)},
+            gain=gain,
+            seconds=sum(result.seconds.values()),
+            parent=None if branch is None else branch.parent,
+            predicted=None if branch is None else branch.predicted,
+        )
+        if result.weights is not None:
+            self._weights.put(number, result.weights, self._worth().__getitem__)
+
+    def _note_curve(self, config: TrialConfig, accuracies: Sequence[float]) -> None:
+        """Let the race compare with a training that went on to its end."""
+        epochs = config.training.epochs
+        if config.branched_from is None and len(accuracies) >= epochs:
+            curve = Curve(tuple(accuracies[:epochs]), settled_from(config), curve_recipe(config))
+            self._curves.append(curve)
+
+    def _worth(self) -> Counter[int]:
+        """Return how many points on the front each training has."""
+        return Counter(
+            self._training_of[n] for n in self._files.front.keys if n in self._training_of
+        )
+
+
+def branch_of(trial: FrozenTrial) -> Branch | None:
+    """Return the branch that an interrupted trial was; None for a new training."""
+    parent = trial.user_attrs.get(attributes.BRANCHED_FROM)
+    if parent is None:
+        return None
+    config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+    predicted = float(trial.user_attrs.get(attributes.PREDICTED_GAIN, 0.0))
+    return Branch(int(parent), kind_of(config), config, predicted)

@@ -1,0 +1,142 @@
+"""The front of a running study, and the model files of the points on it.
+
+A point's ``.tflite`` is kept as long as the point is on the front; so the folder of artifacts
+does not grow with the study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from optuna.trial import FrozenTrial, TrialState
+
+from search.front.pareto import Front, ReferencePoint, hypervolume
+from search.storage import attributes
+from search.storage.artifacts import MODEL_FILE, ArtifactKeeper, model_keys
+from search.storage.constraints import is_feasible
+
+
+class Measured(Protocol):
+    """A point as the front sees it: a :class:`workers.messages.result.Point`, or values alone."""
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Objective values in the order of ``spaces.config.objectives.OBJECTIVES``."""
+
+    @property
+    def tflite(self) -> bytes:
+        """The model file; empty if there is none."""
+
+
+@dataclass(frozen=True)
+class FrontChange:
+    """What new points change.
+
+    Attributes:
+        added: System attributes of new points which are on the front now, by trial number.
+        dropped: System attributes (with None) of points which left it, by trial number.
+    """
+
+    added: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    dropped: Mapping[int, Mapping[str, None]] = field(default_factory=dict)
+
+
+class FrontFiles:
+    """Points on the front that keep all limits, and their files.
+
+    Args:
+        reference: Where the hypervolume is measured from.
+        artifacts: Keeps files; None for no files.
+    """
+
+    def __init__(self, reference: ReferencePoint, artifacts: ArtifactKeeper | None) -> None:
+        self.front = Front()
+        self._reference = reference
+        self._artifacts = artifacts
+        self._keys: dict[int, list[str]] = {}
+        self._named: set[str] = set()
+        self._hypervolume: float | None = None  # None: the front changed since.
+
+    @property
+    def hypervolume(self) -> float:
+        """Hypervolume of the front."""
+        if self._hypervolume is None:
+            self._hypervolume = hypervolume(self.front.values, self._reference)
+        return self._hypervolume
+
+    def hypervolume_with(self, points: Iterable[Sequence[float]]) -> float:
+        """Return what the hypervolume would be with some more points on the front."""
+        rows = [*self.front.values.tolist(), *points]
+        return hypervolume(rows, self._reference)
+
+    def take_over(self, trials: Iterable[FrozenTrial]) -> dict[int, dict[str, None]]:
+        """Put the points of earlier runs on the front.
+
+        Returns:
+            System attributes to remove: files of points which are not on the front. After
+            that, :meth:`sweep` removes the files themselves.
+        """
+        trials = list(trials)
+        for trial in trials:
+            values = values_of(trial)
+            if values is not None and is_feasible(trial.system_attrs):
+                self.front.add(trial.number, values)
+        self._hypervolume = None
+        dropped: dict[int, dict[str, None]] = {}
+        for trial in trials:
+            self._named.update(
+                key for key in trial.system_attrs if key.startswith(attributes.ARTIFACT_PREFIX)
+            )
+            keys = model_keys(trial.system_attrs)
+            if keys and trial.number in self.front:
+                self._keys[trial.number] = keys
+            elif keys:
+                dropped[trial.number] = dict.fromkeys(keys)
+                self._named.difference_update(keys)
+        return dropped
+
+    def sweep(self) -> None:
+        """Remove files that no trial of earlier runs names; called before any are added."""
+        if self._artifacts is not None:
+            self._artifacts.sweep(self._named)
+        self._named.clear()
+
+    def add(self, points: Mapping[int, Measured]) -> FrontChange:
+        """Put new points on the front which keep all limits; write the files of those that stay.
+
+        Args:
+            points: By the numbers that their trials are to get.
+        """
+        joined: list[int] = []
+        left: set[int] = set()
+        for number, point in points.items():
+            is_on_front, leaving = self.front.add(number, point.values)
+            left.update(leaving)
+            if is_on_front:
+                joined.append(number)
+                self._hypervolume = None
+        dropped = {n: dict.fromkeys(self._keys.pop(n)) for n in left if n in self._keys}
+        added: dict[int, Mapping[str, Any]] = {}
+        for number in joined:
+            if number in left:
+                continue  # Another new point is better.
+            attrs: dict[str, str] = {}
+            if self._artifacts is not None and points[number].tflite:
+                attrs = self._artifacts.write(MODEL_FILE, points[number].tflite)
+                self._keys[number] = list(attrs)
+            added[number] = attrs
+        return FrontChange(added, dropped)
+
+    def remove_files(self, change: FrontChange) -> None:
+        """Remove the files of points which left; called once the study does not name them."""
+        if self._artifacts is not None:
+            self._artifacts.remove(key for attrs in change.dropped.values() for key in attrs)
+
+
+def values_of(trial: FrozenTrial) -> tuple[float, ...] | None:
+    """Return the objective values of a trial; None if it has none."""
+    if trial.state != TrialState.COMPLETE or trial.values is None:
+        return None
+    return tuple(trial.values)

@@ -1,0 +1,572 @@
+"""A study opened for a run: asks for the next trial, takes results, keeps the front.
+
+:class:`OpenStudy` is the only thing that writes to a study, and it writes in batches that are
+whole or not there at all (:mod:`search.storage.batches`). So whatever is killed, the study holds
+finished trials, complete with all that was derived from them, and running ones; the next start
+marks the running ones as interrupted and tries their configurations again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from search.front.baseline import baseline_point
+from search.front.pareto import Front, ReferencePoint
+from search.sampling.branching import Branch
+from search.sampling.initial_design import start_design
+from search.sampling.samplers import Mirror, Proposal
+from search.storage import attributes
+from search.storage.artifacts import HISTORY_FILE, ArtifactKeeper
+from search.storage.batches import Batch, Ending, Recorder, new_trial
+from search.storage.constraints import constraint_values, is_feasible
+from search.storage.settings import StudySettings
+from search.storage.trial_attributes import (
+    config_attrs,
+    ending_of,
+    failure,
+    interruption,
+    is_sound,
+    point_ending,
+)
+from search.storage.weights import WeightKeeper
+from search.study.history import COUNTED, Past, read_past
+from search.study.learning import Shortcuts, branch_of
+from search.study.model_files import FrontChange, FrontFiles
+from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES
+from spaces.config.trial import ParamValue, TrialConfig
+from spaces.errors import ConfigError
+from spaces.space.compression import params_from_config
+from spaces.space.search_space import SearchSpace
+from workers.messages.result import EvaluateRequest, Point, TrialResult
+
+MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
+"""Turns the parameters of a trial into its configuration."""
+
+QUANTIZATION = "quantization"
+"""Parameter in which derived trials differ from the one whose training they share."""
+
+_N_PROPOSALS = 8
+_N_RANDOM_PROPOSALS = 256
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A trial that is under way.
+
+    Attributes:
+        number: Its number in the study.
+        config: What to evaluate.
+        parent: Number of the trial whose weights it starts from; None for a new training.
+    """
+
+    number: int
+    config: TrialConfig
+    parent: int | None = None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What became of a trial.
+
+    Attributes:
+        number: Its number.
+        outcome: ``complete``, ``infeasible``, ``stopped`` or ``failed``.
+        reason: Why it has no values.
+        values: Its objective values.
+        n_derived: Points derived from its training that entered the study.
+        n_on_front: How many of all its points are on the front now.
+    """
+
+    number: int
+    outcome: str
+    reason: str = ""
+    values: tuple[float, ...] | None = None
+    n_derived: int = 0
+    n_on_front: int = 0
+
+
+@dataclass(frozen=True)
+class _Reported:
+    """Values without a model file."""
+
+    values: tuple[float, float, float]
+    tflite: bytes = b""
+
+
+@dataclass
+class _Running:
+    proposal: Proposal
+    config: TrialConfig
+    hashes: frozenset[str]
+    branch: Branch | None = None
+
+
+class OpenStudy:
+    """A study that this process alone writes to.
+
+    Args:
+        settings: What this run wants of it; checked already.
+        trials: All trials it has, in the order of their numbers.
+        space: Search space as stored.
+        target: Trials it is to have, as stored; None for a new one.
+        reference: Where the hypervolume is measured from.
+        baseline_ms: What the reference network took at its start, as stored; None if no
+            latency was measured yet.
+        recorder: Writes to the study.
+        mirror: Makes the proposals; empty.
+        artifacts: Keeps files; None for no files.
+        weights: Keeps weights for branches; None to keep them in memory.
+
+    Attributes:
+        settings: What this run wants of it.
+        target: Trials it is to have, derived ones not counted; None as long as nobody said.
+        n_points: Measured models: complete trials and those derived from them.
+        outcomes: Trials of our own asking by outcome.
+        n_interrupted: Trials that an earlier driver left running.
+    """
+
+    def __init__(
+        self,
+        settings: StudySettings,
+        trials: list[FrozenTrial],
+        *,
+        space: SearchSpace,
+        target: int | None,
+        reference: ReferencePoint,
+        baseline_ms: float | None = None,
+        recorder: Recorder,
+        mirror: Mirror,
+        artifacts: ArtifactKeeper | None = None,
+        weights: WeightKeeper | None = None,
+    ) -> None:
+        self.settings = settings
+        self.target = target
+        past = read_past(trials, settings.limits)
+        self.n_points = past.n_points
+        self.outcomes = past.outcomes
+        self.n_interrupted = len(past.stale)
+        self._space = space
+        self._limits = settings.limits
+        self._files = FrontFiles(reference, artifacts)
+        self._baseline_ms = baseline_ms
+        self._recorder = recorder
+        self._mirror = mirror
+        self._artifacts = artifacts
+        self._shortcuts = Shortcuts(settings, space, self._files, weights or WeightKeeper())
+        self._n_trials = len(trials)
+        self._running: dict[int, _Running] = {}
+        self._seen = past.tried
+        # Without branches, an interrupted one waits for a run that has them.
+        self._retries = deque(
+            retry for retry in past.retries if settings.branch or branch_of(retry) is None
+        )
+        self._baseline = baseline_point(space, settings.task)
+        design = start_design(space, settings.n_start, settings.seed or 0)
+        if self._baseline is not None:
+            design = [self._baseline, *(params for params in design if params != self._baseline)]
+        self._start = deque(design[self.n_done + len(past.retries) :])
+        self._take_over(past, trials)
+
+    # --- Counting -------------------------------------------------------------------------
+
+    @property
+    def n_done(self) -> int:
+        """Trials which count: of our own asking, and however they ended."""
+        return sum(self.outcomes[name] for name in COUNTED)
+
+    @property
+    def n_branches(self) -> int:
+        """Complete trials that started from the weights of another."""
+        return self._shortcuts.n_branches
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """Numbers of the trials under way."""
+        return tuple(self._running)
+
+    @property
+    def hypervolume(self) -> float:
+        """Hypervolume of the front."""
+        return self._files.hypervolume
+
+    @property
+    def front(self) -> Front:
+        """Pareto front of the points that keep all limits, by trial number."""
+        return self._files.front
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.settings.name
+
+    def set_target(self, target: int) -> None:
+        """Store how many trials the study is to have."""
+        if target != self.target:
+            self._recorder.write(Batch(study_user_attrs={attributes.TARGET: target}))
+            self.target = target
+
+    # --- Opening --------------------------------------------------------------------------
+
+    def _take_over(self, past: Past, trials: list[FrozenTrial]) -> None:
+        """Go on where earlier runs ended, and put right what a killed driver left."""
+        for trial in past.known:
+            self._mirror.add(trial)
+        attrs: dict[int, dict[str, Any]] = {n: dict(a) for n, a in past.refreshed.items()}
+        for number, dropped in self._files.take_over(trials).items():
+            attrs.setdefault(number, {}).update(dropped)
+        self._recorder.write(Batch(ended=past.stale, trial_system_attrs=attrs))
+        self._files.sweep()
+        if past.known:
+            self._shortcuts.remember(trials)
+
+    # --- Asking ---------------------------------------------------------------------------
+
+    def ask(
+        self, make_config: MakeConfig, user_attrs: Mapping[str, Any] | None = None
+    ) -> Asked | None:
+        """Start a trial: an interrupted one again, the space's defaults, or a proposal.
+
+        Args:
+            make_config: Turns its parameters into its configuration.
+            user_attrs: What to store with it, beside what every trial has.
+
+        Returns:
+            The trial; None if no configuration turned up that was not tried before.
+        """
+        retry_of: int | None = None
+        fixed: Mapping[str, ParamValue] | None = None
+        found: tuple[Proposal, TrialConfig, bool] | None = None
+        branch: Branch | None = None
+        if self._retries:
+            retry = self._retries.popleft()
+            retry_of, fixed = retry.number, dict(retry.params)
+            branch = branch_of(retry)
+        elif self._start:
+            fixed = self._start.popleft()
+        elif self.settings.branch:
+            branch = self._shortcuts.next_branch()
+        if branch is not None:
+            found = self._start_branch(branch)
+            fixed = None
+        if found is None:
+            branch = None
+            found = self._find_new(make_config, fixed)
+        if found is None:
+            return None
+        proposal, config, is_fixed = found
+        number = self._n_trials
+        attrs = {**config_attrs(config), **(user_attrs or {})}
+        if is_fixed and retry_of is not None:
+            attrs[attributes.RETRY_OF] = retry_of
+        if self._is_baseline(proposal):
+            attrs[attributes.BASELINE] = True
+        if branch is not None:
+            attrs[attributes.BRANCHED_FROM] = branch.parent
+            attrs[attributes.PREDICTED_GAIN] = branch.predicted
+        trial = new_trial(
+            number,
+            proposal.params,
+            proposal.distributions,
+            user_attrs=attrs,
+            system_attrs=proposal.system_attrs,
+        )
+        self._recorder.write(Batch(created=(trial,)))
+        self._n_trials += 1
+        self._running[number] = _Running(proposal, config, self._expected_hashes(config), branch)
+        return Asked(number, config, None if branch is None else branch.parent)
+
+    def retry_next(self, config_hash: str) -> bool:
+        """Let the next :meth:`ask` try an interrupted trial again, before all others.
+
+        Returns:
+            Whether there is one of that configuration which nothing has replaced yet.
+        """
+        for index, retry in enumerate(self._retries):
+            if retry.user_attrs.get(attributes.CONFIG_HASH) == config_hash:
+                del self._retries[index]
+                self._retries.appendleft(retry)
+                return True
+        return False
+
+    def params(self, number: int) -> dict[str, ParamValue]:
+        """Return the parameters of a trial under way."""
+        return dict(self._running[number].proposal.params)
+
+    def request(self, number: int) -> EvaluateRequest:
+        """Return what a worker needs to evaluate a trial under way."""
+        running, settings = self._running[number], self.settings
+        config, branch = running.config, running.branch
+        return EvaluateRequest(
+            config=config,
+            limits=settings.limits,
+            size_metric=settings.size_metric,
+            device=settings.device,
+            # Weights that are only quantized anew gave all their other points before.
+            fan_out=settings.fan_out and config.training.epochs > 0,
+            check_gate=settings.gate,
+            race=self._shortcuts.race() if self._is_raced(running) else None,
+            start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
+            keep_weights=settings.branch,
+        )
+
+    def _is_baseline(self, proposal: Proposal) -> bool:
+        return self._baseline is not None and dict(proposal.params) == self._baseline
+
+    def _is_raced(self, running: _Running) -> bool:
+        """Whether a training may be stopped: not the one that others are read against."""
+        is_new = running.branch is None and not self._is_baseline(running.proposal)
+        return self.settings.race and is_new
+
+    def _start_branch(self, branch: Branch) -> tuple[Proposal, TrialConfig, bool] | None:
+        """Return a branch as a proposal; None if it was tried, or the space has it not."""
+        config = branch.config
+        under_way = any(config.hash in running.hashes for running in self._running.values())
+        if under_way or config.hash in self._seen:
+            return None
+        params = params_from_config(config, self._space)
+        proposal = self._mirror.propose(self._space, fixed=params, is_branch=True)
+        if proposal.params != params:
+            self._mirror.discard(proposal.handle)
+            return None
+        return proposal, config, True
+
+    def _find_new(
+        self, make_config: MakeConfig, fixed: Mapping[str, ParamValue] | None
+    ) -> tuple[Proposal, TrialConfig, bool] | None:
+        """Return the first proposal whose configuration was not tried, and is not under way."""
+        under_way = {h for running in self._running.values() for h in running.hashes}
+        for attempt in range(_N_PROPOSALS + _N_RANDOM_PROPOSALS):
+            is_fixed = attempt == 0 and fixed is not None
+            proposal = self._mirror.propose(
+                self._space,
+                fixed=fixed if is_fixed else None,
+                at_random=attempt >= _N_PROPOSALS,
+            )
+            try:
+                config = make_config(proposal.params)
+            except ConfigError:
+                self._mirror.discard(proposal.handle)
+                if attempt == 0 and not self._seen:
+                    raise  # Nothing ever worked: the space and the configuration disagree.
+                continue
+            if config.hash not in self._seen and config.hash not in under_way:
+                return proposal, config, is_fixed
+            self._mirror.discard(proposal.handle)
+        return None
+
+    def _expected_hashes(self, config: TrialConfig) -> frozenset[str]:
+        """Return the hashes that a trial will answer for: its own and its siblings'."""
+        schemes = {config.quantization}
+        if self.settings.fan_out and not SCHEMES[config.quantization].trains:
+            schemes.update(POST_TRAINING_SCHEMES)
+        return frozenset(replace(config, quantization=scheme).hash for scheme in schemes)
+
+    # --- Telling --------------------------------------------------------------------------
+
+    def tell(self, number: int, result: TrialResult) -> Told:
+        """End a trial with a worker's result, and add the points derived from it."""
+        running = self._running[number]
+        is_first = self._baseline_ms is None and result.reference_ms is not None
+        if is_first:
+            self._baseline_ms = result.reference_ms
+        result = result.scaled_to(self._baseline_ms)
+        ending = ending_of(result, self._limits)
+        points = self._points(number, result, ending)
+        endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
+        endings.setdefault(number, ending)
+        hypervolume_before = self.hypervolume
+        change = self._files.add(
+            {n: point for n, point in points.items() if is_feasible(endings[n].system_attrs)}
+        )
+        for n, attrs in change.added.items():
+            endings[n] = _with_system_attrs(endings[n], attrs)
+        if result.history and self._artifacts is not None:
+            history = {name: list(values) for name, values in result.history.items()}
+            content = json.dumps(history, indent=1).encode()
+            attrs = self._artifacts.write(HISTORY_FILE, content)
+            endings[number] = _with_system_attrs(endings[number], attrs)
+        gain = self.hypervolume - hypervolume_before
+        endings[number] = replace(
+            endings[number],
+            user_attrs={**endings[number].user_attrs, attributes.GAIN: gain},
+        )
+        created = tuple(
+            self._derived_trial(n, point, endings[n], number)
+            for n, point in points.items()
+            if n != number
+        )
+        space = self._space.merged(result.new_parameters)
+        study_attrs: dict[str, Any] = {}
+        if space is not self._space:
+            study_attrs[attributes.SEARCH_SPACE] = space.to_list()
+        if is_first:
+            study_attrs[attributes.REFERENCE_MS] = self._baseline_ms
+        self._recorder.write(
+            Batch(
+                created=created,
+                ended={number: endings[number]},
+                trial_system_attrs=change.dropped,
+                study_user_attrs=study_attrs,
+            )
+        )
+        # From here on the study has it.
+        self._space = self._shortcuts.space = space
+        self._n_trials += len(created)
+        self.n_points += len(points)
+        self._seen.add(running.config.hash)
+        self._seen.update(point.config.hash for point in points.values())
+        outcome = str(ending.user_attrs[attributes.OUTCOME])
+        if outcome == "stopped":
+            self._seen.update(running.hashes)  # The training would be the same.
+        self.outcomes[outcome] += 1
+        self._shortcuts.learn(number, running.config, running.branch, result, gain, points)
+        self._forget(number, ending)
+        for trial in created:
+            self._mirror.add(trial)
+        self._files.remove_files(change)
+        return Told(
+            number,
+            outcome,
+            reason=str(ending.user_attrs.get(attributes.REASON, "")),
+            values=ending.values,
+            n_derived=len(created),
+            n_on_front=len(change.added),
+        )
+
+    def tell_values(
+        self,
+        number: int,
+        values: tuple[float, float, float],
+        user_attrs: Mapping[str, Any],
+    ) -> Told:
+        """End a trial with values that somebody else measured: no model file, no siblings.
+
+        Args:
+            number: Of the trial.
+            values: Its objective values, all finite.
+            user_attrs: What is known of how they came about.
+        """
+        config = self._running[number].config
+        accuracy, size_bytes, latency_ms = values
+        before = self.hypervolume
+        constraints = constraint_values(
+            self._limits, size_bytes=size_bytes, latency_ms=latency_ms, accuracy=accuracy
+        )
+        change = FrontChange()
+        if is_feasible({attributes.CONSTRAINTS: constraints}):
+            change = self._files.add({number: _Reported(values)})
+        ending = Ending(
+            TrialState.COMPLETE,
+            values=values,
+            user_attrs={
+                **user_attrs,
+                attributes.OUTCOME: "complete",
+                attributes.GAIN: self.hypervolume - before,
+            },
+            system_attrs={attributes.CONSTRAINTS: constraints},
+        )
+        self._recorder.write(Batch(ended={number: ending}, trial_system_attrs=change.dropped))
+        self.n_points += 1
+        self._seen.add(config.hash)
+        self.outcomes["complete"] += 1
+        self._forget(number, ending)
+        self._files.remove_files(change)
+        return Told(number, "complete", values=values, n_on_front=len(change.added))
+
+    def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
+        """Return the points of a result which the study has not got, by trial number.
+
+        A scheme that cannot be converted or run is that point's failure: the other points of
+        its training count all the same.
+        """
+        points: dict[int, Point] = {}
+        if ending.state == TrialState.COMPLETE and result.point is not None:
+            points[number] = result.point
+        running = self._running[number]
+        hashes = {running.config.hash, *self._seen}
+        for n, other in self._running.items():
+            if n != number:
+                hashes |= other.hashes
+        next_number = self._n_trials
+        for sibling in result.siblings:
+            config = sibling.config
+            if config.hash in hashes or not is_sound(sibling):
+                continue
+            if not _takes(running.proposal, config):
+                continue
+            hashes.add(config.hash)
+            points[next_number] = sibling
+            next_number += 1
+        return points
+
+    def _derived_trial(
+        self, number: int, point: Point, ending: Ending, parent: int
+    ) -> FrozenTrial:
+        proposal, branch = self._running[parent].proposal, self._running[parent].branch
+        return new_trial(
+            number,
+            {**proposal.params, QUANTIZATION: point.config.quantization.value},
+            proposal.distributions,
+            user_attrs={
+                **config_attrs(point.config),
+                **ending.user_attrs,
+                attributes.DERIVED_FROM: parent,
+                **({} if branch is None else {attributes.BRANCHED_FROM: branch.parent}),
+            },
+            # Of its parent's generation: NSGA-II finds it in that population.
+            system_attrs={**proposal.system_attrs, **ending.system_attrs},
+            state=ending.state,
+            values=ending.values,
+        )
+
+    def fail(self, number: int, reason: str) -> Told:
+        """End a trial as failed: it counts, and is not tried again."""
+        ending = failure(reason)
+        self._recorder.write(Batch(ended={number: ending}))
+        self._seen.add(self._running[number].config.hash)
+        self.outcomes["failed"] += 1
+        self._forget(number, ending)
+        return Told(number, "failed", reason)
+
+    def interrupt(self, reason: str, number: int | None = None) -> int:
+        """Give up all trials under way, or one, to be tried again; return how many there were."""
+        numbers = self._running if number is None else (number,)
+        endings = {each: interruption(reason) for each in numbers}
+        if endings:
+            self._recorder.write(Batch(ended=endings))
+        for number, ending in endings.items():
+            running = self._running[number]
+            self._retries.append(self._as_retry(number, running))
+            self._forget(number, ending)
+        return len(endings)
+
+    def _as_retry(self, number: int, running: _Running) -> FrozenTrial:
+        attrs = config_attrs(running.config)
+        if running.branch is not None:
+            attrs[attributes.BRANCHED_FROM] = running.branch.parent
+            attrs[attributes.PREDICTED_GAIN] = running.branch.predicted
+        proposal = running.proposal
+        return new_trial(
+            number, proposal.params, proposal.distributions, user_attrs=attrs, system_attrs={}
+        )
+
+    def _forget(self, number: int, ending: Ending) -> None:
+        handle: Trial = self._running.pop(number).proposal.handle
+        self._mirror.end(handle, ending)
+
+
+def _takes(proposal: Proposal, config: TrialConfig) -> bool:
+    """Whether the space has a derived point: its scheme may be one that is not searched."""
+    distribution = proposal.distributions.get(QUANTIZATION)
+    choices = getattr(distribution, "choices", ())
+    return config.quantization.value in choices
+
+
+def _with_system_attrs(ending: Ending, attrs: Mapping[str, Any]) -> Ending:
+    return replace(ending, system_attrs={**ending.system_attrs, **attrs})

@@ -1,0 +1,346 @@
+"""Data sets from an ``.npz`` file of the layout that Keras uses.
+
+::
+
+    x_train, y_train                 needed: images [n, h, w] or [n, h, w, c] and their labels
+    x_val, y_val, x_test, y_test     optional: split off the training images when missing
+    class_names                      optional: one string a class
+
+Labels are integers ``[n]`` or ``[n, 1]``, names, or one-hot rows ``[n, classes]``. A file may
+hold several sets of labels for the same images: of the set ``fine`` they are ``y_train_fine``,
+``y_test_fine`` and ``fine_label_names``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spaces.data.cache import cached_dataset, content_key
+from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
+from spaces.data.splits import split_off
+from spaces.errors import DataError
+from spaces.tasks.task import DataRequest
+
+READER_VERSION = "1"  # To be raised when the same file comes to mean other arrays.
+SPLIT_FRACTION = 0.1
+KNOWN_KEYS = (*(f"{kind}_{split}" for split in SPLIT_NAMES for kind in "xy"), "class_names")
+
+Array = npt.NDArray[Any]
+Arrays = dict[str, Array]
+
+
+def load_npz(
+    path: Path, request: DataRequest, name: str | None = None, label_set: str = ""
+) -> Dataset:
+    """Load an ``.npz`` file; from the cache if its content was read before.
+
+    Nothing in the file is unpickled. Images of integers within 0 to 255 become uint8 (networks
+    see them divided by 255), those of floats become float32 (networks see them as they are).
+    A missing validation or test split is a tenth of the training images, the same one each
+    time, with its share of every class.
+
+    Args:
+        path: The file.
+        request: Where the cache is, and whom to tell about progress.
+        name: What to call the data set; by default the file's name.
+        label_set: Which of several sets of labels counts; a file with ``y_train`` has but one.
+
+    Raises:
+        DataError: If the file cannot be read, or its arrays cannot be used.
+    """
+    name = name or path.stem
+    request.progress("reading arrays", 0, 1)
+    labels = (label_set,) if label_set else ()
+    key = content_key("npz", READER_VERSION, name, _content_hash(path), *labels)
+    dataset = cached_dataset(key, request.cache_dir, lambda: _read_dataset(path, name, label_set))
+    request.progress("reading arrays", 1, 1)
+    return dataset
+
+
+def _content_hash(path: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except FileNotFoundError:
+        raise DataError(f"No such file: {path}. Name an existing .npz file.") from None
+    except IsADirectoryError:
+        raise DataError(f"An .npz file is needed here, but {path} is a folder.") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return digest.hexdigest()
+
+
+def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
+    arrays = _read_arrays(path, label_set)
+    notes: list[str] = []
+    images = {split: _images(arrays, split, path) for split in _splits_in(arrays)}
+    labels, class_names = _labels(arrays, path, notes)
+    _check_pairs(images, labels, path)
+    _note_unscaled(images["train"], notes)
+    for split in ("test", "val"):
+        if split not in images:
+            _split_off_train(images, labels, split, class_names, path)
+            notes.append(
+                f"{len(labels[split])} training images were set aside as {split} split, as "
+                f"{path.name} has no x_{split}."
+            )
+    train, val, test = (Split(images[split], labels[split]) for split in SPLIT_NAMES)
+    return Dataset(
+        name=name,
+        train=train,
+        val=val,
+        test=test,
+        class_names=class_names,
+        fingerprint=fingerprint_arrays(class_names, (train, val, test)),
+        notes=tuple(notes),
+    )
+
+
+def _read_arrays(path: Path, label_set: str) -> Arrays:
+    broken = "must be a whole .npz file of plain arrays (numpy.savez), but cannot be read"
+    try:
+        with open(path, "rb") as stream:  # np.load(path) leaves a broken file open.
+            file = np.load(stream, allow_pickle=False)
+            if isinstance(file, np.ndarray):
+                raise ValueError("it is a single array")
+            keys = _keys_in(list(file), label_set)
+            _check_keys(list(keys), path)
+            return {known: file[keys[known]] for known in KNOWN_KEYS if known in keys}
+    except DataError:
+        raise
+    except (
+        OSError,
+        ValueError,
+        EOFError,
+        MemoryError,
+        NotImplementedError,
+        RuntimeError,  # a zip with a password
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        if "allow_pickle" in str(error) or "pickled" in str(error):
+            # NumPy advises to unpickle, which would run code from the file.
+            error_text = "it holds Python objects, or is no .npz at all"
+        else:
+            error_text = str(error) or type(error).__name__
+        raise DataError(f"{path} {broken}: {error_text}. Save or download it again.") from error
+
+
+def _keys_in(found: list[str], label_set: str) -> dict[str, str]:
+    """Return the names in the file of what is known, and of all else that is there."""
+    keys = {key: key for key in found}
+    if label_set and "y_train" not in found:
+        for split in SPLIT_NAMES:
+            if (of_set := f"y_{split}_{label_set}") in found:
+                keys[f"y_{split}"] = keys.pop(of_set)
+        if (names := f"{label_set}_label_names") in found:
+            keys["class_names"] = keys.pop(names)
+    return keys
+
+
+def _check_keys(found: list[str], path: Path) -> None:
+    missing = [key for key in ("x_train", "y_train") if key not in found]
+    for split in ("val", "test"):
+        pair = (f"x_{split}", f"y_{split}")
+        if any(key in found for key in pair):
+            missing += [key for key in pair if key not in found]
+    if missing:
+        raise DataError(
+            f"{path} must hold x_train and y_train, and x_ and y_ of each further split, but "
+            f"{', '.join(missing)} is missing; found: {', '.join(found[:12]) or 'nothing'}. "
+            "Save it with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)."
+        )
+
+
+def _splits_in(arrays: Arrays) -> list[str]:
+    return [split for split in SPLIT_NAMES if f"x_{split}" in arrays]
+
+
+def _images(arrays: Arrays, split: str, path: Path) -> Array:
+    key = f"x_{split}"
+    images = arrays[key]
+    rule = f"{path}: {key}"
+    if images.ndim == 3:
+        images = images[..., np.newaxis]
+    if images.ndim != 4:
+        raise DataError(
+            f"{rule} must be [n, height, width] or [n, height, width, channels], but its shape "
+            f"is {images.shape}."
+        )
+    if images.shape[1] in (1, 3) and images.shape[3] > 4:
+        raise DataError(
+            f"{rule} must have channels last, but its shape is {images.shape}. Turn it with "
+            "numpy.moveaxis(x, 1, -1)."
+        )
+    if 0 in images.shape:
+        raise DataError(f"{rule} must hold images, but its shape is {images.shape}.")
+    if images.dtype == np.uint8:
+        return images
+    if images.dtype.kind in "fb":
+        with np.errstate(over="ignore"):  # Too large for float32: infinite, and refused.
+            images = images.astype(np.float32)
+        if not np.isfinite(images).all():
+            raise DataError(f"{rule} must be finite numbers, but some are NaN or infinite.")
+        return images
+    if images.dtype.kind in "iu":
+        low, high = int(images.min()), int(images.max())
+        if 0 <= low and high <= 255:
+            return images.astype(np.uint8)
+        raise DataError(
+            f"{rule} holds integers, which must be within 0 to 255, but they are {low} to {high}."
+            " Scale them, or save them as float32."
+        )
+    raise DataError(
+        f"{rule} must be numbers, but its type is {images.dtype}. Save it as uint8 or float32."
+    )
+
+
+def _labels(arrays: Arrays, path: Path, notes: list[str]) -> tuple[Arrays, tuple[str, ...]]:
+    """Return labels of every split as indices of the class names."""
+    splits = _splits_in(arrays)
+    given = _class_names(arrays, path)
+    raw = {split: _plain_labels(arrays[f"y_{split}"], f"y_{split}", path) for split in splits}
+    width = _one_hot_width(raw, path)
+    if width is not None:
+        raw = {split: _from_one_hot(raw[split], f"y_{split}", path) for split in splits}
+    values = np.unique(np.concatenate([raw[split] for split in splits]))
+    trained = np.unique(raw["train"])
+    untrained = [str(value) for value in values if value not in trained]
+    if untrained:
+        raise DataError(
+            f"{path}: every label must be in y_train too, but it lacks {_some(untrained)}."
+        )
+    if values.dtype.kind == "U":
+        names = given or tuple(str(value) for value in values)
+        unknown = [str(value) for value in values if str(value) not in names]
+        if unknown:
+            raise DataError(
+                f"{path}: labels must be among class_names ({_some(names)}), but got "
+                f"{_some(unknown)}."
+            )
+        index = {class_name: number for number, class_name in enumerate(names)}
+        numbers = np.array([index[str(value)] for value in values], np.int64)
+    else:
+        n_classes = width or len(given) or len(values)
+        if given and (len(given) < n_classes or values[0] < 0 or values[-1] >= len(given)):
+            raise DataError(
+                f"{path}: class_names has {len(given)} names, so labels must be 0 to "
+                f"{len(given) - 1}, but they are {values[0]} to {values[-1]}"
+                f"{f' in {width} columns' if width else ''}."
+            )
+        if given or width or (values[0] == 0 and values[-1] == n_classes - 1):
+            names = given or tuple(str(number) for number in range(n_classes))
+            numbers = values.astype(np.int64)
+        else:
+            names = tuple(str(value) for value in values)
+            numbers = np.arange(len(values))
+            notes.append(f"Labels {_some(names)} were renumbered 0 to {len(values) - 1}.")
+    labels = {split: numbers[np.searchsorted(values, raw[split])] for split in splits}
+    return labels, names
+
+
+def _class_names(arrays: Arrays, path: Path) -> tuple[str, ...]:
+    if "class_names" not in arrays:
+        return ()
+    names = _as_text(arrays["class_names"])
+    if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
+        raise DataError(
+            f"{path}: class_names must be different strings, one a class, but got an array of "
+            f"type {names.dtype} and shape {names.shape}."
+        )
+    return tuple(names.tolist())
+
+
+def _as_text(array: Array) -> Array:
+    return np.char.decode(array, "utf-8", "replace") if array.dtype.kind == "S" else array
+
+
+def _plain_labels(labels: Array, key: str, path: Path) -> Array:
+    """Return labels as int64 or text, ``[n]`` or ``[n, classes]``."""
+    labels = _as_text(labels)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.dtype.kind == "U" and labels.ndim == 1:
+        return labels
+    if labels.ndim in (1, 2) and labels.dtype.kind in "biuf":
+        with np.errstate(invalid="ignore"):
+            whole = labels.astype(np.int64)
+        if np.array_equal(whole, labels):
+            return whole
+    raise DataError(
+        f"{path}: {key} must be whole numbers or names, [n], [n, 1] or one-hot [n, classes], but "
+        f"its type is {labels.dtype} and its shape {labels.shape}."
+    )
+
+
+def _one_hot_width(raw: Arrays, path: Path) -> int | None:
+    shapes = {labels.shape[1:] for labels in raw.values()}
+    kinds = {labels.dtype.kind for labels in raw.values()}
+    if len(shapes) > 1 or len(kinds) > 1:
+        described = ", ".join(
+            f"y_{split} {labels.dtype} {labels.shape}" for split, labels in raw.items()
+        )
+        raise DataError(f"{path}: labels of all splits must be alike, but got {described}.")
+    (shape,) = shapes
+    return int(shape[0]) if shape else None
+
+
+def _from_one_hot(labels: Array, key: str, path: Path) -> Array:
+    if not (((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all()):
+        raise DataError(
+            f"{path}: {key} has {labels.shape[1]} columns, so each row must hold a single 1 and "
+            "else zeros, but some rows do not. One label an image is needed."
+        )
+    return np.asarray(labels.argmax(axis=1))
+
+
+def _check_pairs(images: Arrays, labels: Arrays, path: Path) -> None:
+    for split, split_images in images.items():
+        if len(split_images) != len(labels[split]):
+            raise DataError(
+                f"{path}: as many labels as images are needed, but x_{split} has "
+                f"{len(split_images)} and y_{split} {len(labels[split])}."
+            )
+    kinds = {f"{array.dtype} {array.shape[1:]}" for array in images.values()}
+    if len(kinds) > 1:
+        raise DataError(
+            f"{path}: images of all splits must be of one type and size, but got "
+            f"{' and '.join(sorted(kinds))}."
+        )
+
+
+def _note_unscaled(images: Array, notes: list[str]) -> None:
+    if images.dtype == np.float32 and (highest := float(np.abs(images).max())) > 16:
+        notes.append(
+            f"Images are floats up to {highest:g}, and networks see them as they are; save them "
+            "as uint8 to have them divided by 255."
+        )
+
+
+def _split_off_train(
+    images: Arrays, labels: Arrays, split: str, class_names: tuple[str, ...], path: Path
+) -> None:
+    counts = np.bincount(labels["train"], minlength=len(class_names))
+    scarce = [name for name, count in zip(class_names, counts, strict=True) if count == 1]
+    if scarce:
+        raise DataError(
+            f"{path}: every class needs an image in each split, but x_train has too few of "
+            f"{_some(scarce)} to set some aside for x_{split}. Add images, or x_{split}."
+        )
+    stay, taken = split_off(labels["train"], SPLIT_FRACTION)
+    images[split], labels[split] = images["train"][taken], labels["train"][taken]
+    images["train"], labels["train"] = images["train"][stay], labels["train"][stay]
+
+
+def _some(names: tuple[str, ...] | list[str], limit: int = 6) -> str:
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"

@@ -1,0 +1,102 @@
+"""Task ``images``: any folder of class folders; what is searched follows from the pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+
+from spaces.data.class_folders import FoundFile, find_pictures
+from spaces.data.dataset import Dataset
+from spaces.data.image_folder import load_image_folder
+from spaces.data.npz import load_npz
+from spaces.data.pictures import picture_size
+from spaces.errors import DataError
+from spaces.tasks.task import DataRequest, Task
+
+SIDES = (32, 48, 64, 96, 128)
+"""Sides that pictures may be scaled to, in pixels."""
+
+MAX_PIXELS = 250_000_000
+"""Pixels of one epoch. With more pictures these become smaller, so that a trial on two cores
+takes minutes and the decoded data set less than a gigabyte."""
+
+N_SAMPLED = 200
+"""Pictures whose size is looked up, evenly over the folder."""
+
+STEPS_OF_A_TRIAL = 3000
+"""Steps of batch 32 that training shall have, within ``EPOCHS``."""
+
+EPOCHS = (5, 30)
+BATCH_SIZES = (8, 16, 32, 64, 128, 256)
+N_BATCH_SIZES = 4
+
+MIN_STEPS_OF_AN_EPOCH = 12
+"""Steps an epoch that the largest batch must leave."""
+
+
+def load_images(request: DataRequest) -> Dataset:
+    """Load the pictures under ``request.path``, scaled to the side that suits them.
+
+    Raises:
+        DataError: If none are named, or they cannot be used.
+    """
+    path = request.path
+    if path is None:
+        raise DataError(
+            "Task images has no pictures of its own: name a folder with one folder a class "
+            "(or train/ and test/ around such folders) with --data."
+        )
+    if path.suffix.lower() == ".npz" and not path.is_dir():
+        return load_npz(path, request)
+    files = find_pictures(path).files
+    return load_image_folder(path, request, image_size=usual_side(_sides(files), len(files)))
+
+
+def usual_side(sides: list[int], n_pictures: int) -> int:
+    """Return the side to scale pictures to.
+
+    Args:
+        sides: Shorter sides of some of them, in pixels; empty if none could be looked up.
+        n_pictures: How many there are.
+
+    Returns:
+        The largest of :data:`SIDES` which the usual picture has and ``MAX_PIXELS`` allows.
+    """
+    found = median(sides) if sides else SIDES[-1]
+    fitting = [s for s in SIDES if s <= found and s * s * n_pictures <= MAX_PIXELS]
+    return fitting[-1] if fitting else SIDES[0]
+
+
+def _sides(files: list[FoundFile]) -> list[int]:
+    step = max(1, len(files) // N_SAMPLED)
+    sizes = [picture_size(file.path) for file in files[::step][:N_SAMPLED]]
+    return [min(size) for size in sizes if size is not None]
+
+
+def adapt_to_images(task: Task, dataset: Dataset) -> Task:
+    """Return the task with epochs and batch sizes for so many images.
+
+    Few images are seen more often, and in batches that leave enough steps.
+    """
+    n = len(dataset.train)
+    low, high = EPOCHS
+    epochs = min(max(round(STEPS_OF_A_TRIAL * 32 / n), low), high)
+    fitting = [size for size in BATCH_SIZES if size * MIN_STEPS_OF_AN_EPOCH <= n]
+    batch_sizes = tuple(fitting[-N_BATCH_SIZES:]) or BATCH_SIZES[:1]
+    return replace(task, epochs=epochs, batch_sizes=batch_sizes)
+
+
+IMAGES = Task(
+    name="images",
+    description="any folder of class folders; image side, epochs and batch sizes follow from it",
+    model="spaces.networks.task_families:image_networks",
+    load_data=load_images,
+    data_help="--data: folder of class folders (or train/ and test/ around them), or an .npz",
+    augmentations=("none", "flip+shift", "flip+shift+rotation+zoom+colour"),
+    class_weights=("none", "balanced"),
+    families=("cnn", "residual", "mobilenet_v2"),
+    adapt=adapt_to_images,
+    baseline={"family": "cnn"},
+    baseline_note="three plain convolutions of 16, 32 and 40 filters and an average, unpruned "
+    "float32: what one would begin with",
+)

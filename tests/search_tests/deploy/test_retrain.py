@@ -1,0 +1,94 @@
+"""What ``retrain`` refuses before an hour of training is spent."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search.deploy.export import export_config, write_export
+from search.deploy.retrain import retrain
+from spaces.config.trial import TrialConfig
+from spaces.errors import ConfigError, ExportError, UnknownTaskError
+from tests.search_tests import retrained
+
+
+@pytest.fixture
+def exported(make_study: Any, tmp_path: Path) -> Path:
+    path = tmp_path / "best.json"
+    write_export(export_config("fruit", make_study(n_trials=2)), path)
+    return path
+
+
+def test_nothing_that_a_file_names_is_imported_unasked(exported: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    code = tmp_path / "task.py"
+    code.write_text(f"open({str(marker)!r}, 'w').close()\n")
+    content = json.loads(exported.read_text())
+    config = replace(TrialConfig.from_dict(content["config"]), task=f"{code}:TASK")
+    content.update(task=config.task, config=config.to_dict(), config_hash=config.hash)
+    exported.write_text(json.dumps(content))
+    with pytest.raises(ExportError, match="--task"):
+        retrain(exported, tmp_path / "deploy")
+    assert not marker.exists()
+    assert not (tmp_path / "deploy").exists()
+
+
+def test_a_task_that_is_named_must_exist(exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownTaskError, match="nowhere.py"):
+        retrain(exported, tmp_path / "deploy", task="nowhere.py")
+
+
+def test_earlier_files_are_not_overwritten(exported: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "deploy"
+    folder.mkdir()
+    (folder / "model.tflite").write_bytes(b"precious")
+    with pytest.raises(ExportError, match="--force"):
+        retrain(exported, folder)
+    assert (folder / "model.tflite").read_bytes() == b"precious"
+
+
+def test_a_folder_that_cannot_be_made_is_named(exported: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ExportError, match="cannot be made"):
+        retrain(exported, tmp_path / "file" / "deploy")
+
+
+@pytest.mark.parametrize("epochs", [0, -3])
+def test_epochs_are_counted_from_one(exported: Path, tmp_path: Path, epochs: int) -> None:
+    with pytest.raises(ConfigError, match="1 <= epochs"):
+        retrain(exported, tmp_path / "deploy", epochs=epochs)
+
+
+@pytest.mark.parametrize("option", [{"patience": 0}, {"seeds": -1}])
+def test_counts_are_refused_before_training(
+    exported: Path, tmp_path: Path, option: dict[str, int]
+) -> None:
+    with pytest.raises(ConfigError, match=f"<= {next(iter(option))}"):
+        retrain(exported, tmp_path / "deploy", **option)  # type: ignore[arg-type]
+    assert not (tmp_path / "deploy").exists()
+
+
+def test_the_report_is_written_beside_the_metrics(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def run_job(target: str, kwargs: dict[str, Any], progress: Any) -> dict[str, Any]:
+        asked.append(kwargs)
+        metrics = retrained.metrics()
+        for row in metrics["grad_cam"]["images"]:
+            row.update(picture=retrained.picture(), heatmap=None)
+        return metrics
+
+    monkeypatch.setattr("search.deploy.retrain.run_job", run_job)
+    metrics = retrain(exported, tmp_path / "deploy", seeds=2, patience=3, tta=True)
+    assert metrics == retrained.metrics()
+    assert (asked[0]["seeds"], asked[0]["patience"], asked[0]["tta"]) == (2, 3, True)
+    report = (tmp_path / "deploy" / "report.html").read_text()
+    assert retrained.picture() in report
+    with pytest.raises(ExportError, match="report.html already"):
+        retrain(exported, tmp_path / "deploy")

@@ -1,0 +1,202 @@
+"""The page of a retraining, and its table in the terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from html.parser import HTMLParser
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from search.deploy.charts import Line, line_chart, nice_ticks
+from search.deploy.metrics_table import print_metrics
+from search.deploy.report_page import retrain_page
+from tests.search_tests import retrained
+from workers.deploy.evaluation import judge
+
+VOID = {"meta", "img", "br", "line", "rect", "circle", "polyline"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are closed, and collects texts and what is loaded."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.loaded: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loaded += [value or "" for name, value in attrs if name in ("src", "href")]
+        assert tag not in ("script", "link", "iframe")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def page(metrics: dict[str, Any], heatmap: bool = True) -> tuple[str, Page]:
+    png = retrained.picture()
+    pictures = [{"picture": png, "heatmap": png if heatmap else None}] * 2
+    text = retrain_page(metrics, pictures[: len(metrics["grad_cam"]["images"])])
+    return text, Page(text)
+
+
+def table(metrics: dict[str, Any]) -> str:
+    console = Console(width=80, file=io.StringIO(), highlight=False, markup=False)
+    print_metrics(console, metrics)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert max(map(len, text.splitlines())) <= 80
+    return str(text)
+
+
+def test_the_page_needs_nothing_else() -> None:
+    text, found = page(retrained.metrics(seeds=retrained.SEEDS))
+    assert len(found.loaded) == 4
+    assert all(source.startswith("data:image/png;base64,") for source in found.loaded)
+    assert "url(" not in text and "@import" not in text
+    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_names_of_classes_are_text() -> None:
+    text, found = page(retrained.metrics())
+    assert "<b>" not in text
+    assert "<b>pear</b>" in found.texts
+
+
+def test_the_page_shows_what_was_measured() -> None:
+    _, found = page(retrained.metrics(seeds=retrained.SEEDS))
+    shown = " ".join(found.texts)
+    for text in (
+        "98.33 %", "95.00 %", "93.33 %", "52.0 kB", "12.4 kB",  # Three models.
+        "best: epoch 3", "Deployed are the weights of epoch 4",
+        "apple called <b>pear</b> 4 times",
+        "0.800", "0.833", "macro mean", "weighted mean",  # Of the deployed model's classes.
+        "Grad-CAM at layer conv2d_1", "<b>pear</b> (80 %), is apple",
+        "mean of the others", "91.00 %", "1.41 %",
+    ):  # fmt: skip
+        assert text in shown, text
+
+
+def test_charts_are_well_formed() -> None:
+    text, _ = page(retrained.metrics(seeds=retrained.SEEDS))
+    charts = re.findall(r"<svg.*?</svg>", text)
+    assert len(charts) == 3
+    for chart in charts:
+        ElementTree.fromstring(chart)
+
+
+def test_wrong_pictures_are_told_from_right_ones() -> None:
+    text, _ = page(retrained.metrics())
+    assert text.index("<span class=wrong>") < text.index("<span class=right>")
+
+
+def test_without_a_convolution_the_reason_stands_there() -> None:
+    metrics = retrained.metrics()
+    metrics["grad_cam"].update(layer=None, note="This network has no convolution.")
+    _, found = page(metrics, heatmap=False)
+    assert "This network has no convolution." in found.texts
+    assert len(found.loaded) == 2
+
+
+def test_a_branch_without_epochs_has_no_curves() -> None:
+    empty = {name: [] for name in retrained.HISTORY}
+    curves = {"phases": [], "history": empty, "best_epoch": None}
+    text, _ = page(retrained.metrics(curves=curves))
+    assert "<svg" not in text and "No epochs" in text
+
+
+def test_what_the_best_weights_went_into_is_said() -> None:
+    metrics = retrained.metrics()
+    metrics["curves"]["phases"] = [
+        {"name": "training", "epochs": 3, "kept": 2},
+        {"name": "quantization-aware", "epochs": 1, "kept": 1},
+    ]
+    text, _ = page(metrics)
+    assert "What followed epoch 3 began with the weights of epoch 2. Deployed are" in text
+    assert "weights of epoch 4." in text
+
+
+def test_a_hundred_classes_fit() -> None:
+    import numpy as np
+
+    names = [f"class {number}" for number in range(100)]
+    row = judge(np.eye(100), np.roll(np.arange(100), 1), names, are_logits=False)
+    metrics = retrained.metrics()
+    metrics["models"] = {"float": None, "pruned": None, "deployed": {**row, **SIZES}}
+    metrics["grad_cam"]["images"] = []
+    text, found = page(metrics)
+    assert 'class="matrix bare"' in text
+    assert 'title="class 0 called class 1: 1"' in text
+    assert any(line.startswith("Most often confused: class 0 called") for line in found.texts)
+
+
+SIZES = {"tflite_bytes": 1, "gzip_bytes": 1, "latency_ms": None, "sparsity": 0.0}
+
+
+def test_the_terminal_shows_three_models_and_their_seeds() -> None:
+    rows = [line.split() for line in table(retrained.metrics(seeds=retrained.SEEDS)).splitlines()]
+    floats = next(row for row in rows if row[:1] == ["float"])
+    assert floats[1:3] == ["98.33", "%"]
+    assert next(row for row in rows if row[:2] == ["deployed,", "int8"])[2:4] == ["93.33", "%"]
+    assert ["2", "failed"] in rows
+    assert ["mean", "of", "the", "others", "91.00", "%", "90.00", "%", "12.5", "kB"] in [
+        row[:10] for row in rows
+    ]
+    assert any(row[:4] == ["Seed", "2", "gave", "no"] for row in rows)
+
+
+def test_augmentation_is_named_as_such() -> None:
+    metrics = retrained.metrics()
+    views = ["as it is", "1 px up"]
+    metrics["models"]["float"]["tta"] = {"views": views, "accuracy": 0.99, "loss": 0.1}
+    text = table(metrics)
+    row = next(line for line in text.splitlines() if line.startswith("float + augmented *"))
+    assert row.split()[-3:] == ["99.00", "%", "0.100"]
+    said = " ".join(text.split())
+    assert "test-time augmentation: the mean answer to 2 views (as it is, 1 px up)" in said
+    assert "Not what is deployed." in said
+
+
+def test_what_there_is_not_is_a_dash() -> None:
+    metrics = retrained.metrics(latency={"device": "ethos-u55-128"}, notes=["No float32 there."])
+    metrics["models"]["pruned"]["latency_ms"] = None
+    text = table(metrics)
+    assert next(line for line in text.splitlines() if line.startswith("pruned")).endswith("-")
+    assert "No float32 there." in text and "Latencies are those of ethos-u55-128." in text
+
+
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6))
+def test_ticks_span_what_is_shown(low: float, size: float) -> None:
+    high = low + size
+    ticks = nice_ticks(low, high)
+    assert ticks == sorted(set(ticks)) and 2 <= len(ticks) <= 9
+    slack = 1e-6 * max(abs(low), abs(high), 1)
+    assert ticks[0] <= low + slack and high - slack <= ticks[-1]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0.92, 0.97, [0.92, 0.93, 0.94, 0.95, 0.96, 0.97])],
+)
+def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert nice_ticks(low, high) == pytest.approx(expected)
+
+
+def test_values_that_are_not_finite_leave_a_gap() -> None:
+    line = Line("loss", [1.0, float("inf"), float("nan"), 0.5], "red")
+    chart = line_chart("Loss", [line], str)
+    assert chart.count("<circle") == 2 and "nan" not in chart and "inf" not in chart
+    assert line_chart("Loss", [Line("loss", [], "red")], str) == ""

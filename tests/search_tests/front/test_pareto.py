@@ -1,0 +1,168 @@
+"""Pareto front and hypervolume, against hand-made cases and slower definitions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.front.pareto import (
+    Front,
+    ReferencePoint,
+    dominates,
+    hypervolume,
+    pareto_mask,
+)
+from spaces.errors import ConfigError
+
+# A coarse grid makes equal values and equal points common.
+points = st.tuples(
+    st.integers(0, 6).map(lambda n: n / 6),
+    st.integers(0, 6).map(lambda n: 10.0 ** (3 + n)),
+    st.integers(0, 6).map(lambda n: 10.0 ** (n - 2)),
+)
+point_lists = st.lists(points, max_size=12)
+REFERENCE = ReferencePoint(error=1.0, size_bytes=1e8, latency_ms=1e4)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "expected"),
+    [
+        ((0.9, 100, 1), (0.8, 100, 1), True),
+        ((0.9, 99, 1), (0.9, 100, 1), True),
+        ((0.9, 100, 0.5), (0.9, 100, 1), True),
+        ((0.9, 100, 1), (0.9, 100, 1), False),  # equal
+        ((0.9, 101, 1), (0.8, 100, 1), False),  # better here, worse there
+        ((0.8, 100, 1), (0.9, 100, 1), False),
+    ],
+)
+def test_dominates(a: tuple[float, ...], b: tuple[float, ...], expected: bool) -> None:
+    assert dominates(a, b) is expected
+
+
+def test_mask_keeps_the_first_of_equal_points() -> None:
+    values = [(0.5, 10, 1), (0.9, 20, 1), (0.5, 10, 1), (0.5, 11, 1), (0.9, 20, 1), (0.1, 5, 9)]
+    assert pareto_mask(values).tolist() == [True, True, False, False, False, True]
+
+
+def test_no_points() -> None:
+    assert pareto_mask([]).shape == (0,)
+    assert hypervolume([], REFERENCE) == 0
+    assert len(Front()) == 0
+
+
+@given(point_lists)
+def test_mask_is_the_definition(values: list[tuple[float, float, float]]) -> None:
+    expected = [
+        not any(dominates(other, value) for other in values) and value not in values[:index]
+        for index, value in enumerate(values)
+    ]
+    assert pareto_mask(values).tolist() == expected
+
+
+@given(point_lists)
+def test_front_grows_to_the_mask(values: list[tuple[float, float, float]]) -> None:
+    front = Front()
+    gone: set[int] = set()
+    for key, value in enumerate(values):
+        added, left = front.add(key, value)
+        gone.update(left)
+        assert added == (key in front)
+        assert front.keys == tuple(np.flatnonzero(pareto_mask(values[: key + 1])))
+    assert front.values.tolist() == [list(values[key]) for key in front.keys]
+    assert not gone & set(front.keys)
+
+
+def test_front_holds_thousands() -> None:
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet((1, 1, 1), 3000)
+    values = np.column_stack([1 - shares[:, 0], shares[:, 1], shares[:, 2]])
+    front = Front()
+    for key, value in enumerate(values):
+        assert front.add(key, value) == (True, ())
+    assert front.values == pytest.approx(values)
+    assert front.add(9999, (2.0, -1.0, -1.0)) == (True, tuple(range(3000)))
+
+
+# Coordinates of the box: (gained error, gained decades of size / 5, of latency / 7).
+def test_hypervolume_of_one_point() -> None:
+    assert hypervolume([(0.5, 1e3, 1e-3)], REFERENCE) == pytest.approx(0.5)
+    assert hypervolume([(1.0, 1e4, 1e-3)], REFERENCE) == pytest.approx(4 / 5)
+    assert hypervolume([(0.5, 1e4, 1e-2)], REFERENCE) == pytest.approx(0.5 * 4 / 5 * 6 / 7)
+
+
+def test_hypervolume_of_boxes_that_overlap() -> None:
+    # Boxes 0.5 x 1 x 1 and 1 x 0.2 x 1 share 0.5 x 0.2 x 1.
+    values = [(0.5, 1e3, 1e-3), (1.0, 1e7, 1e-3)]
+    assert hypervolume(values, REFERENCE) == pytest.approx(0.5 + 0.2 - 0.1)
+    # Three slabs of thickness 1/2, 1/5 and 1/7: what none of them covers is what is missing.
+    values.append((1.0, 1e3, 1e3))
+    assert hypervolume(values, REFERENCE) == pytest.approx(1 - 1 / 2 * 4 / 5 * 6 / 7)
+
+
+def test_worse_than_the_reference_adds_nothing() -> None:
+    reference = ReferencePoint.for_classes(4)
+    guessing = (0.25, 1e3, 0.001)
+    huge, slow = (0.9, 2e8, 0.001), (0.9, 1e3, 20_000)
+    assert hypervolume([guessing, huge, slow], reference) == 0
+    # Half of the way from guessing (0.25) to 1.
+    assert hypervolume([(0.625, 1e3, 0.001), huge], reference) == pytest.approx(0.5)
+
+
+@given(point_lists, points)
+def test_hypervolume_grows_exactly_when_a_point_is_not_covered(
+    values: list[tuple[float, float, float]], new: tuple[float, float, float]
+) -> None:
+    before = hypervolume(values, REFERENCE)
+    after = hypervolume([*values, new], REFERENCE)
+    counts = hypervolume([new], REFERENCE) > 0
+    covered = any(value == new or dominates(value, new) for value in values)
+    if counts and not covered:
+        assert after > before + 1e-6
+    else:
+        assert after == pytest.approx(before)
+
+
+@given(point_lists, st.randoms())
+def test_hypervolume_needs_the_front_only_in_any_order(values: list, random: object) -> None:
+    whole = hypervolume(values, REFERENCE)
+    front = np.asarray(values).reshape(-1, 3)[pareto_mask(values)]
+    assert hypervolume(front, REFERENCE) == pytest.approx(whole)
+    random.shuffle(values)  # type: ignore[attr-defined]
+    assert hypervolume(values, REFERENCE) == pytest.approx(whole)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 10, 200])
+def test_hypervolume_agrees_with_optuna(n: int) -> None:
+    from optuna._hypervolume import compute_hypervolume
+
+    rng = np.random.default_rng(n)
+    shares = rng.dirichlet((1, 1, 1), n)  # All of them on the front.
+    values = np.column_stack([1 - shares[:, 0], 10 ** (3 + 5 * shares[:, 1]), shares[:, 2] + 0.01])
+    losses = np.column_stack([1 - values[:, 0], shares[:, 1], (np.log10(values[:, 2]) + 3) / 7])
+    assert pareto_mask(values).all()
+    assert hypervolume(values, REFERENCE) == pytest.approx(
+        compute_hypervolume(losses, np.ones(3)), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"error": 0}, {"error": 1.5}, {"size_bytes": 10}, {"latency_ms": math.inf}]
+)
+def test_reference_point_is_checked(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="must hold for a reference point"):
+        ReferencePoint(**wrong)
+
+
+def test_reference_point_as_plain_data() -> None:
+    reference = ReferencePoint(0.75, 1e6, 50)
+    assert ReferencePoint.from_dict(reference.to_dict()) == reference
+
+
+@pytest.mark.parametrize("call", [pareto_mask, lambda values: hypervolume(values, REFERENCE)])
+def test_nan_is_refused(call: object) -> None:
+    with pytest.raises(ValueError, match="NaN"):
+        call([(math.nan, 1, 1)])  # type: ignore[operator]

@@ -1,0 +1,341 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from search.run.driver import MAX_FAILURES_FROM_THE_START, Driver, RunReport
+from search.run.events import Progress
+from search.run.interrupts import Interrupts
+from search.storage import attributes
+from search.storage.database import open_storage
+from search.storage.settings import RunSettings, StudySettings
+from search.study.create_or_resume import open_study, study_for_run
+from spaces.errors import DataError, TrialFailedError, WorkersLostError
+from tests.search_tests import analytic
+from workers.executors.ray_workers import RayExecutor
+from workers.messages.executor import Executor, Finished, InlineExecutor, Lost, Outcome
+from workers.messages.result import EvaluateRequest, TrialResult
+
+SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", seed=1)
+
+
+class Recording:
+    """Keeps all that a run tells."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.updates: list[Progress] = []
+        self.messages: list[str] = []
+
+    def start(self, progress: Progress) -> None:
+        self.calls.append("start")
+
+    def update(self, progress: Progress) -> None:
+        self.calls.append("update")
+        self.updates.append(progress)
+
+    def message(self, text: str) -> None:
+        assert "finish" not in self.calls
+        self.messages.append(text)
+
+    def finish(self, progress: Progress) -> None:
+        self.calls.append("finish")
+
+
+class Scripted:
+    """An executor with two workers; a script says which trials lose theirs.
+
+    Args:
+        is_lost: Told how often this configuration was submitted, and its hash.
+    """
+
+    n_workers = 2
+
+    def __init__(self, is_lost: Callable[[int, str], bool]) -> None:
+        self._is_lost = is_lost
+        self._queue: deque[tuple[int, EvaluateRequest]] = deque()
+        self.submitted: list[EvaluateRequest] = []
+        self.longest_queue = 0
+
+    def submit(self, request: EvaluateRequest) -> int:
+        self.submitted.append(request)
+        self._queue.append((len(self.submitted), request))
+        self.longest_queue = max(self.longest_queue, len(self._queue))
+        return len(self.submitted)
+
+    def wait(self, timeout_s: float | None = None) -> list[Outcome]:
+        if not self._queue:
+            return []
+        ticket, request = self._queue.popleft()
+        times = sum(other.config == request.config for other in self.submitted)
+        if self._is_lost(times, request.config.hash):
+            return [Lost(ticket, "A worker (process 7) died: it was killed.")]
+        return [Finished(ticket, analytic.make_result(request))]
+
+    def shutdown(self) -> None:
+        self._queue.clear()
+
+
+@pytest.fixture
+def storage() -> InMemoryStorage:
+    return InMemoryStorage()
+
+
+def drive(
+    storage: InMemoryStorage,
+    executor: Executor,
+    settings: RunSettings,
+    observer: Recording | None = None,
+    **options: object,
+) -> RunReport:
+    study = open_study(storage, SETTINGS)
+    driver = Driver(study, executor, analytic.make_config, settings, observer, **options)  # type: ignore[arg-type]
+    return driver.run()
+
+
+def trials_of(storage: InMemoryStorage) -> list[FrozenTrial]:
+    return storage.get_all_trials(storage.get_study_id_from_name("analytic"))
+
+
+def test_progress(storage: InMemoryStorage) -> None:
+    observer = Recording()
+    report = drive(storage, InlineExecutor(analytic.make_result), RunSettings(8), observer)
+    assert observer.calls[0] == "start" and observer.calls[-1] == "finish"
+    assert set(observer.calls[1:-1]) == {"update"}
+    done = [progress.n_done for progress in observer.updates]
+    assert done == sorted(done) and done[-1] == 8
+    volumes = [progress.hypervolume for progress in observer.updates]
+    assert volumes == sorted(volumes) and volumes[-1] > 0
+    last = report.progress
+    assert (last.n_target, last.n_complete, last.n_running) == (8, 8, 0)
+    assert last.eta_s == 0
+    trials = [t for t in trials_of(storage) if t.state == TrialState.COMPLETE]
+    assert last.n_points == len(trials)
+    assert last.best_accuracy == max(t.values[0] for t in trials)
+    assert last.smallest_bytes == min(t.values[1] for t in trials)
+    assert last.fastest_ms == min(t.values[2] for t in trials)
+    assert "+" in last.last and "points" in last.last
+
+
+def test_no_worker_waits_for_the_driver(storage: InMemoryStorage) -> None:
+    executor = Scripted(lambda times, _: False)
+    drive(storage, executor, RunSettings(10))
+    assert executor.longest_queue == executor.n_workers + 1
+    assert len(executor.submitted) == 10
+
+
+def test_the_target_is_the_study_s(storage: InMemoryStorage) -> None:
+    executor = Scripted(lambda times, _: False)
+    drive(storage, executor, RunSettings(4))
+    drive(storage, executor, RunSettings(10))
+    assert len(executor.submitted) == 10
+    report = drive(storage, executor, RunSettings(10))
+    assert (len(executor.submitted), report.ended_by) == (10, "target")
+
+
+def test_requests_say_what_the_study_measures(storage: InMemoryStorage) -> None:
+    executor = Scripted(lambda times, _: False)
+    settings = replace(SETTINGS, size_metric="tflite", device="cortex-m4", fan_out=False)
+    study = open_study(storage, settings)
+    Driver(study, executor, analytic.make_config, RunSettings(1)).run()
+    [request] = executor.submitted
+    assert (request.size_metric, request.device, request.fan_out) == ("tflite", "cortex-m4", False)
+
+
+class TestLosses:
+    def test_a_lost_trial_is_tried_once_more(self, storage: InMemoryStorage) -> None:
+        observer = Recording()
+        executor = Scripted(lambda times, config_hash: times == 1 and config_hash < "4")
+        report = drive(storage, executor, RunSettings(10), observer)
+        assert report.progress.n_complete == 10
+        assert len(executor.submitted) == 10 + len(observer.messages) > 10
+        assert all("Trying it once more" in text for text in observer.messages)
+
+    def test_a_trial_that_kills_workers_fails_and_the_run_goes_on(
+        self, storage: InMemoryStorage
+    ) -> None:
+        executor = Scripted(lambda _, config_hash: config_hash < "4")
+        report = drive(storage, executor, RunSettings(10))
+        assert (report.ended_by, report.progress.n_done) == ("target", 10)
+        assert report.progress.n_failed > 0
+        failed = [t for t in trials_of(storage) if t.state == TrialState.FAIL]
+        assert len(failed) == report.progress.n_failed
+        for trial in failed:
+            assert trial.user_attrs[attributes.OUTCOME] == "failed"
+            assert "died 2 times" in trial.user_attrs[attributes.REASON]
+            assert "process 7" in trial.user_attrs[attributes.REASON]
+
+    def test_workers_that_keep_dying_end_the_run(self, storage: InMemoryStorage) -> None:
+        with pytest.raises(WorkersLostError, match="7 workers died in a row.*process 7"):
+            drive(storage, Scripted(lambda *_: True), RunSettings(100))
+        assert not [t for t in trials_of(storage) if t.state == TrialState.RUNNING]
+
+
+def test_what_an_evaluator_raises_ends_the_run(storage: InMemoryStorage) -> None:
+    def broken(request: EvaluateRequest) -> TrialResult:
+        raise DataError("The pictures are gone.")
+
+    observer = Recording()
+    with pytest.raises(DataError, match="The pictures are gone"):
+        drive(storage, InlineExecutor(broken), RunSettings(5), observer)
+    assert observer.calls[-1] == "finish"
+    outcomes = {t.user_attrs[attributes.OUTCOME] for t in trials_of(storage)}
+    assert outcomes == {"interrupted"}
+    # The error mended, the same command tries the same configurations.
+    report = drive(storage, InlineExecutor(analytic.make_result), RunSettings(5))
+    assert report.progress.n_complete == 5
+    assert trials_of(storage)[2].user_attrs[attributes.RETRY_OF] == 0
+
+
+def test_after_the_timeout_nothing_is_started_and_all_is_finished(
+    storage: InMemoryStorage,
+) -> None:
+    now = 0.0
+
+    def advancing(request: EvaluateRequest) -> TrialResult:
+        nonlocal now
+        now += 10
+        return analytic.make_result(request)
+
+    executor = InlineExecutor(advancing)
+    settings = RunSettings(100, timeout_s=25)
+    report = drive(storage, executor, settings, clock=lambda: now)
+    assert report.ended_by == "timeout"
+    assert 3 <= report.progress.n_done < 10
+    assert not [t for t in trials_of(storage) if t.state != TrialState.COMPLETE]
+
+
+class TestCtrlC:
+    def test_once_stops_cleanly(self, storage: InMemoryStorage) -> None:
+        n_calls = 0
+
+        def interrupted(request: EvaluateRequest) -> TrialResult:
+            nonlocal n_calls
+            n_calls += 1
+            if n_calls == 4:
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(10)  # Ends at once: the driver waits, so it strikes here.
+            return analytic.make_result(request)
+
+        observer = Recording()
+        report = drive(storage, InlineExecutor(interrupted), RunSettings(100), observer)
+        assert report.ended_by == "interrupt"
+        assert report.n_abandoned == 2
+        assert "the same command" in observer.messages[-1]
+        trials = trials_of(storage)
+        assert not [t for t in trials if t.state == TrialState.RUNNING]
+        assert report.progress.n_done == 3
+        report = drive(storage, InlineExecutor(analytic.make_result), RunSettings(6))
+        hashes = {
+            t.user_attrs[attributes.CONFIG_HASH]
+            for t in trials_of(storage)
+            if t.state == TrialState.COMPLETE
+        }
+        assert all(t.user_attrs[attributes.CONFIG_HASH] in hashes for t in trials)
+
+    def test_while_the_driver_works_it_waits_for_a_good_moment(
+        self, storage: InMemoryStorage
+    ) -> None:
+        """It strikes while the observer is told, which is in the middle of things."""
+
+        class Pressing(Recording):
+            def update(self, progress: Progress) -> None:
+                super().update(progress)
+                if progress.n_done == 2:
+                    os.kill(os.getpid(), signal.SIGINT)
+                    self.calls.append("survived")
+
+        observer = Pressing()
+        report = drive(storage, InlineExecutor(analytic.make_result), RunSettings(100), observer)
+        assert (report.ended_by, report.progress.n_done) == ("interrupt", 2)
+        assert "survived" in observer.calls
+
+    def test_twice_strikes_at_once(self) -> None:
+        with pytest.raises(KeyboardInterrupt), Interrupts():
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def test_handlers_are_put_back(self) -> None:
+        before = signal.getsignal(signal.SIGINT)
+        with Interrupts():
+            assert signal.getsignal(signal.SIGINT) != before
+        assert signal.getsignal(signal.SIGINT) == before
+
+    def test_a_run_outside_the_main_thread(self, storage: InMemoryStorage) -> None:
+        reports: list[RunReport] = []
+
+        def run() -> None:
+            reports.append(drive(storage, InlineExecutor(analytic.make_result), RunSettings(2)))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        assert reports[0].progress.n_done == 2
+
+
+def failing(request: EvaluateRequest) -> TrialResult:
+    return TrialResult(request.config, "failed", reason="OSError: no picture")
+
+
+def test_a_run_in_which_nothing_works_ends(tmp_path: Path) -> None:
+    with study_for_run(tmp_path / "studies.db", SETTINGS) as study:
+        driver = Driver(study, InlineExecutor(failing), analytic.make_config, RunSettings(50))
+        with pytest.raises(TrialFailedError, match="all failed.*OSError: no picture"):
+            driver.run()
+        assert study.outcomes["failed"] == MAX_FAILURES_FROM_THE_START
+
+
+def test_failures_after_a_trial_that_worked_do_not_end_a_run(tmp_path: Path) -> None:
+    def evaluate(request: EvaluateRequest) -> TrialResult:
+        n_told = study.n_done
+        return analytic.make_result(request) if n_told == 0 else failing(request)
+
+    with study_for_run(tmp_path / "studies.db", SETTINGS) as study:
+        n_trials = MAX_FAILURES_FROM_THE_START + 5
+        executor = InlineExecutor(evaluate)
+        driver = Driver(study, executor, analytic.make_config, RunSettings(n_trials))
+        assert driver.run().progress.n_failed == n_trials - 1
+
+
+@pytest.mark.slow
+def test_on_ray_with_a_worker_killed_on_the_way(tmp_path: Path) -> None:
+    """Two workers, a database, and a kill -9: the run ends as if nothing had happened."""
+
+    def make_evaluator(folder: Path) -> Callable[[EvaluateRequest], TrialResult]:
+        def evaluate(request: EvaluateRequest) -> TrialResult:
+            killed = folder / "killed"
+            if request.config.quantization != "float32":
+                try:
+                    killed.touch(exist_ok=False)
+                except FileExistsError:
+                    pass
+                else:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return analytic.make_result(request)
+
+        return evaluate
+
+    executor = RayExecutor(make_evaluator, tmp_path, n_workers=2)
+    observer = Recording()
+    try:
+        settings = replace(SETTINGS, n_start=1, race=False)
+        with study_for_run(tmp_path / "studies.db", settings) as study:
+            driver = Driver(study, executor, analytic.make_config, RunSettings(12), observer)
+            report = driver.run()
+    finally:
+        executor.shutdown()
+    assert (report.progress.n_complete, report.ended_by) == (12, "target")
+    assert len(observer.messages) == 1
+    storage = open_storage(tmp_path / "studies.db")
+    trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
+    assert {t.state for t in trials} == {TrialState.COMPLETE}

@@ -1,0 +1,249 @@
+"""Branches: which there are, and when they are worth more than a new training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+from search.front.pareto import ReferencePoint, hypervolume
+from search.run.driver import Driver
+from search.sampling.branching import (
+    KINDS,
+    MAX_LINEAGE,
+    MIN_NEW,
+    QAT,
+    Brancher,
+    Values,
+    branch_config,
+)
+from search.storage import attributes
+from search.storage.settings import RunSettings, StudySettings
+from search.study.create_or_resume import open_study
+from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
+from spaces.config.trial import TrialConfig
+from spaces.space.compression import params_from_config
+from spaces.space.search_space import SearchSpace
+from tests.search_tests import analytic
+from workers.messages.executor import InlineExecutor
+from workers.messages.result import EvaluateRequest
+
+SPACE = analytic.analytic_space()
+EPOCHS = 5
+REFERENCE = ReferencePoint()
+S = QuantizationScheme
+
+
+def config_of(**changes: object) -> TrialConfig:
+    params = {**SPACE.defaults(), "pruning_schedule": "none", **changes}
+    names = {"final_sparsity", "pruning_begin", "pruning_end", "pruning_frequency"}
+    return analytic.make_config({k: v for k, v in params.items() if k not in names - set(changes)})
+
+
+def points_of(config: TrialConfig) -> dict[QuantizationScheme, Values]:
+    return {
+        scheme: analytic.make_point(config.with_quantization(scheme)).values
+        for scheme in POST_TRAINING_SCHEMES
+    }
+
+
+class TestConfig:
+    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+    def test_a_branch_is_a_point_of_the_space(self, kind: object) -> None:
+        parent = config_of()
+        branch = branch_config(parent, kind, EPOCHS, SPACE)  # type: ignore[arg-type]
+        assert branch is not None
+        assert branch.branched_from == parent
+        assert branch.lineage == (parent, branch)
+        assert branch.training.epochs < parent.training.epochs
+        assert branch.hash != parent.hash
+        params = params_from_config(branch, SPACE)
+        assert all(SPACE[name].contains(value) for name, value in params.items())
+
+    def test_quantization_aware_training_keeps_what_was_pruned(self) -> None:
+        parent = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
+        assert parent is not None
+        branch = branch_config(parent, QAT, EPOCHS, SPACE)
+        assert branch is not None
+        assert branch.pruning == parent.pruning
+        assert branch.quantization is S.QAT_INT8
+
+    def test_pruning_only_goes_on(self) -> None:
+        parent = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
+        assert parent is not None
+        assert branch_config(parent, KINDS[0], EPOCHS, SPACE) is None
+        assert branch_config(parent, KINDS[1], EPOCHS, SPACE) is None
+        assert branch_config(parent, KINDS[2], EPOCHS, SPACE) is not None
+
+    def test_a_lineage_has_an_end(self) -> None:
+        config = config_of()
+        for kind in (*KINDS[: MAX_LINEAGE - 1],):
+            longer = branch_config(config, kind, EPOCHS, SPACE)
+            assert longer is not None
+            config = longer
+        assert all(branch_config(config, kind, EPOCHS, SPACE) is None for kind in KINDS)
+
+    def test_what_is_not_searched_is_not_branched(self) -> None:
+        names = ("quantization", "learning_rate", "batch_size", "optimizer", "n_blocks")
+        bare = SearchSpace(tuple(p for p in SPACE.parameters if p.name in names))
+        without_qat = SearchSpace(
+            tuple(
+                replace(p, choices=("float32", "int8")) if p.name == "quantization" else p
+                for p in bare.parameters
+            )
+        )
+        parent = config_of()
+        assert branch_config(parent, KINDS[0], EPOCHS, bare) is None
+        assert branch_config(parent, QAT, EPOCHS, bare) is not None
+        assert branch_config(parent, QAT, EPOCHS, without_qat) is None
+
+
+class TestBrancher:
+    """One good training, and what it is compared with."""
+
+    def brancher(self, gain_of_new: float, n_new: int = MIN_NEW) -> Brancher:
+        brancher = Brancher(EPOCHS, SPACE)
+        parent = config_of()
+        self.front = list(points_of(parent).values())
+        brancher.note(0, parent, points_of(parent), gain=0.5, seconds=10.0)
+        for number in range(1, n_new):
+            brancher.note(number, config_of(filters_1=8 * number), {}, gain=0.0, seconds=10.0)
+        for number in range(n_new, 2 * n_new):
+            brancher.note(number, config_of(dropout=0.5), {}, gain=gain_of_new, seconds=10.0)
+        return brancher
+
+    def hypervolume(self, points: Iterable[Values]) -> float:
+        return hypervolume([*self.front, *points], REFERENCE)
+
+    def propose(self, brancher: Brancher, kept: tuple[int, ...] = (0,)) -> object:
+        return brancher.propose(kept, lambda number: 1.0, self.hypervolume)
+
+    def test_not_before_something_is_known(self) -> None:
+        brancher = Brancher(EPOCHS, SPACE)
+        self.front = list(points_of(config_of()).values())
+        brancher.note(0, config_of(), points_of(config_of()), gain=0.5, seconds=10.0)
+        assert self.propose(brancher) is None
+
+    def test_when_new_trainings_buy_nothing_branches_do(self) -> None:
+        brancher = self.brancher(gain_of_new=0.0)
+        branch = self.propose(brancher)
+        assert branch is not None
+        assert branch.parent == 0  # type: ignore[attr-defined]
+        assert branch.predicted > 0  # type: ignore[attr-defined]
+
+    def test_when_new_trainings_buy_much_branches_wait(self) -> None:
+        assert self.propose(self.brancher(gain_of_new=0.5)) is None
+
+    def test_without_weights_there_is_nothing_to_start_from(self) -> None:
+        assert self.propose(self.brancher(gain_of_new=0.0), kept=()) is None
+
+    def test_no_branch_is_proposed_twice(self) -> None:
+        brancher = self.brancher(gain_of_new=0.0)
+        seen = []
+        for _ in range(20):
+            branch = self.propose(brancher)
+            if branch is not None:
+                seen.append(branch.config.hash)  # type: ignore[attr-defined]
+        assert len(seen) == len(set(seen)) > 1
+
+    def test_predictions_that_do_not_come_true_are_believed_less(self) -> None:
+        brancher = self.brancher(gain_of_new=0.01)
+        first = self.propose(brancher)
+        assert first is not None
+        parents = {n: config_of(dropout=n / 100) for n in range(100, 100 + 12)}
+        for number, config in parents.items():
+            brancher.note(number, config, points_of(config), gain=0.01, seconds=10.0)
+        disappointed = self.propose(brancher, tuple(parents))
+        assert disappointed is not None
+        for number in parents:
+            failed = branch_config(parents[number], KINDS[0], EPOCHS, SPACE)
+            assert failed is not None
+            brancher.note(
+                1000 + number, failed, {}, gain=0.0, seconds=10.0, parent=0, predicted=1.0
+            )
+        assert self.propose(brancher, tuple(parents)) is None
+
+
+class TestInAStudy:
+    def settings(self, **changes: object) -> StudySettings:
+        info = analytic.task_info()
+        return replace(StudySettings("analytic", info, sampler="random", seed=3), **changes)  # type: ignore[arg-type]
+
+    def run(self, storage: InMemoryStorage, n_trials: int = 60, **changes: object) -> list:  # type: ignore[type-arg]
+        requests: list[EvaluateRequest] = []
+
+        def evaluate(request: EvaluateRequest):  # type: ignore[no-untyped-def]
+            requests.append(request)
+            return analytic.make_result(request)
+
+        study = open_study(storage, self.settings(**changes))
+        settings = RunSettings(n_trials)
+        Driver(study, InlineExecutor(evaluate), analytic.make_config, settings).run()
+        return requests
+
+    def test_branches_tell_where_they_come_from(self) -> None:
+        storage = InMemoryStorage()
+        requests = self.run(storage)
+        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
+        branches = [t for t in trials if attributes.BRANCHED_FROM in t.user_attrs]
+        assert branches
+        for trial in branches:
+            parent = trials[trial.user_attrs[attributes.BRANCHED_FROM]]
+            config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+            start = TrialConfig.from_dict(parent.user_attrs[attributes.CONFIG])
+            assert config.branched_from == start.with_quantization(S.FLOAT32)
+            assert trial.params == params_from_config(config, SPACE)
+            if attributes.DERIVED_FROM not in trial.user_attrs:
+                assert attributes.PREDICTED_GAIN in trial.user_attrs
+                assert attributes.GAIN in trial.user_attrs
+        sent = [r for r in requests if r.config.branched_from is not None]
+        assert all(r.start_weights is not None for r in sent)
+        assert all(r.race is None for r in sent)
+
+    def test_switched_off_there_are_none(self) -> None:
+        storage = InMemoryStorage()
+        requests = self.run(storage, branch=False)
+        assert all(r.config.branched_from is None and not r.keep_weights for r in requests)
+
+    def test_the_race_stops_and_says_so(self) -> None:
+        storage = InMemoryStorage()
+        self.run(storage)
+        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
+        stopped = [t for t in trials if t.user_attrs[attributes.OUTCOME] == "stopped"]
+        assert stopped
+        for trial in stopped:
+            assert trial.values is None
+            assert 0 < trial.user_attrs[attributes.EPOCHS_TRAINED] < EPOCHS
+            assert len(trial.user_attrs[attributes.CURVE]) < EPOCHS
+            assert "to be expected" in trial.user_attrs[attributes.REASON]
+            assert trial.user_attrs[attributes.BAR] > 0
+
+    def test_without_the_race_all_go_to_their_end(self) -> None:
+        storage = InMemoryStorage()
+        requests = self.run(storage, race=False)
+        assert all(r.race is None for r in requests)
+        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
+        assert not [t for t in trials if t.user_attrs[attributes.OUTCOME] == "stopped"]
+
+    def test_the_next_run_knows_what_the_last_one_knew(self) -> None:
+        storage = InMemoryStorage()
+        self.run(storage, 40)
+        requests = self.run(storage, 60)
+        races = [r.race for r in requests if r.race is not None]
+        assert races and all(race.can_judge for race in races)
+        assert races[0].front
+
+    def test_interrupted_branches_are_tried_again_as_branches(self) -> None:
+        storage = InMemoryStorage()
+        self.run(storage, 30)
+        study = open_study(storage, self.settings())
+        asked = []
+        for _ in range(40):
+            one = study.ask(analytic.make_config)
+            assert one is not None
+            asked.append(one)
+        study.interrupt("interrupted: test")
+        again = [study.ask(analytic.make_config) for _ in asked]
+        assert {a.config.hash for a in again if a} == {a.config.hash for a in asked}

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from search.sampling.initial_design import start_design
+from spaces.config.trial import ParamValue
+from spaces.space.search_space import Condition, Parameter, SearchSpace
+from tests.search_tests import analytic
+
+
+def make_parameter(draw: st.DrawFn, name: str, parents: list[Parameter]) -> Parameter:
+    """A parameter of any kind, perhaps switched by one before it."""
+    conditions: tuple[Condition, ...] = ()
+    switches = [p for p in parents if p.kind == "categorical"]
+    is_switched = draw(st.booleans())
+    if switches and is_switched:
+        switch = draw(st.sampled_from(switches))
+        conditions = (Condition(switch.name, switch.choices[-1:]),)
+    kind = draw(st.sampled_from(["int", "float", "categorical"]))
+    if kind == "categorical":
+        choices = draw(
+            st.sampled_from([("a",), ("a", "b"), (True, False), (1, 2, 4), (0.5, "x", 3)])
+        )
+        return Parameter(name, "categorical", choices=choices, conditions=conditions)
+    log = draw(st.booleans())
+    low = draw(st.integers(1 if log else -5, 10))
+    high = low + draw(st.integers(0, 100))
+    if kind == "int":
+        step = None if log else draw(st.sampled_from([None, 1, 3, 8]))
+        return Parameter(name, "int", low, high, step=step, log=log, conditions=conditions)
+    grid = None if log else draw(st.sampled_from([None, 0.1, 0.25]))
+    return Parameter(
+        name, "float", float(low), float(high), step=grid, log=log, conditions=conditions
+    )
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    found: list[Parameter] = []
+    names = draw(
+        st.lists(
+            st.sampled_from(
+                "filters units pool_size learning_rate pruning_schedule final_sparsity "
+                "quantization kernel x".split()
+            ),
+            unique=True,
+            max_size=6,
+        )
+    )
+    for name in names:
+        found.append(make_parameter(draw, name, found))
+    return SearchSpace(tuple(found))
+
+
+def is_point_of(space: SearchSpace, params: dict[str, ParamValue]) -> bool:
+    active = [p for p in space.parameters if space.is_active(p, params)]
+    return list(params) == [p.name for p in active] and all(
+        p.contains(params[p.name]) for p in active
+    )
+
+
+class TestEverySpace:
+    @given(spaces(), st.integers(0, 25), st.integers(0, 3))
+    def test_points_lie_in_the_space_and_differ(
+        self, space: SearchSpace, n: int, seed: int
+    ) -> None:
+        points = start_design(space, n, seed)
+        assert len(points) <= n
+        assert all(is_point_of(space, point) for point in points)
+        assert all(point not in points[:index] for index, point in enumerate(points))
+
+    @given(spaces(), st.integers(0, 25), st.integers(0, 3))
+    def test_the_same_seed_gives_the_same_points(
+        self, space: SearchSpace, n: int, seed: int
+    ) -> None:
+        assert start_design(space, n, seed) == start_design(space, n, seed)
+
+    @given(spaces(), st.integers(1, 25))
+    def test_the_defaults_come_first(self, space: SearchSpace, n: int) -> None:
+        assert start_design(space, n)[0] == space.defaults()
+
+
+class TestTheAnalyticSpace:
+    def test_there_are_as_many_as_asked_for(self) -> None:
+        for n in (1, 2, 10, 40):
+            assert len(start_design(analytic.analytic_space(), n)) == n
+
+    def test_networks_come_in_all_sizes_early(self) -> None:
+        points = start_design(analytic.analytic_space(), 10)[:6]
+        assert {p["filters_1"] for p in points} >= {8, 64}
+        assert {p["n_blocks"] for p in points} >= {1, 3}
+        assert {p["pruning_schedule"] for p in points} == {"none"}
+        assert len({p["learning_rate"] for p in points}) == 1
+
+    def test_pruning_comes_later(self) -> None:
+        points = start_design(analytic.analytic_space(), 12)
+        pruned = [p for p in points if p["pruning_schedule"] != "none"]
+        assert len({p["final_sparsity"] for p in pruned}) >= 3
+
+    def test_seeds_differ_in_what_fills_the_space_only(self) -> None:
+        one, other = (start_design(analytic.analytic_space(), 12, seed) for seed in (1, 2))
+        assert one[:9] == other[:9]
+        assert one != other
+
+
+def test_pooling_shrinks_where_filters_grow() -> None:
+    space = SearchSpace(
+        (
+            Parameter("input_pooling", "categorical", choices=(1, 2, 4), default=2),
+            Parameter("filters", "int", 4, 64),
+        )
+    )
+    points = start_design(space, 4)
+    assert {"input_pooling": 4, "filters": 4} in points
+    assert {"input_pooling": 1, "filters": 64} in points
+
+
+def test_a_space_without_parameters_has_one_point() -> None:
+    assert start_design(SearchSpace(), 5) == [{}]
+
+
+def test_families_take_turns_and_the_default_one_comes_most() -> None:
+    hanging = {
+        name: (Condition("family", (name,)),) for name in ("cnn", "ann", "lenet", "mobilenet")
+    }
+    space = SearchSpace(
+        (
+            Parameter("family", "categorical", choices=tuple(hanging)),
+            *(Parameter(f"{n}_width", "int", 4, 64, conditions=c) for n, c in hanging.items()),
+        )
+    )
+    families = [point["family"] for point in start_design(space, 12)][:7]
+    assert set(families) == set(hanging)
+    assert families.count("cnn") >= 3
+
+
+def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> None:
+    space = SearchSpace(
+        (
+            Parameter("filters", "int", 4, 64),
+            Parameter("padding", "categorical", choices=("same", "valid")),
+            Parameter("optimizer", "categorical", choices=("adam", "sgd")),
+        )
+    )
+    points = start_design(space, 8)[:6]
+    assert {"filters": 4, "padding": "same", "optimizer": "adam"} in points
+    assert {"filters": 4, "padding": "valid", "optimizer": "adam"} in points
+    assert {"filters": 64, "padding": "same", "optimizer": "adam"} in points
+    assert {"filters": 64, "padding": "valid", "optimizer": "adam"} not in points
+    assert all(point["optimizer"] == "adam" for point in points)  # Training is not varied.

@@ -1,0 +1,293 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from search.storage.batches import Batch, Ending, new_trial
+from search.storage.database import (
+    artifacts_dir,
+    masked,
+    open_storage,
+    sqlite_path,
+    storage_errors,
+    storage_url,
+)
+from search.storage.optuna_rows import RowRecorder, read_trials
+from spaces.errors import StorageError, StudyError
+
+DIRECTIONS = ["maximize", "minimize", "minimize"]
+DISTRIBUTIONS = {
+    "learning_rate": FloatDistribution(1e-4, 1e-1, log=True),
+    "filters": IntDistribution(8, 64, step=8),
+    "optimizer": CategoricalDistribution(["adam", "sgd"]),
+    "batch_size": CategoricalDistribution([16, 32]),
+}
+PARAMS = {"learning_rate": 3e-3, "filters": 24, "optimizer": "sgd", "batch_size": 16}
+
+
+def trial(number: int, state: TrialState = TrialState.RUNNING) -> FrozenTrial:
+    return new_trial(
+        number,
+        PARAMS,
+        DISTRIBUTIONS,
+        user_attrs={"config": {"a": [1, 2], "ü": None}, "seed": number},
+        system_attrs={"constraints": [0.0, -0.5], "NSGAIISampler:generation": 1},
+        state=state,
+        values=(0.9, 1234.0, 0.5) if state == TrialState.COMPLETE else None,
+    )
+
+
+def new_study(storage: RDBStorage, name: str = "study") -> int:
+    optuna.create_study(storage=storage, study_name=name, directions=DIRECTIONS)
+    return storage.get_study_id_from_name(name)
+
+
+def described(trial: FrozenTrial) -> dict[str, object]:
+    """Everything that Optuna tells of a trial, but its ids."""
+    return {
+        "number": trial.number,
+        "state": trial.state,
+        "values": trial.values,
+        "params": list(trial.params.items()),
+        "distributions": trial.distributions,
+        "user_attrs": trial.user_attrs,
+        "system_attrs": trial.system_attrs,
+        "start": trial.datetime_start,
+        "has_end": trial.datetime_complete is not None,
+    }
+
+
+class TestUrls:
+    @pytest.mark.parametrize(
+        ("given", "url"),
+        [
+            ("studies.db", "sqlite:///studies.db"),
+            ("/data/my studies.db", "sqlite:////data/my studies.db"),
+            ("sqlite:///x.db", "sqlite:///x.db"),
+            ("postgresql+psycopg://me@host/db", "postgresql+psycopg://me@host/db"),
+        ],
+    )
+    def test_a_bare_path_is_sqlite(self, given: str, url: str) -> None:
+        assert storage_url(given) == url
+
+    @pytest.mark.parametrize("given", ["", "://nowhere", "not a dialect://x"])
+    def test_neither_path_nor_url(self, given: str) -> None:
+        with pytest.raises(StorageError, match="URL"):
+            storage_url(given)
+
+    def test_passwords_do_not_show(self) -> None:
+        assert masked("postgresql://me:secret@host/db") == "postgresql://me:***@host/db"
+        assert "secret" not in masked("://me:secret@host:x/db")
+
+    def test_artifacts_lie_beside_the_database(self) -> None:
+        assert artifacts_dir(storage_url("/data/x.db")) == Path("/data/artifacts")
+        assert artifacts_dir("postgresql://host/db") == Path("artifacts")
+
+    def test_no_file_in_memory(self) -> None:
+        assert sqlite_path("sqlite:///:memory:") is None
+        assert sqlite_path("sqlite://") is None
+
+
+class TestOpening:
+    def test_sqlite_is_ready_for_readers(self, tmp_path: Path) -> None:
+        storage = open_storage(tmp_path / "studies.db")
+        with storage.engine.connect() as connection:
+            pragmas = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "busy_timeout")
+            }
+        assert pragmas["journal_mode"] == "wal"
+        assert pragmas["synchronous"] == 2  # FULL: a power cut takes no trial that was told.
+        assert pragmas["busy_timeout"] >= 30_000
+
+    def test_to_look_at_studies_needs_a_database(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageError, match=r"no database '.*x\.db'.*search run"):
+            open_storage(tmp_path / "x.db", must_exist=True)
+        assert not (tmp_path / "x.db").exists()
+
+    def test_a_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageError, match="is a folder"):
+            open_storage(tmp_path)
+
+    def test_a_missing_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(StorageError, match="'.*missing' does not"):
+            open_storage(tmp_path / "missing" / "x.db")
+
+    def test_another_file(self, tmp_path: Path) -> None:
+        path = tmp_path / "photo.db"
+        path.write_bytes(b"\xff\xd8" * 1000)
+        with pytest.raises(StorageError, match="is no SQLite database"):
+            open_storage(path)
+        assert path.read_bytes() == b"\xff\xd8" * 1000
+
+    def test_a_damaged_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.db"
+        path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8000)
+        with pytest.raises(StorageError, match="no SQLite database, or a damaged one"):
+            open_storage(path)
+
+    def test_a_read_only_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "x.db"
+        open_storage(path).engine.dispose()
+        # Root may write to everything, so SQLite is told.
+        storage = open_storage(f"sqlite:///file:{path}?mode=ro&uri=true")
+        with pytest.raises(StorageError, match="is read-only. Make it writable"):
+            with storage_errors(storage.url):
+                new_study(storage)
+
+    def test_an_unknown_kind(self) -> None:
+        with pytest.raises(StorageError, match="Unknown kind of database 'oracel'.*postgresql"):
+            open_storage("oracel://me:secret@host/db")
+
+    def test_a_missing_driver(self) -> None:
+        with pytest.raises(StorageError, match="not installed: pip install") as caught:
+            open_storage("mysql+pymysql://me:secret@host/db")
+        assert "secret" not in str(caught.value)
+
+    def test_nobody_answers(self) -> None:
+        pytest.importorskip("psycopg")
+        url = "postgresql+psycopg://me:secret@127.0.0.1:1/db?connect_timeout=2"
+        with pytest.raises(StorageError, match=r"me:\*\*\*@127.0.0.1.*cannot be used") as caught:
+            open_storage(url)
+        assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
+
+    def test_other_errors_are_not_the_database_s(self) -> None:
+        with pytest.raises(ZeroDivisionError), storage_errors("sqlite:///x.db"):
+            raise ZeroDivisionError
+
+
+class TestRows:
+    @pytest.fixture
+    def storage(self, tmp_path: Path) -> RDBStorage:
+        return open_storage(tmp_path / "studies.db")
+
+    def test_all_trials_are_read_as_optuna_reads_them(self, tmp_path: Path) -> None:
+        storage = open_storage(tmp_path / "studies.db")
+        new_study(storage, "another")
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+        for number, state in enumerate((TrialState.COMPLETE, TrialState.FAIL, TrialState.RUNNING)):
+            recorder.write(Batch(created=(trial(number, state),)))
+        values = (0.5, float("inf"), float("-inf"))
+        other = optuna.trial.create_trial(values=values, params={}, distributions={})
+        storage.create_new_trial(study_id, other)
+        assert read_trials(storage.engine, study_id) == storage.get_all_trials(study_id)
+
+    @pytest.mark.parametrize(
+        "state", [TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    )
+    def test_optuna_reads_what_it_would_have_written_itself(
+        self, storage: RDBStorage, state: TrialState
+    ) -> None:
+        ours, theirs = new_study(storage, "ours"), new_study(storage, "theirs")
+        template = trial(0, state)
+        RowRecorder(storage.engine, ours, storage.url).write(Batch(created=(template,)))
+        storage.create_new_trial(theirs, template)
+        [read_ours] = storage.get_all_trials(ours)
+        [read_theirs] = storage.get_all_trials(theirs)
+        assert described(read_ours) == described(read_theirs)
+
+    def test_ending_a_trial_as_optuna_would(self, storage: RDBStorage) -> None:
+        ours, theirs = new_study(storage, "ours"), new_study(storage, "theirs")
+        recorder = RowRecorder(storage.engine, ours, storage.url)
+        template = trial(0)
+        recorder.write(Batch(created=(template,)))
+        ending = Ending(TrialState.COMPLETE, (0.5, 10.0, 1.0), {"outcome": "complete"}, {"a": [1]})
+        recorder.write(Batch(ended={0: ending}))
+        trial_id = storage.create_new_trial(theirs, template)
+        storage.set_trial_user_attr(trial_id, "outcome", "complete")
+        storage.set_trial_system_attr(trial_id, "a", [1])
+        storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.5, 10.0, 1.0])
+        [read_ours] = storage.get_all_trials(ours)
+        [read_theirs] = storage.get_all_trials(theirs)
+        assert described(read_ours) == described(read_theirs)
+
+    def test_attributes_are_set_and_removed_after_the_end(self, storage: RDBStorage) -> None:
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+        recorder.write(Batch(created=(trial(0, TrialState.COMPLETE),)))
+        attrs = {"constraints": [1.0], "NSGAIISampler:generation": None}
+        recorder.write(Batch(trial_system_attrs={0: attrs}, study_user_attrs={"n_trials": 3}))
+        recorder.write(Batch(study_user_attrs={"n_trials": 4}))
+        assert storage.get_all_trials(study_id)[0].system_attrs == {"constraints": [1.0]}
+        assert storage.get_study_user_attrs(study_id) == {"n_trials": 4}
+
+    def test_numbers_go_on_where_the_study_stands(self, storage: RDBStorage) -> None:
+        study_id = new_study(storage)
+        RowRecorder(storage.engine, study_id, storage.url).write(Batch(created=(trial(0),)))
+        resumed = RowRecorder(storage.engine, study_id, storage.url)
+        created = (trial(1), trial(2, TrialState.COMPLETE))
+        resumed.write(Batch(created=created, ended={0: Ending(TrialState.FAIL)}))
+        states = [(t.number, t.state.name) for t in storage.get_all_trials(study_id)]
+        assert states == [(0, "FAIL"), (1, "RUNNING"), (2, "COMPLETE")]
+
+    def test_somebody_else_added_a_trial(self, storage: RDBStorage) -> None:
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+        storage.create_new_trial(study_id)
+        with pytest.raises(StudyError, match="somebody else added trial 0"):
+            recorder.write(Batch(created=(trial(0),)))
+        assert len(storage.get_all_trials(study_id)) == 1
+
+    def test_somebody_else_ended_a_trial(self, storage: RDBStorage) -> None:
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+        recorder.write(Batch(created=(trial(0),)))
+        [running] = storage.get_all_trials(study_id)
+        storage.set_trial_state_values(running._trial_id, TrialState.FAIL)
+        with pytest.raises(StudyError, match="trial 0 is not running any more"):
+            recorder.write(Batch(ended={0: Ending(TrialState.COMPLETE, (1.0, 1.0, 1.0))}))
+
+    def test_a_full_disk(self, storage: RDBStorage, tmp_path: Path) -> None:
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+
+        def fill(connection: sqlite3.Connection, _record: object) -> None:
+            (n_pages,) = connection.execute("PRAGMA page_count").fetchone()
+            connection.execute(f"PRAGMA max_page_count = {n_pages + 10}")
+
+        sa.event.listen(storage.engine, "connect", fill)
+        storage.engine.dispose()
+        n_written = 0
+        with pytest.raises(StorageError, match="the disk is full.*same command again"):
+            for n_written in range(1000):
+                recorder.write(Batch(created=(trial(n_written, TrialState.COMPLETE),)))
+        assert 0 < n_written < 1000
+        plain = RDBStorage(storage.url)
+        assert len(plain.get_all_trials(study_id)) == n_written
+
+    def test_text_beyond_ascii_is_json(self, storage: RDBStorage) -> None:
+        study_id = new_study(storage)
+        recorder = RowRecorder(storage.engine, study_id, storage.url)
+        recorder.write(Batch(study_user_attrs={"task": {"data_name": "Äpfel"}}))
+        with storage.engine.connect() as connection:
+            stored = connection.exec_driver_sql(
+                "SELECT value_json FROM study_user_attributes"
+            ).scalar()
+        assert json.loads(str(stored)) == {"data_name": "Äpfel"}
+
+
+@pytest.mark.slow
+def test_postgresql(postgres_url: str) -> None:
+    """The same rows, read by Optuna from another kind of database."""
+    storage = open_storage(postgres_url)
+    ours, theirs = new_study(storage, "rows ours"), new_study(storage, "rows theirs")
+    template = trial(0)
+    recorder = RowRecorder(storage.engine, ours, storage.url)
+    recorder.write(Batch(created=(template,)))
+    ending = Ending(TrialState.COMPLETE, (0.5, 10.0, 1.0))
+    recorder.write(Batch(ended={0: ending}, trial_system_attrs={0: {"a": 1}}))
+    trial_id = storage.create_new_trial(theirs, template)
+    storage.set_trial_system_attr(trial_id, "a", 1)
+    storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.5, 10.0, 1.0])
+    [read_ours] = storage.get_all_trials(ours)
+    [read_theirs] = storage.get_all_trials(theirs)
+    assert described(read_ours) == described(read_theirs)

@@ -1,0 +1,367 @@
+"""Retraining an exported configuration: the files of deployment, and what they promise."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from spaces.config.schemes import QuantizationScheme
+from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
+from spaces.data.dataset import Dataset
+from spaces.data.pictures import RESIZE_RULE
+from spaces.errors import DataError, ExportError, TrialFailedError
+from spaces.tasks.registry import resolve_task
+from spaces.tasks.task import DataRequest, no_progress
+from workers.conversion.accuracy import tflite_accuracy
+from workers.conversion.runtime import load, network_input, outputs
+from workers.deploy.retrain import KERAS_NAME, LABELS_NAME, METRICS_NAME, TFLITE_NAME, retrain_job
+from workers.messages.result import EvaluateRequest, Point
+from workers.training.prune import achieved_sparsity
+from workers.trial.evaluate import TrialEvaluator
+
+pytestmark = pytest.mark.slow
+
+S = QuantizationScheme
+
+
+class Exported(NamedTuple):
+    """A trial, what ``search export`` writes of it, and its data."""
+
+    point: Point
+    content: dict[str, Any]
+    dataset: Dataset
+
+
+USUAL = TrainingConfig(0.01, batch_size=32, epochs=3, qat_epochs=1)
+RECIPE = replace(
+    USUAL,
+    augmentation="shift+zoom",
+    augmentation_strength=0.2,
+    label_smoothing=0.05,
+    lr_schedule="plateau",
+    ema=0.1,
+)
+PRUNED = PruningConfig("polynomial", 0.5, 0.2, 0.7)
+
+
+def export(
+    ref: str,
+    dataset: Dataset,
+    scheme: QuantizationScheme,
+    training: TrainingConfig = USUAL,
+    pruning: PruningConfig = PRUNED,
+) -> Exported:
+    """Evaluate a trial and export it."""
+    config = TrialConfig(
+        task=ref,
+        data_fingerprint=dataset.fingerprint,
+        hyperparameters=(("units", 16),),
+        training=training,
+        pruning=pruning,
+        quantization=scheme,
+    )
+    result = TrialEvaluator(ref, dataset)(EvaluateRequest(config, fan_out=False))
+    assert result.point is not None, result.reason
+    content = {
+        "study": "corners",
+        "trial": 7,
+        "config": config.to_dict(),
+        "data_path": None,
+        "size_metric": "gzip",
+        "device": "host",
+        "measured": {
+            "accuracy": result.point.accuracy,
+            "tflite_sha256": result.point.tflite_sha256,
+        },
+    }
+    # What was exported is read back from a file.
+    return Exported(result.point, json.loads(json.dumps(content)), dataset)
+
+
+@pytest.fixture(scope="module")
+def task_ref(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("task") / "corners.py"
+    shutil.copy(Path(__file__).with_name("corners_task.py"), path)
+    return f"{path}:TASK"
+
+
+@pytest.fixture(scope="module")
+def dataset(task_ref: str, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    request = DataRequest(None, tmp_path_factory.mktemp("data"))
+    return resolve_task(task_ref).load_data(request)
+
+
+@pytest.fixture(scope="module")
+def exported(task_ref: str, dataset: Dataset) -> Exported:
+    return export(task_ref, dataset, S.INT8)
+
+
+def retrain(
+    exported: Exported,
+    folder: Path,
+    epochs: int | None = None,
+    data: Path | None = None,
+    **options: Any,
+) -> dict[str, Any]:
+    """Retrain without a float model beside it, which takes as long again."""
+    out_dir = folder / "out"
+    out_dir.mkdir()
+    return retrain_job(
+        no_progress,
+        export=exported.content,
+        out_dir=str(out_dir),
+        epochs=epochs,
+        data=None if data is None else str(data),
+        cache_dir=str(folder / "cache"),
+        **{"float_model": False, **options},
+    )
+
+
+@pytest.mark.parametrize("scheme", [S.INT8, S.QAT_INT8])
+def test_it_gives_the_model_of_the_trial(
+    task_ref: str,
+    dataset: Dataset,
+    exported: Exported,
+    tmp_path: Path,
+    scheme: QuantizationScheme,
+) -> None:
+    if scheme is not S.INT8:
+        exported = export(task_ref, dataset, scheme, RECIPE)
+    metrics = retrain(exported, tmp_path)
+    assert metrics["identical_to_trial"] is True
+    assert metrics["same_data"] is True
+    assert (tmp_path / "out" / TFLITE_NAME).read_bytes() == exported.point.tflite
+    measured = metrics["measured"]
+    assert measured["accuracy"] == exported.point.accuracy
+    assert measured["size_bytes"] == exported.point.size_bytes
+    assert measured["tflite_sha256"] == exported.point.tflite_sha256
+    assert metrics["sparsity"]["overall"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_it_leaves_what_deployment_needs(keras: Any, exported: Exported, tmp_path: Path) -> None:
+    metrics = retrain(exported, tmp_path)
+    out_dir = tmp_path / "out"
+    names = {TFLITE_NAME, KERAS_NAME, LABELS_NAME, METRICS_NAME}
+    assert {path.name for path in out_dir.iterdir()} == names
+    labels = (out_dir / LABELS_NAME).read_text()
+    assert labels == "top left\ntop right\nbottom left\nbottom right\n"
+    for row in metrics["grad_cam"]["images"]:
+        assert row.pop("picture") and row.pop("heatmap")  # For the report.
+    assert json.loads((out_dir / METRICS_NAME).read_text()) == metrics
+    tflite = (out_dir / TFLITE_NAME).read_bytes()
+    assert metrics["measured"]["tflite_sha256"] == hashlib.sha256(tflite).hexdigest()
+    # The Keras file is the network before quantization.
+    split = exported.dataset.test
+    model = keras.models.load_model(out_dir / KERAS_NAME)
+    scores = model.predict(network_input(split.images), verbose=0)
+    assert (scores.argmax(1) == split.labels).mean() == pytest.approx(
+        metrics["test"]["accuracy_float32"], abs=1e-9
+    )
+    agree = scores.argmax(1) == outputs(tflite, split.images).argmax(1)
+    assert agree.mean() > 0.9
+    assert achieved_sparsity(model) == pytest.approx(metrics["sparsity"])
+
+
+def test_metrics_say_what_was_promised_and_what_came_out(
+    exported: Exported, tmp_path: Path
+) -> None:
+    metrics = retrain(exported, tmp_path)
+    assert (metrics["study"], metrics["trial"]) == ("corners", 7)
+    assert metrics["data"] == "corners"
+    assert metrics["generated_pictures"] is False
+    assert metrics["promised"] == exported.content["measured"]
+    test = exported.dataset.test
+    assert metrics["test"]["images"] == len(test)
+    assert metrics["test"]["accuracy"] == tflite_accuracy(exported.point.tflite, test)
+    assert metrics["epochs"] == 3
+    assert {len(values) for values in metrics["history"].values()} == {3}
+    assert metrics["ledger"]["gzip_bytes"] == metrics["measured"]["size_bytes"]
+    assert metrics["latency"]["device"] == "host"
+    assert TrialConfig.from_dict(metrics["config"]) == exported.point.config
+
+
+def test_other_epochs_give_another_model(exported: Exported, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    out_dir = tmp_path / "out"
+    out_dir.mkdir()
+    metrics = retrain_job(
+        lambda *event: seen.append(event),
+        export=exported.content,
+        out_dir=str(out_dir),
+        epochs=5,
+        data=None,
+        cache_dir=str(tmp_path),
+        float_model=False,
+    )
+    assert metrics["identical_to_trial"] is False
+    assert metrics["same_data"] is True
+    assert metrics["epochs"] == 5
+    config = exported.point.config
+    expected = replace(config, training=replace(config.training, epochs=5))
+    assert TrialConfig.from_dict(metrics["config"]) == expected
+    assert metrics["measured"]["tflite_sha256"] != exported.point.tflite_sha256
+    # Pruning follows its schedule over the new number of epochs.
+    assert metrics["sparsity"]["overall"] == pytest.approx(0.5, abs=0.02)
+    assert [event for event in seen if event[0] == "training"] == [
+        ("training", epoch, 5) for epoch in range(1, 6)
+    ]
+    assert ("measuring", 1, 1) in seen
+    assert seen[-1] == ("looking at pictures", 1, 1)
+
+
+def test_data_that_changed_unasked_is_refused(exported: Exported, tmp_path: Path) -> None:
+    changed = tmp_path / "seed.txt"
+    changed.write_text("1")
+    content = {**exported.content, "data_path": str(changed)}
+    with pytest.raises(DataError, match="must be what the trial was trained on") as error:
+        retrain(exported._replace(content=content), tmp_path)
+    assert exported.dataset.fingerprint in str(error.value)
+    assert "--data" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_folder_that_is_gone_when_training_ends_is_said(
+    exported: Exported, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match="cannot be written.*-o") as error:
+        retrain_job(
+            no_progress,
+            export=exported.content,
+            out_dir=str(tmp_path / "gone"),
+            epochs=1,
+            data=None,
+            cache_dir=str(tmp_path / "cache"),
+        )
+    assert "\n" not in str(error.value)
+
+
+def test_other_data_that_was_named_is_trained_on(exported: Exported, tmp_path: Path) -> None:
+    other = tmp_path / "seed.txt"
+    other.write_text("1")
+    metrics = retrain(exported, tmp_path, data=other)
+    assert metrics["same_data"] is False
+    assert metrics["identical_to_trial"] is False
+    assert metrics["config"]["data_fingerprint"] != exported.dataset.fingerprint
+    assert metrics["measured"]["accuracy"] > 0.8
+
+
+def test_the_input_table_prepares_a_picture_as_training_did(
+    exported: Exported, tmp_path: Path
+) -> None:
+    metrics = retrain(exported, tmp_path)
+    table = metrics["input"]
+    assert table["shape"] == [12, 12, 1]
+    assert (table["dtype"], table["scale"], table["range"]) == ("uint8", 255.0, [0.0, 1.0])
+    assert table["resize"] == RESIZE_RULE
+    assert table["tflite_dtype"] == "int8"
+    assert metrics["output"]["values"] == "probabilities"
+    assert metrics["output"]["classes"] == 4
+    # Nothing but the table and the file: the same answers.
+    interpreter = load((tmp_path / "out" / TFLITE_NAME).read_bytes())
+    image = exported.dataset.test.images[:1]
+    seen = image / table["scale"] / table["tflite_scale"] + table["tflite_zero_point"]
+    details = interpreter.get_input_details()[0]
+    interpreter.set_tensor(details["index"], np.clip(np.round(seen), -128, 127).astype(np.int8))
+    interpreter.invoke()
+    given = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_array_equal(given, outputs(exported.point.tflite, image))
+
+
+def test_float_pruned_and_deployed_stand_side_by_side(exported: Exported, tmp_path: Path) -> None:
+    metrics = retrain(exported, tmp_path, float_model=True, tta=True, seeds=2)
+    models, test = metrics["models"], exported.dataset.test
+    assert list(models) == ["float", "pruned", "deployed"]
+    assert [round(row["sparsity"], 1) for row in models.values()] == [0.0, 0.5, 0.5]
+    assert models["deployed"]["accuracy"] == tflite_accuracy(exported.point.tflite, test)
+    assert models["deployed"]["tflite_bytes"] == len(exported.point.tflite)
+    assert models["deployed"]["gzip_bytes"] == exported.point.size_bytes
+    assert models["pruned"]["accuracy"] == metrics["test"]["accuracy_float32"]
+    # Zeros compress; int8 is a quarter.
+    assert models["float"]["gzip_bytes"] > models["pruned"]["gzip_bytes"]
+    assert models["float"]["tflite_bytes"] == models["pruned"]["tflite_bytes"]
+    assert models["pruned"]["tflite_bytes"] > 1.5 * models["deployed"]["tflite_bytes"]
+    for row in models.values():
+        assert np.sum(row["confusion"]) == len(test)
+        assert np.trace(row["confusion"]) / len(test) == pytest.approx(row["accuracy"])
+        assert row["latency_ms"] > 0 and 0 < row["loss"] < 1
+    # The float model is the same training, without what compresses.
+    config = TrialConfig.from_dict(metrics["config"]).without_compression()
+    history = models["float"]["history"]
+    assert len(history["loss"]) == config.training.epochs
+    assert history != metrics["history"]
+    assert models["float"]["tta"]["views"][0] == "as it is"
+    assert 0.5 < models["float"]["tta"]["accuracy"] <= 1
+    assert "tta" not in models["deployed"]
+    # Other seeds give other models; the files are of its own.
+    seeds = metrics["seeds"]
+    assert (seeds["own_seed"], [run["seed"] for run in seeds["runs"]]) == (0, [1, 2])
+    accuracies = [run["accuracy"] for run in seeds["runs"]]
+    assert seeds["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+    assert seeds["size_bytes"]["max"] == max(run["size_bytes"] for run in seeds["runs"])
+    assert (tmp_path / "out" / TFLITE_NAME).read_bytes() == exported.point.tflite
+
+
+def test_what_is_not_pruned_is_its_own_float_model(
+    task_ref: str, dataset: Dataset, tmp_path: Path
+) -> None:
+    plain = export(task_ref, dataset, S.FLOAT32, pruning=PruningConfig())
+    seen = []
+    (tmp_path / "out").mkdir()
+    metrics = retrain_job(
+        lambda *event: seen.append(event[0]),
+        export=plain.content,
+        out_dir=str(tmp_path / "out"),
+        epochs=None,
+        data=None,
+        cache_dir=str(tmp_path),
+    )
+    models = metrics["models"]
+    assert models["pruned"] is None
+    assert models["float"]["confusion"] == models["deployed"]["confusion"]
+    assert "training the float model" not in seen
+    assert "Nothing is pruned" in metrics["notes"][0]
+
+
+def test_patience_ends_training_with_the_best_weights(exported: Exported, tmp_path: Path) -> None:
+    metrics = retrain(exported, tmp_path, epochs=30, patience=2)
+    curves = metrics["curves"]
+    history, kept = curves["history"]["val_accuracy"], curves["phases"][0]["kept"]
+    assert metrics["patience"] == 2
+    assert metrics["epochs"] == len(history) == kept + 2 < 30
+    assert curves["best_epoch"] == kept
+    # Not before the mask is final, at 70 % of the planned epochs; from there on the best.
+    assert kept >= 21
+    assert history[kept - 1] == max(history[20:])
+    assert curves["phases"][0]["pruning"] == [6.0, 21.0]
+    assert metrics["sparsity"]["overall"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_float_model_that_diverges_is_said_and_the_files_are_there(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workers.deploy import comparison
+
+    honest = comparison.train_config
+
+    def train(hypermodel: Any, dataset: Dataset, config: TrialConfig, **options: Any) -> Any:
+        if not config.pruning.is_active or config.seed == 1:
+            raise TrialFailedError("loss became NaN in epoch 1")
+        return honest(hypermodel, dataset, config, **options)
+
+    monkeypatch.setattr(comparison, "train_config", train)
+    metrics = retrain(exported, tmp_path, float_model=True, seeds=1)
+    assert metrics["models"]["float"] is None
+    assert metrics["notes"] == [
+        "There is no float model to compare with: loss became NaN in epoch 1."
+    ]
+    assert metrics["seeds"]["runs"] == [{"seed": 1, "reason": "loss became NaN in epoch 1"}]
+    assert "accuracy" not in metrics["seeds"]
+    assert (tmp_path / "out" / TFLITE_NAME).read_bytes() == exported.point.tflite

@@ -1,0 +1,226 @@
+"""One contract, stated once, for every executor; evaluators here are plain Python."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from spaces.config.trial import TrainingConfig, TrialConfig
+from spaces.errors import ConfigError, DataError, WorkersLostError
+from workers.executors.ray_workers import RayExecutor
+from workers.messages.executor import Evaluator, Executor, Finished, InlineExecutor, Lost, Outcome
+from workers.messages.result import EvaluateRequest, TrialResult
+
+MakeExecutor = Callable[[Evaluator], Executor]
+
+
+def request(seed: int = 0) -> EvaluateRequest:
+    return EvaluateRequest(TrialConfig("task", "data", (), TrainingConfig(1e-3, 32), seed=seed))
+
+
+def fail(request: EvaluateRequest) -> TrialResult:
+    """Echo the seed of a request as the reason of a failed trial."""
+    return TrialResult(request.config, "failed", reason=str(request.config.seed))
+
+
+def collect(executor: Executor, n: int) -> dict[int, Outcome]:
+    """Wait for at least ``n`` outcomes; return them by ticket."""
+    outcomes: dict[int, Outcome] = {}
+    while len(outcomes) < n:
+        arrived = executor.wait(60)
+        assert arrived, f"{n - len(outcomes)} tickets did not come back"
+        for outcome in arrived:
+            assert outcome.ticket not in outcomes, "a ticket came back twice"
+            outcomes[outcome.ticket] = outcome
+    return outcomes
+
+
+def reason(outcome: Outcome) -> str:
+    assert isinstance(outcome, Finished)
+    return outcome.result.reason
+
+
+class ExecutorTestCase:
+    """What every executor promises. Subclasses provide ``make``."""
+
+    def test_it_is_an_executor(self, make: MakeExecutor) -> None:
+        assert isinstance(make(fail), Executor)
+
+    def test_every_ticket_comes_back_once_with_its_own_result(self, make: MakeExecutor) -> None:
+        executor = make(fail)
+        seeds = {executor.submit(request(seed)): seed for seed in range(7)}
+        outcomes = collect(executor, 7)
+        assert {ticket: int(reason(o)) for ticket, o in outcomes.items()} == seeds
+        assert executor.wait(0) == []
+
+    def test_more_may_be_submitted_while_some_are_under_way(self, make: MakeExecutor) -> None:
+        executor = make(fail)
+        first = executor.submit(request(1))
+        second = executor.submit(request(2))
+        outcomes = collect(executor, 1)  # Or both of them, if they come back together.
+        third = executor.submit(request(3))
+        outcomes |= collect(executor, 3 - len(outcomes))
+        assert sorted(outcomes) == sorted({first, second, third})
+
+    def test_nothing_under_way_gives_nothing_at_once(self, make: MakeExecutor) -> None:
+        assert make(fail).wait() == []
+
+    def test_what_an_evaluator_raises_is_raised_by_wait(self, make: MakeExecutor) -> None:
+        def broken(request: EvaluateRequest) -> TrialResult:
+            raise DataError("The pictures are gone.")
+
+        executor = make(broken)
+        executor.submit(request())
+        with pytest.raises(DataError, match="^The pictures are gone.$"):
+            collect(executor, 1)
+
+    def test_at_least_one_worker(self, make: MakeExecutor) -> None:
+        assert make(fail).n_workers >= 1
+
+    def test_shutdown_twice(self, make: MakeExecutor) -> None:
+        executor = make(fail)
+        executor.submit(request())
+        executor.shutdown()
+        executor.shutdown()
+
+
+class TestInlineExecutor(ExecutorTestCase):
+    @pytest.fixture
+    def make(self) -> MakeExecutor:
+        return InlineExecutor
+
+
+def ignore_payload(evaluate: Evaluator) -> Callable[[Any], Evaluator]:
+    return lambda payload: evaluate
+
+
+MakeRay = Callable[..., RayExecutor]
+
+
+@pytest.fixture
+def make_ray() -> Iterator[MakeRay]:
+    made: list[RayExecutor] = []
+
+    def start(make_evaluator: Callable[[Any], Evaluator], payload: Any = None, **options: Any):
+        made.append(RayExecutor(make_evaluator, payload, **{"n_workers": 1, **options}))
+        return made[-1]
+
+    yield start
+    for executor in made:
+        executor.shutdown()
+
+
+@pytest.mark.slow
+class TestRayExecutor(ExecutorTestCase):
+    @pytest.fixture(scope="class", autouse=True)
+    def ray(self) -> Iterator[None]:
+        """One Ray for the whole class: it takes seconds to start."""
+        first = RayExecutor(ignore_payload(fail), None, n_workers=2)
+        import ray  # Not before: an executor says how Ray is to start before it imports it.
+
+        assert ray.is_initialized()
+        # Executors made now find a running Ray, and leave it running. This one's workers hold
+        # its two cores, so they have to go.
+        for pid in first.worker_pids:
+            os.kill(pid, signal.SIGKILL)
+        yield
+        first.shutdown()
+        assert not ray.is_initialized()
+
+    @pytest.fixture
+    def make(self, make_ray: MakeRay) -> MakeExecutor:
+        return lambda evaluate: make_ray(ignore_payload(evaluate), n_workers=2)
+
+    def test_arrays_are_shared_and_not_copied(self, make_ray: MakeRay) -> None:
+        def make_evaluator(payload: dict[str, Any]) -> Evaluator:
+            def look(request: EvaluateRequest) -> TrialResult:
+                array = payload["images"]
+                facts = (array.flags.owndata, array.flags.writeable, int(array.sum()))
+                return TrialResult(request.config, "failed", reason=str(facts))
+
+            return look
+
+        images = np.ones((100, 32, 32, 3), np.uint8)
+        executor = make_ray(make_evaluator, {"images": images})
+        executor.submit(request())
+        [outcome] = collect(executor, 1).values()
+        assert reason(outcome) == str((False, False, images.size))
+
+    def test_an_evaluator_is_made_once_a_worker(self, make_ray: MakeRay, tmp_path: Path) -> None:
+        def make_evaluator(folder: Path) -> Evaluator:
+            (folder / f"{time.time_ns()}").touch()
+            return fail
+
+        executor = make_ray(make_evaluator, tmp_path)
+        for seed in range(5):
+            executor.submit(request(seed))
+        collect(executor, 5)
+        assert len(list(tmp_path.iterdir())) == 1
+
+    def test_a_killed_worker_is_a_loss_and_is_replaced(self, make_ray: MakeRay) -> None:
+        def die_on_one(request: EvaluateRequest) -> TrialResult:
+            if request.config.seed == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return fail(request)
+
+        executor = make_ray(ignore_payload(die_on_one))
+        [before] = executor.worker_pids
+        tickets = [executor.submit(request(seed)) for seed in range(3)]
+        outcomes = collect(executor, 3)
+        lost = outcomes[tickets[1]]
+        assert isinstance(lost, Lost)
+        assert f"process {before}" in lost.reason and "died" in lost.reason
+        assert "\n" not in lost.reason
+        assert reason(outcomes[tickets[2]]) == "2"
+        assert executor.worker_pids != (before,)
+
+    def test_a_worker_makes_room_for_a_new_one(self, make_ray: MakeRay) -> None:
+        def own_pid(request: EvaluateRequest) -> TrialResult:
+            return TrialResult(request.config, "failed", reason=str(os.getpid()))
+
+        executor = make_ray(ignore_payload(own_pid), trials_a_worker=2)
+        for seed in range(4):
+            executor.submit(request(seed))
+        pids = [reason(outcome) for outcome in collect(executor, 4).values()]
+        assert len(set(pids)) == 2
+
+    def test_an_evaluator_that_cannot_be_made_ends_the_start(self, make_ray: MakeRay) -> None:
+        def make_evaluator(payload: Any) -> Evaluator:
+            raise DataError("There are no pictures.")
+
+        with pytest.raises(DataError, match="^There are no pictures.$"):
+            make_ray(make_evaluator)
+
+    def test_workers_that_die_while_they_start_end_the_start(self, make_ray: MakeRay) -> None:
+        def make_evaluator(payload: Any) -> Evaluator:
+            os.kill(os.getpid(), signal.SIGKILL)
+            return fail
+
+        with pytest.raises(WorkersLostError, match="while it started"):
+            make_ray(make_evaluator)
+
+    def test_waiting_ends_when_time_is_up(self, make_ray: MakeRay) -> None:
+        def slow(request: EvaluateRequest) -> TrialResult:
+            time.sleep(5)
+            return fail(request)
+
+        executor = make_ray(ignore_payload(slow))
+        executor.submit(request())
+        assert executor.wait(0.05) == []
+
+    def test_it_listens_on_loopback_only(self) -> None:
+        import ray
+
+        assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+
+
+def test_no_workers() -> None:
+    with pytest.raises(ConfigError, match="1 <= workers.*workers=0"):
+        RayExecutor(ignore_payload(fail), None, n_workers=0)

@@ -1,0 +1,150 @@
+"""The race: bars, what may still be expected, and verdicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
+from workers.messages.race import CHANCE, MIN_CURVES, Curve, Race, curve_recipe, settled_from
+
+FRONT = ((0.80, 1000.0, 0.1), (0.90, 2000.0, 0.2), (0.95, 4000.0, 0.1), (0.97, 9000.0, 0.9))
+HALVING = tuple(Curve((1 - e, 1 - e / 2, 1 - e / 4)) for e in (0.1, 0.2, 0.3, 0.4) * 2)
+"""Trainings of three epochs; the error halves after each."""
+
+fractions = st.floats(0, 1)
+
+
+@pytest.mark.parametrize(
+    ("models", "bar"),
+    [
+        ([(2000.0, 0.2)], 0.90),  # Itself counts: no larger, no slower.
+        ([(2001.0, 0.19)], 0.80),  # Faster than that one.
+        ([(999.0, 1.0)], 0.0),  # Smaller than all.
+        ([(1e6, 0.09)], 0.0),  # Faster than all.
+        ([(1e6, 10.0)], 0.97),
+        ([(1e6, 10.0), (2000.0, 0.2)], 0.90),  # One model that matters is enough.
+        ([], 0.0),
+    ],
+)
+def test_a_bar_is_the_best_of_those_no_larger_and_no_slower(
+    models: list[tuple[float, float]], bar: float
+) -> None:
+    assert Race(FRONT).bar(models) == bar
+
+
+@pytest.mark.parametrize(
+    ("best", "models", "is_hopeless"),
+    [
+        (1.0, [(4000.0, 0.1)], True),  # As small and as fast as the one without mistakes.
+        (1.0, [(9000.0, 0.9), (4001.0, 0.2)], True),
+        (1.0, [(9000.0, 0.9), (3999.0, 0.2)], False),  # One model is smaller.
+        (1.0, [(9000.0, 0.09)], False),  # Faster.
+        (1.0, [], False),
+        (0.9999, [(9000.0, 0.9)], False),  # There is something left to gain.
+    ],
+)
+def test_where_nothing_can_be_gained(
+    best: float, models: list[tuple[float, float]], is_hopeless: bool
+) -> None:
+    race = Race((*FRONT, (best, 4000.0, 0.1)))
+    assert bool(race.hopeless(models)) is is_hopeless
+    assert race.can_judge is (best == 1.0)
+
+
+def test_what_is_expected_is_how_others_went_on() -> None:
+    race = Race(FRONT, HALVING)
+    assert race.expected([0.8], 3) == pytest.approx(0.95)
+    assert race.expected([0.6, 0.9], 3) == pytest.approx(0.95)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "n_epochs", "settled", "curves"),
+    [
+        ([], 3, 0, HALVING),  # Nothing is known of it.
+        ([0.1, 0.2, 0.3], 3, 0, HALVING),  # It is over.
+        ([0.1], 3, 2, HALVING),  # In the pruning ramp.
+        ([0.1], 3, 0, HALVING[: MIN_CURVES - 1]),
+        ([0.1], 4, 0, HALVING),  # Trainings of another length.
+        ([0.1], 3, 0, tuple(Curve(c.accuracies, 2) for c in HALVING)),  # All still in the ramp.
+    ],
+)
+def test_like_is_compared_with_like_or_not_at_all(
+    accuracies: list[float], n_epochs: int, settled: int, curves: tuple[Curve, ...]
+) -> None:
+    race = Race(FRONT, curves)
+    assert race.expected(accuracies, n_epochs, settled) == 1.0
+    assert race.verdict(accuracies, n_epochs, settled, bar=0.99) == ""
+
+
+def test_below_its_bar_a_training_is_stopped_and_the_verdict_says_why() -> None:
+    race = Race(FRONT, HALVING)
+    assert race.verdict([0.8], 3, 0, bar=0.95) == ""
+    verdict = race.verdict([0.8], 3, 0, bar=0.96)
+    assert "epoch 1 of 3" in verdict
+    assert "0.8000" in verdict and "0.9520" in verdict and "0.9600" in verdict
+
+
+@given(
+    finals=st.lists(st.tuples(fractions, fractions), min_size=MIN_CURVES, max_size=30),
+    accuracy=fractions,
+    quantile=st.floats(0.5, 1),
+)
+def test_a_higher_quantile_expects_more(
+    finals: list[tuple[float, float]], accuracy: float, quantile: float
+) -> None:
+    curves = tuple(Curve(pair) for pair in finals)
+    low = Race((), curves, quantile=0.5).expected([accuracy], 2)
+    high = Race((), curves, quantile=quantile).expected([accuracy], 2)
+    assert high >= low
+
+
+@given(
+    finals=st.lists(st.tuples(fractions, fractions), min_size=MIN_CURVES, max_size=30),
+    accuracy=fractions,
+)
+def test_at_quantile_one_no_repetition_of_a_training_is_stopped(
+    finals: list[tuple[float, float]], accuracy: float
+) -> None:
+    curves = tuple(Curve(pair) for pair in finals)
+    race = Race((), curves, quantile=1.0)
+    for first, last in finals[:3]:
+        # Its own curve is among the nearest, unless many others started at the same point.
+        same = [c for c in curves if c.accuracies[0] == first]
+        if len(same) <= MIN_CURVES:
+            assert race.verdict([first], 2, 0, bar=last - CHANCE) == ""
+
+
+@pytest.mark.parametrize(("end", "epochs", "after"), [(0.5, 10, 5), (0.71, 10, 8), (0.9, 1, 1)])
+def test_masks_are_final_after_the_ramp(end: float, epochs: int, after: int) -> None:
+    config = TrialConfig(
+        task="t",
+        data_fingerprint="f",
+        hyperparameters=(),
+        training=TrainingConfig(0.01, 32, epochs=epochs),
+        pruning=PruningConfig("polynomial", 0.5, 0.1, end),
+    )
+    assert settled_from(config) == after
+
+
+def test_curves_of_another_recipe_are_not_compared() -> None:
+    changed: list[dict[str, Any]] = [
+        {}, {"lr_schedule": "constant"}, {"ema": 0.1}, {"label_smoothing": 0.1}
+    ]  # fmt: skip
+    training = TrainingConfig(0.01, 32, epochs=3)
+    recipes = [
+        curve_recipe(TrialConfig("t", "0", (), replace(training, **changes)))
+        for changes in changed
+    ]
+    assert recipes[0] == recipes[3] == Curve(()).recipe
+    assert len(set(recipes)) == 3
+    others = tuple(replace(curve, recipe=recipes[1]) for curve in HALVING)
+    race = Race(FRONT, (*HALVING, *others))
+    assert race.expected([0.8], 3, recipe=recipes[1]) == pytest.approx(0.95)
+    assert race.expected([0.8], 3, recipe=recipes[2]) == 1.0
+    assert race.verdict([0.1], 3, 0, bar=0.99, recipe=recipes[2]) == ""
+    assert race.verdict([0.1], 3, 0, bar=0.99, recipe=recipes[1])

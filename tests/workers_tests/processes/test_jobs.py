@@ -1,0 +1,83 @@
+"""Functions run in a process of their own."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import pytest
+
+from spaces.errors import DataError, SearchError
+from workers.processes.child_process import run_job
+
+HERE = __name__
+
+
+def add(progress: Any, a: int, b: int) -> dict[str, int]:
+    print("a library prints to stdout")
+    for done in range(3):
+        progress("adding", done + 1, 3)
+    return {"sum": a + b, "pid": os.getpid()}
+
+
+def refuse(progress: Any) -> None:
+    raise DataError("No pictures here.")
+
+
+def crash(progress: Any) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def die(progress: Any) -> None:
+    os._exit(7)
+
+
+def shout(progress: Any) -> str:
+    os.write(2, b"x" * 1_000_000 + b"\n")
+    return "done"
+
+
+def test_a_job_runs_elsewhere_and_reports_on_the_way() -> None:
+    seen: list[tuple[str, int, int]] = []
+    result = run_job(f"{HERE}:add", {"a": 2, "b": 3}, lambda *event: seen.append(event))
+    assert result["sum"] == 5
+    assert result["pid"] != os.getpid()
+    assert seen == [("adding", 1, 3), ("adding", 2, 3), ("adding", 3, 3)]
+
+
+def test_errors_of_ours_come_back_as_they_are() -> None:
+    with pytest.raises(DataError, match="^No pictures here.$"):
+        run_job(f"{HERE}:refuse", {})
+
+
+def test_a_bug_in_a_job_names_itself() -> None:
+    with pytest.raises(SearchError, match="ZeroDivisionError: a bug"):
+        run_job(f"{HERE}:crash", {})
+
+
+def test_a_job_that_dies_is_not_waited_for() -> None:
+    with pytest.raises(SearchError, match="ended with code 7"):
+        run_job(f"{HERE}:die", {})
+
+
+def test_a_job_that_says_a_lot_on_stderr_does_not_block() -> None:
+    assert run_job(f"{HERE}:shout", {}) == "done"
+
+
+def sleep(progress: Any, marker: str) -> None:
+    with open(marker, "w") as file:
+        file.write(str(os.getpid()))
+    progress("sleeping", 0, 1)
+    time.sleep(60)
+
+
+def test_an_interrupted_parent_ends_its_job(tmp_path: Any) -> None:
+    def interrupt(*event: Any) -> None:
+        raise KeyboardInterrupt
+
+    marker = tmp_path / "pid"
+    with pytest.raises(KeyboardInterrupt):
+        run_job(f"{HERE}:sleep", {"marker": str(marker)}, interrupt)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(marker.read_text()), 0)

@@ -1,0 +1,107 @@
+"""Reads and rewrites ``.tflite`` files: same bytes for the same network, and its arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from workers.conversion.runtime import invoke, load
+
+
+def canonical(tflite: bytes) -> bytes:
+    """Return the same model without what depends on the process that converted it.
+
+    The converter names tensors after Keras's scopes and its own counters, which differ from
+    one conversion to the next, and leaves its version in the metadata. None of this is needed
+    to run the model. Without it, the same weights give the same bytes, and small models get
+    smaller.
+    """
+    model = read_model(tflite)
+    model.description = b"search"
+    model.metadata = None
+    model.signatureDefs = None
+    for number, graph in enumerate(model.subgraphs):
+        graph.name = b"main" if number == 0 else b"graph%d" % number
+        # Unique in the whole file, or litert-quantizer refuses it.
+        prefix = b"t" if number == 0 else b"g%dt" % number
+        for index, tensor in enumerate(graph.tensors):
+            tensor.name = prefix + b"%d" % index
+    graph = model.subgraphs[0]
+    graph.tensors[graph.inputs[0]].name = b"image"
+    graph.tensors[graph.outputs[0]].name = b"scores"
+    _drop_unused_buffers(model)
+    return _pack(model)
+
+
+def count_macs(tflite: bytes) -> int:
+    """Return the multiply-accumulates of one inference.
+
+    Counted are convolutions (plain, depthwise, transposed) and fully connected layers; additions
+    of biases, pooling and activations are not, as is usual.
+
+    Raises:
+        ConversionError: If the runtime cannot run the model.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    model = read_model(tflite)
+    names = {
+        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+    }
+    # The file says 1 for every size that depends on the batch, also where a layer moves pixels
+    # or positions into the batch (dilated convolutions do). Only a run knows those sizes.
+    interpreter = load(tflite)
+    invoke(interpreter)
+    total = 0
+    for number, graph in enumerate(model.subgraphs):
+        details = interpreter.get_tensor_details(subgraph_index=number)
+        shapes = {tensor["index"]: tensor["shape"] for tensor in details}
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
+            inputs = [shapes[index] for index in operator.inputs if index >= 0]
+            total += _operator_macs(name, inputs, shapes[operator.outputs[0]])
+    return total
+
+
+def _operator_macs(name: str, inputs: list[Any], output: Any) -> int:
+    if name == "CONV_2D":  # Weights: [out, height, width, in].
+        return _n(output[:3]) * _n(inputs[1])
+    if name == "DEPTHWISE_CONV_2D":  # Weights: [1, height, width, out].
+        return _n(output[:3]) * _n(inputs[1])
+    if name == "TRANSPOSE_CONV":  # Inputs: output shape, weights [out, height, width, in], image.
+        return _n(inputs[2][:3]) * _n(inputs[1])
+    if name == "FULLY_CONNECTED":  # Weights: [out, in]; once for each row of the input.
+        return _n(inputs[0]) // int(inputs[1][-1]) * _n(inputs[1])
+    return 0
+
+
+def _n(shape: Any) -> int:
+    return int(np.prod([int(size) for size in shape], dtype=np.int64))
+
+
+def _drop_unused_buffers(model: Any) -> None:
+    """Leave out data that no tensor refers to, that of dropped metadata for one."""
+    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
+    used = sorted({0, *(tensor.buffer for tensor in tensors)})  # The first means "no data".
+    model.buffers = [model.buffers[index] for index in used]
+    new_index = {old: new for new, old in enumerate(used)}
+    for tensor in tensors:
+        tensor.buffer = new_index[tensor.buffer]
+
+
+def _pack(model: Any) -> bytes:
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+
+def read_model(tflite: bytes) -> Any:
+    """Return a model as objects, with weights that lie behind the flatbuffer taken in.
+
+    litert-quantizer leaves the larger ones there and refers to them by offset.
+    """
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    return flatbuffer_utils.read_model_from_bytearray(bytearray(tflite))

@@ -1,0 +1,298 @@
+"""Train one exported configuration in full and leave everything that deployment needs.
+
+Runs in a process of its own, set up like a worker: TensorFlow's thread count decides which
+weights come out, and a process that has used TensorFlow before cannot change it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spaces.config.schemes import QuantizationScheme
+from spaces.config.trial import TrialConfig
+from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
+from spaces.tasks.registry import resolve_task
+from spaces.tasks.task import Progress
+from workers.deploy.model_input import describe_input, describe_output
+from workers.trial.measure import N_REPRESENTATIVE, convert_trained
+from workers.trial.prepare import load_task_data
+
+if TYPE_CHECKING:
+    from workers.deploy.comparison import Bench
+    from workers.trial.train_config import Trained
+
+TFLITE_NAME = "model.tflite"
+KERAS_NAME = "model.keras"
+LABELS_NAME = "labels.txt"
+METRICS_NAME = "metrics.json"
+COMPILED_NAME = "model_compiled.tflite"
+"""What goes on a device that has a compiler of its own."""
+
+REPORT_NAME = "report.html"
+"""Written by ``search.deploy.retrain``; an earlier one is removed here, since it tells of other
+files."""
+
+PICTURES = ("picture", "heatmap")
+"""What is returned for the report, and not written to ``metrics.json``."""
+
+
+def retrain_job(
+    progress: Progress,
+    export: dict[str, Any],
+    out_dir: str,
+    epochs: int | None,
+    data: str | None,
+    cache_dir: str,
+    task: str | None = None,
+    device: str | None = None,
+    float_model: bool = True,
+    tta: bool = False,
+    seeds: int = 0,
+    patience: int | None = None,
+) -> dict[str, Any]:
+    """Retrain what ``search export`` wrote; JSON in and out (see
+    ``workers.processes.child_process``).
+
+    The files of deployment are written as soon as they are trained; what they are compared with
+    is trained afterwards.
+
+    Args:
+        progress: Called after every epoch.
+        export: The exported file's content, checked already.
+        out_dir: Existing folder to write ``model.tflite``, ``model.keras``, ``labels.txt``
+            and ``metrics.json`` to; and what is compiled from the first,
+            for a device that has a compiler of its own.
+        epochs: Train so many epochs instead of the trial's.
+        data: Train on this data instead of the exported path.
+        cache_dir: Where decoded images are kept.
+        task: The task to load, where its file has moved; None for the exported one.
+        device: The device to measure on, where its file has moved; None for the exported one.
+        float_model: Whether to train the same configuration without pruning too, where it prunes,
+            to compare with.
+        tta: Whether to measure the float models with test-time augmentation too.
+        seeds: From how many other seeds to train it too.
+        patience: Epochs without a better validation accuracy after which training ends, with the
+            best weights; None to train to the last epoch and take its weights.
+
+    Returns:
+        The content of ``metrics.json``, with the pictures for the report among ``grad_cam``.
+
+    Raises:
+        DataError: If the data is not what the trial was trained on, and was not named anew.
+        ExportError: If the files cannot be written.
+    """
+    from workers.conversion.accuracy import tflite_scores
+    from workers.deploy.grad_cam import grad_cam
+    from workers.training.keras_compat import configure_tensorflow
+    from workers.training.losses import ends_in_softmax
+
+    exported = TrialConfig.from_dict(export["config"])
+    configure_tensorflow(threads=exported.threads)
+    bench = _bench(progress, export, exported, data, cache_dir, task, device, patience)
+    config = exported.with_data_fingerprint(bench.dataset.fingerprint)
+    if epochs is not None:
+        config = config.with_epochs(epochs)
+    trainings = bench.train(config, "training")
+    trained = trainings[-1]
+    progress("measuring", 0, 1)
+    tflite, compiled, metrics = _measured(bench, config, trainings, export)
+    metrics["patience"] = patience
+    metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
+    folder = Path(out_dir)
+    _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
+    progress("measuring", 1, 1)
+    metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
+    if seeds:
+        metrics["seeds"] = bench.seeds(config, seeds)
+    progress("looking at pictures", 0, 1)
+    split = bench.dataset.test
+    scores, _ = tflite_scores(tflite, split.images)
+    looked = grad_cam(trained.model, split, scores, are_logits=not ends_in_softmax(trained.model))
+    images = [
+        {name: value for name, value in row.items() if name not in PICTURES}
+        for row in looked["images"]
+    ]
+    metrics["grad_cam"] = {**looked, "images": images}
+    _write_metrics(folder, metrics)
+    progress("looking at pictures", 1, 1)
+    return {**metrics, "grad_cam": looked}
+
+
+def _bench(
+    progress: Progress,
+    export: dict[str, Any],
+    exported: TrialConfig,
+    data: str | None,
+    cache_dir: str,
+    task: str | None,
+    device: str | None,
+    patience: int | None,
+) -> Bench:
+    """Load what is trained and measured with: task, data and device."""
+    from workers.deploy.comparison import Bench, mirrored_shows_the_same
+    from workers.devices.registry import check_device, get_device
+    from workers.hypermodels.describe import load_hypermodel
+    from workers.training.early_stopping import EarlyStopping
+
+    with_ram = export.get("measured", {}).get("ledger", {}).get("arena_bytes") is not None
+    target = get_device(device or export["device"], with_ram=with_ram)
+    check_device(target, export["size_metric"])
+    loaded = resolve_task(exported.task if task is None else task)
+    path = data if data is not None else export.get("data_path")
+    dataset = load_task_data(
+        loaded, None if path is None else Path(path), Path(cache_dir), progress
+    )
+    if dataset.fingerprint != exported.data_fingerprint and data is None:
+        raise DataError(
+            f"The data at {path or 'the task itself'} must be what the trial was trained on "
+            f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
+            f"name the data to train on with --data."
+        )
+    return Bench(
+        load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset),
+        dataset,
+        target,
+        export["size_metric"],
+        flips=mirrored_shows_the_same(loaded),
+        progress=progress,
+        early_stopping=None if patience is None else EarlyStopping(patience),
+    )
+
+
+def _measured(
+    bench: Bench, config: TrialConfig, trainings: Sequence[Trained], export: dict[str, Any]
+) -> tuple[bytes, bytes | None, dict[str, Any]]:
+    """Convert and measure what is deployed: its file, what is compiled of it, and metrics."""
+    from workers.conversion.accuracy import tflite_accuracy
+    from workers.conversion.convert import float_tflite, representative_images
+    from workers.deploy.comparison import joined_history, phases
+    from workers.deploy.evaluation import best_epoch
+    from workers.devices.device import compare_on, measure_on
+    from workers.training.keras_compat import versions
+
+    dataset, trained, size_metric = bench.dataset, trainings[-1], bench.size_metric
+    images = representative_images(dataset.train, seed=config.seed, n=N_REPRESENTATIVE)
+    unquantized = float_tflite(trained.model)
+    tflite, sizes = convert_trained(trained, config.quantization, unquantized, images, size_metric)
+    sizes = compare_on(bench.device, tflite, sizes, dataset.val.images)
+    found, sizes = measure_on(bench.device, tflite, sizes)
+    deployed = bench.row(trained, tflite, found.latency.median_ms)
+    sha256 = hashlib.sha256(tflite).hexdigest()
+    promised = export.get("measured", {})
+    history = joined_history(trainings)
+    restored = trainings[0].best_epoch
+    metrics = {
+        "study": export.get("study"),
+        "trial": export.get("trial"),
+        "task": export["config"]["task"],
+        "data": dataset.name,
+        "generated_pictures": dataset.generated,
+        "epochs": sum(step.epochs_trained for step in trainings),
+        "promised": promised,
+        "measured": {
+            "accuracy": tflite_accuracy(tflite, dataset.val),
+            "size_bytes": sizes.size_bytes(size_metric),
+            "latency_ms": found.latency.median_ms,
+            "tflite_sha256": sha256,
+        },
+        "test": {
+            "images": len(dataset.test),
+            "accuracy": deployed["accuracy"],
+            "accuracy_float32": tflite_accuracy(unquantized, dataset.test),
+        },
+        "models": {"float": None, "pruned": None, "deployed": deployed},
+        "notes": [],
+        "curves": {
+            "phases": phases(config, trainings),
+            "history": history,
+            "best_epoch": best_epoch(history) if restored is None else restored + 1,
+        },
+        "grad_cam": None,
+        "seeds": None,
+        "identical_to_trial": sha256 == promised.get("tflite_sha256"),
+        "input": describe_input(dataset, tflite),
+        "output": describe_output(trained.model, dataset, tflite),
+        "size_metric": size_metric,
+        "compiled_file": None if found.compiled is None else COMPILED_NAME,
+        "ledger": asdict(sizes),
+        "latency": asdict(found.latency),
+        "sparsity": dict(trained.sparsity),
+        "history": {name: list(values) for name, values in trained.history.items()},
+        "config": config.to_dict(),
+        "versions": versions(),
+    }
+    return tflite, found.compiled, metrics
+
+
+def _compare(
+    bench: Bench,
+    config: TrialConfig,
+    trained: Trained,
+    models: dict[str, Any],
+    float_model: bool,
+    tta: bool,
+) -> list[str]:
+    """Enter the models that the deployed one is compared with; return what is to be said."""
+    notes = []
+    row = bench.float_row(trained, tta=tta)
+    if config.without_compression() == config.with_quantization(QuantizationScheme.FLOAT32):
+        models["float"] = row
+        notes.append("Nothing is pruned: the float model is the trained one, before quantization.")
+    else:
+        models["pruned"] = row
+        if float_model:
+            try:
+                models["float"] = bench.float_twin(config, tta=tta)
+            except (TrialFailedError, ConversionError) as error:
+                notes.append(f"There is no float model to compare with: {error}.")
+    if row["latency_ms"] is None:
+        notes.append(f"Float32 models have no latency on {bench.device.name}: {row['why_none']}.")
+    return notes
+
+
+def _write(
+    folder: Path,
+    tflite: bytes,
+    compiled: bytes | None,
+    trained: Trained,
+    class_names: tuple[str, ...],
+    metrics: dict[str, Any],
+) -> None:
+    """Write the files. The Keras model is the trained network before quantization."""
+    try:
+        (folder / REPORT_NAME).unlink(missing_ok=True)
+        (folder / TFLITE_NAME).write_bytes(tflite)
+        if compiled is None:
+            (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
+        else:
+            (folder / COMPILED_NAME).write_bytes(compiled)
+        trained.model.save(folder / KERAS_NAME)
+        labels = "".join(f"{name}\n" for name in class_names)
+        (folder / LABELS_NAME).write_text(labels, encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+    _write_metrics(folder, metrics)
+
+
+def _write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
+    text = json.dumps(metrics, indent=2)
+    # A list of numbers, such as a row of a confusion matrix, takes one line.
+    numbers = re.compile(r"\[\n\s*([-+.eE0-9,\n ]+?)\n\s*\]")
+    text = numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
+    try:
+        (folder / METRICS_NAME).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise _cannot_write(folder, error) from error
+
+
+def _cannot_write(folder: Path, error: OSError) -> ExportError:
+    return ExportError(
+        f"The trained model cannot be written to {folder}: {error.strerror or error}. Make "
+        f"room, or give another folder with -o."
+    )

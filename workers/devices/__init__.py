@@ -1,0 +1,1 @@
+"""From a `.tflite` to latency, flash and RAM of a device."""

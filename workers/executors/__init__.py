@@ -1,0 +1,1 @@
+"""Where trials run. Their contract, and the inline one, are in `workers/messages`."""

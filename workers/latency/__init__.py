@@ -1,0 +1,1 @@
+"""Time on this machine, in quiet windows. Other machines are for `workers/devices`."""

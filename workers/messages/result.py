@@ -1,0 +1,346 @@
+"""What goes to a worker and what comes back: plain, frozen, picklable data.
+
+Nothing here imports TensorFlow, so the driver can read every field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+from spaces.config.schemes import QuantizationScheme
+from spaces.config.trial import ParamValue, TrialConfig
+from spaces.errors import ConversionError
+from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.race import Race
+
+SizeMetric = Literal["gzip", "tflite", "flash"]
+SIZE_METRICS: tuple[SizeMetric, ...] = ("gzip", "tflite", "flash")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a feasible model must keep; None for no limit.
+
+    Attributes:
+        max_size_bytes: Largest ``size_bytes``.
+        max_latency_ms: Largest ``latency_ms``.
+        min_accuracy: Lowest ``accuracy``, a fraction.
+        max_ram_bytes: Most RAM that an inference takes.
+    """
+
+    max_size_bytes: float | None = None
+    max_latency_ms: float | None = None
+    min_accuracy: float | None = None
+    max_ram_bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """One trial for a worker.
+
+    Attributes:
+        config: What to train, prune, quantize and measure.
+        limits: What the gate checks before training.
+        size_metric: Which size is ``size_bytes``.
+        device: Name of the device whose latency is measured.
+        fan_out: Whether to measure the schemes which need no training of their own too.
+        check_gate: Whether to look at size and latency before training.
+        race: What to judge the training by after each epoch; None to train to the end.
+        start_weights: What a branch starts from, as ``workers.training.weights`` packs it; None to
+            train what it branched from first.
+        keep_weights: Whether the trained weights are wanted back, for branches.
+    """
+
+    config: TrialConfig
+    limits: Limits = Limits()
+    size_metric: SizeMetric = "gzip"
+    device: str = "host"
+    fan_out: bool = True
+    check_gate: bool = True
+    race: Race | None = None
+    start_weights: bytes | None = field(default=None, repr=False)
+    keep_weights: bool = False
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every size of one converted model.
+
+    Attributes:
+        tflite_bytes: The file as converted.
+        gzip_bytes: The file compressed with gzip (level 6, no timestamp).
+        sparse_bytes: The sparsity-encoded file, where the scheme has one that runs.
+        n_params: Weights and biases of the network.
+        n_nonzero: Those which are not zero.
+        macs: Multiply-accumulates of one inference.
+        arena_bytes: RAM that an inference takes: activations, and what the runtime keeps; where
+            the device, or the microcontroller's interpreter, tells.
+        flash_bytes: What the model takes of the device's flash, where it tells.
+        device_agreement: Fraction of some validation images that the device's own runtime
+            labels as LiteRT does, where it has one that answers.
+    """
+
+    tflite_bytes: int
+    gzip_bytes: int
+    sparse_bytes: int | None
+    n_params: int
+    n_nonzero: int
+    macs: int
+    arena_bytes: int | None = None
+    flash_bytes: int | None = None
+    device_agreement: float | None = None
+
+    def size_bytes(self, metric: SizeMetric) -> int:
+        """Return the size that a study with this metric minimizes.
+
+        Raises:
+            ConversionError: If the device does not tell it.
+        """
+        if metric == "flash":
+            if self.flash_bytes is None:
+                raise ConversionError("the device does not tell what the model takes of its flash")
+            return self.flash_bytes
+        if metric == "gzip":
+            return self.gzip_bytes
+        if self.sparse_bytes is None:
+            return self.tflite_bytes
+        return min(self.tflite_bytes, self.sparse_bytes)
+
+
+MIN_NOISE = 0.02
+"""Least noise of a measured latency: two measurements of the same file differ by so much."""
+
+MIN_NOISE_QUIET = 0.01
+"""The same, where nobody else of the run kept a core busy."""
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Time of one inference, with what makes it repeatable.
+
+    Attributes:
+        median_ms: Median over the timed runs.
+        spread_ms: Distance between the 25th and the 75th percentile.
+        min_ms: Fastest run.
+        n_runs: Timed runs.
+        n_warmup: Untimed runs before them.
+        threads: Threads of the interpreter.
+        device: Name of the device.
+        runtime: Runtime and version, as ``ai-edge-litert 2.3.0 (XNNPACK)``.
+        kernels: What is known of the build of the kernels, which have no version of their own.
+        reference: Name of the network that was run in between; empty if none was.
+        reference_ms: Median of the reference's runs.
+        reference_ratio: This network's time over the reference's.
+        scatter: Standard error of ``reference_ratio``, relative, by how its blocks differ; None
+            if not known.
+        quiet: Whether nobody else of the run kept a core of the machine busy.
+        note: Why it was not quiet, where that was tried.
+        baseline_ms: The reference's time that ``latency_ms`` is scaled to; None for as measured.
+    """
+
+    median_ms: float
+    spread_ms: float
+    min_ms: float
+    n_runs: int
+    n_warmup: int
+    threads: int
+    device: str
+    runtime: str
+    kernels: str = ""
+    reference: str = ""
+    reference_ms: float | None = None
+    reference_ratio: float | None = None
+    scatter: float | None = None
+    quiet: bool = False
+    note: str = ""
+    baseline_ms: float | None = None
+
+    @property
+    def latency_ms(self) -> float:
+        """Time of one inference; at the machine's speed of the baseline, where there is one."""
+        if self.baseline_ms is None or self.reference_ratio is None:
+            return self.median_ms
+        return self.reference_ratio * self.baseline_ms
+
+    @property
+    def noise(self) -> float | None:
+        """By how much another measurement may differ, as a fraction; None if not known.
+
+        Two latencies differ if they do by more than both noises, added as squares.
+        """
+        if self.scatter is None:
+            return None
+        return max(MIN_NOISE_QUIET if self.quiet else MIN_NOISE, 2 * self.scatter)
+
+    def measured_in(self, *, quiet: bool, note: str) -> Latency:
+        """Return it with what is known of the window it was measured in."""
+        return replace(self, quiet=quiet, note=note)
+
+    def scaled_to(self, baseline_ms: float | None) -> Latency:
+        """Return it with ``latency_ms`` at another speed of the machine, or as measured.
+
+        A machine slows down and recovers within hours; latencies of one study can be compared
+        when all are scaled to the same ``reference_ms``, its first.
+        """
+        return replace(self, baseline_ms=baseline_ms)
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Latency:
+        """Return what ``dataclasses.asdict`` gave, in this version or another one."""
+        names = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in stored.items() if name in names})
+
+
+@dataclass(frozen=True)
+class Point:
+    """One converted and measured model.
+
+    Attributes:
+        config: Configuration that gives this model; its scheme is this point's.
+        accuracy: Fraction of validation images labelled rightly, by LiteRT.
+        size_bytes: Size by the study's metric.
+        latency: Latency on the study's device.
+        ledger: Every size.
+        tflite: The model file.
+    """
+
+    config: TrialConfig
+    accuracy: float
+    size_bytes: int
+    latency: Latency
+    ledger: Ledger
+    tflite: bytes = field(repr=False)
+
+    @property
+    def tflite_sha256(self) -> str:
+        """Hash of the model file, stored so that a retrained model can be compared with it."""
+        return hashlib.sha256(self.tflite).hexdigest()
+
+    @property
+    def values(self) -> tuple[float, float, float]:
+        """Objective values in the order of ``spaces.config.objectives.OBJECTIVES``."""
+        return self.accuracy, float(self.size_bytes), self.latency.latency_ms
+
+    def scaled_to(self, baseline_ms: float | None) -> Point:
+        """Return it with its latency scaled to another speed of the machine."""
+        return replace(self, latency=self.latency.scaled_to(baseline_ms))
+
+
+TrialOutcome = Literal["complete", "infeasible", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """How one trial ended.
+
+    Attributes:
+        config: The configuration that was evaluated.
+        outcome: ``complete`` has a ``point``; ``infeasible`` (the gate), ``stopped`` (the race)
+            and ``failed`` have a ``reason``.
+        reason: Why it has no point; one line.
+        point: The trial's own model.
+        siblings: The same training under other schemes.
+        skipped: Schemes without a point, and why.
+        size_bytes: Size that the gate predicted, before training.
+        latency_ms: Latency that the gate measured, before training.
+        ram_bytes: RAM that the gate measured, before training, where it is known.
+        epochs_trained: Epochs really trained, quantization-aware ones included.
+        sparsity: Achieved fraction of zero weights: ``overall`` (of prunable layers) and by
+            layer name.
+        history: Per-epoch metrics: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
+        seconds: Wall-clock seconds by stage: ``build``, ``gate``, ``train``, ``qat``,
+            ``convert``, ``measure`` (accuracy), ``latency``.
+        new_parameters: Parameters that showed up only while building this model.
+        versions: Versions of the libraries that decide which bytes come out.
+        worker: Where it ran: ``host:pid``.
+        bar: Accuracy that its training had to reach, with a race.
+        weights: Trained weights before any quantization, as ``workers.training.weights`` packs
+        them,
+            where they were wanted.
+    """
+
+    config: TrialConfig
+    outcome: TrialOutcome
+    reason: str = ""
+    point: Point | None = None
+    siblings: tuple[Point, ...] = ()
+    skipped: Mapping[QuantizationScheme, str] = field(default_factory=dict)
+    size_bytes: float | None = None
+    latency_ms: float | None = None
+    ram_bytes: float | None = None
+    epochs_trained: int = 0
+    sparsity: Mapping[str, float] = field(default_factory=dict)
+    history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    new_parameters: tuple[Parameter, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    worker: str = ""
+    bar: float | None = None
+    weights: bytes | None = field(default=None, repr=False)
+
+    @property
+    def reference_ms(self) -> float | None:
+        """What the reference network took beside the first point; None if it was not run."""
+        points = [self.point, *self.siblings]
+        times = [point.latency.reference_ms for point in points if point is not None]
+        return next((time_ms for time_ms in times if time_ms is not None), None)
+
+    def scaled_to(self, baseline_ms: float | None) -> TrialResult:
+        """Return it with all latencies scaled to another speed of the machine.
+
+        Args:
+            baseline_ms: What the reference network took then; None for latencies as measured.
+        """
+        siblings = tuple(sibling.scaled_to(baseline_ms) for sibling in self.siblings)
+        point = None if self.point is None else self.point.scaled_to(baseline_ms)
+        return replace(self, point=point, siblings=siblings)
+
+
+@dataclass(frozen=True)
+class TaskInfo:
+    """What the driver knows of a task: plain data, no model and no arrays.
+
+    Attributes:
+        name: Short name.
+        ref: What the person typed: a built-in name, ``package.module:TASK`` or a file path.
+        space: The joint space: training, model, pruning and quantization.
+        epochs: Default epochs of one trial.
+        data_name: Name of the data set.
+        data_path: What ``--data`` named, as an absolute path; None for the task's own data.
+        data_fingerprint: Content hash of the data set.
+        generated: Whether the program made the pictures itself.
+        class_names: Names of the classes.
+        input_shape: Height, width, channels.
+        n_train: Training images.
+        n_val: Validation images.
+        n_test: Test images.
+        notes: What a person should know about data and model.
+        baseline: Values of a configuration made by hand, with which a study begins; see
+            :class:`spaces.tasks.task.Task`.
+        baseline_note: Where it comes from.
+        settled: Settings of training that are not searched, as the model's own code decides
+            them (see :func:`spaces.space.compression.joint_space`).
+        model_notes: Those of the notes that are about model and device: what is left out.
+    """
+
+    name: str
+    ref: str
+    space: SearchSpace
+    epochs: int
+    data_name: str
+    data_path: str | None
+    data_fingerprint: str
+    generated: bool
+    class_names: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    n_train: int
+    n_val: int
+    n_test: int
+    notes: tuple[str, ...] = ()
+    baseline: Mapping[str, ParamValue] = field(default_factory=dict)
+    baseline_note: str = ""
+    settled: Mapping[str, ParamValue] = field(default_factory=dict)
+    model_notes: tuple[str, ...] = ()

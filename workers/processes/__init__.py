@@ -1,0 +1,1 @@
+"""One function in a process of its own. What it does there is for its caller to say."""

@@ -1,0 +1,338 @@
+"""Training with all data in memory: many steps, one call into TensorFlow.
+
+``model.fit`` comes back to Python for every batch, which for a small network takes as long as
+the batch itself. Here the shuffled images of many steps are gathered by numpy, straight from
+arrays that may be memory-mapped or shared with other workers, and handed over at once; one
+``tf.function`` loops over them. Between two such calls pruning masks are updated.
+
+By default the learning rate falls along half a cosine from its highest value to zero over all
+epochs of a training. Trials are short, and this wins them more accuracy than any constant rate.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from spaces.config.trial import TrainingConfig, TrialConfig
+from spaces.data.dataset import Dataset, Split
+from spaces.errors import TrialFailedError
+from workers.training.augment import Augment
+from workers.training.averaging import Average
+from workers.training.checkpoint import Resume, collected_variables
+from workers.training.compiled import NOTHING_OWN, own_training, resolved
+from workers.training.early_stopping import BestWeights, EarlyStopping
+from workers.training.learning_rates import LearningRates
+from workers.training.losses import Loss, cross_entropy, training_loss
+from workers.training.optimizers import ApplyGradients, make_optimizer
+from workers.training.prune import Pruner
+from workers.training.steps import evaluation_function, steps_function
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from workers.training.steps import Steps
+
+OnEpoch = Callable[[int, Mapping[str, float]], bool]
+"""Told the epoch (from 0) and its metrics; whether to go on."""
+
+Pause = Callable[[], None]
+"""Called between two batches; returns when the next one may begin, usually at once."""
+
+History = dict[str, tuple[float, ...]]
+"""One value an epoch, under each of :data:`METRIC_NAMES`."""
+
+METRIC_NAMES = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+CHUNK_BYTES = 16 * 2**20
+"""Images that one call into TensorFlow takes at most, unless one batch is larger."""
+
+CHUNK_S = 0.15
+"""How long one call into TensorFlow shall take: so long does whoever asks for a pause wait."""
+
+EVALUATION_BATCH = 256
+
+
+def train(
+    model: Any,
+    dataset: Dataset,
+    config: TrialConfig,
+    on_epoch: OnEpoch | None = None,
+    *,
+    pause: Pause | None = None,
+    early_stopping: EarlyStopping | None = None,
+    resume: Resume | None = None,
+) -> History:
+    """Train a network as its configuration says, pruning it by its schedule.
+
+    It goes on from the weights that the model has: random ones, or those of a training before,
+    whose zeros stay where the schedule ends at least as sparse. What was done with the model
+    before, other than to its weights, does not matter: random numbers are seeded here.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed, and sparse at the end.
+        dataset: Trained on ``train``, judged on ``val`` after every epoch.
+        config: What to do. With no epochs, nothing is done, and the history is empty.
+        on_epoch: Called after every epoch; training ends when it returns False.
+        pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
+        early_stopping: When to end before the last epoch, and to take the best one's weights
+            (of those whose pruning mask is final); None to take the last ones.
+        resume: Where to go on, and who may ask how training stands after an epoch.
+
+    Raises:
+        TrialFailedError: If the loss is no finite number any more.
+    """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(config.seed)
+    training = resolved(config.training, model)
+    pruner = None
+    if config.pruning.is_active and training.epochs > 0:
+        total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
+        pruner = Pruner(model, config.pruning, total_steps)
+    if early_stopping is not None:
+        early_stopping = early_stopping.settled_with(config)
+    own = own_training(model) if training.from_model else NOTHING_OWN
+    if own.optimizer is not None:
+        training = replace(training, lr_schedule="constant")  # It has its own.
+    return train_epochs(
+        model,
+        dataset.train,
+        dataset.val,
+        training,
+        epochs=training.epochs,
+        seed=config.seed,
+        pruner=pruner,
+        on_epoch=on_epoch,
+        pause=pause,
+        early_stopping=early_stopping,
+        loss=own.loss,
+        optimizer=own.optimizer,
+        shuffle=own.shuffle,
+        resume=resume,
+    )
+
+
+def train_by_loop(
+    model: Any, loop: Callable[[Dataset, int], None], dataset: Dataset, config: TrialConfig
+) -> History:
+    """Train a network by a loop of the user's own, without pruning.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed.
+        loop: Takes the data and the epochs of the trial, and trains the model.
+        dataset: What it is trained and judged on.
+        config: Seed and epochs.
+
+    Returns:
+        Where it stands at the end: one epoch, as nobody sees into the loop.
+
+    Raises:
+        TrialFailedError: If the loop fails, or the loss is no finite number at its end.
+    """
+    import tf_keras
+
+    tf_keras.utils.set_random_seed(config.seed)
+    loop(dataset, config.training.epochs)
+    # A network that was never shown how it does on training images: the loop kept it.
+    loss, accuracy = evaluate(model, dataset.val)
+    if not math.isfinite(loss):
+        raise TrialFailedError("loss is no finite number after fit(hp, model, ...)")
+    row = (loss, accuracy, loss, accuracy)
+    return {name: (value,) for name, value in zip(METRIC_NAMES, row, strict=True)}
+
+
+def train_epochs(
+    model: Any,
+    train_split: Split,
+    val_split: Split,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    seed: int,
+    pruner: Pruner | None = None,
+    on_epoch: OnEpoch | None = None,
+    pause: Pause | None = None,
+    early_stopping: EarlyStopping | None = None,
+    loss: Loss | None = None,
+    optimizer: Callable[[Sequence[Any]], ApplyGradients] | None = None,
+    shuffle: bool = True,
+    resume: Resume | None = None,
+) -> History:
+    """Train for some epochs, from the weights that the model has.
+
+    Every epoch sees the images in an order of its own, which depends on ``seed`` and the epoch
+    alone; the last images of that order which fill no batch are left out of this epoch. The
+    optimizer starts afresh.
+
+    Args:
+        model: Built Keras 2 model; its weights are changed.
+        train_split: Images to train on.
+        val_split: Images to judge by after each epoch.
+        config: The recipe; its epochs are not used.
+        epochs: Length of the training, which the learning rate's schedule spans; 0 for none.
+        seed: Seeds the order of images and their augmentation.
+        pruner: Masks to keep and update; made for the same number of steps.
+        on_epoch: Called after every epoch; training ends when it returns False.
+        pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
+        early_stopping: See :func:`train`.
+        loss: Somebody's own instead of cross-entropy.
+        optimizer: Somebody's own instead of the recipe's; takes the variables to train.
+        shuffle: Whether every epoch has an order of its own.
+        resume: Where to go on, and who may ask how training stands after an epoch.
+
+    Raises:
+        TrialFailedError: If the loss is no finite number any more.
+    """
+    if epochs == 0:
+        return {name: () for name in METRIC_NAMES}
+    n_images = len(train_split)
+    batch_size = min(config.batch_size, n_images)
+    n_steps = steps_per_epoch(n_images, batch_size)
+    rates = LearningRates(config, epochs, n_steps)
+    masks = [] if pruner is None else pruner.masks
+    made: list[Any] = []
+    with collected_variables(made):  # Slots of the optimizer, and whatever else training keeps.
+        average = Average(model, config.ema, epochs * n_steps, masks) if config.ema else None
+        run_steps = steps_function(
+            model,
+            train_split,
+            batch_size,
+            training_loss(model, config, train_split.labels, loss),
+            optimizer
+            or partial(make_optimizer, config.optimizer, weight_decay=config.weight_decay),
+            masks=masks,
+            augment=None if config.augmentation == "none" else Augment(config, train_split, seed),
+            average=average,
+        )
+    evaluate = evaluation_function(model, val_split, loss or cross_entropy(model))
+    best = BestWeights(model, early_stopping)
+    chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
+
+    history: dict[str, list[float]] = {name: [] for name in METRIC_NAMES}
+    rows: list[tuple[float, ...]] = []
+    if resume is not None:
+        kept = [*model.variables, *made, *(mask for _, mask in masks)]
+        rows = resume.begin(kept, run_steps)
+    for row in rows:
+        _note(history, dict(zip(METRIC_NAMES, row, strict=True)), rates)
+    for epoch in range(len(rows), epochs):
+        if average is not None and epoch > 0:
+            average.swap_out()
+        order = np.arange(n_images)
+        if shuffle:
+            order = np.random.default_rng((seed, epoch)).permutation(n_images)
+        learning_rates = rates.of_epoch(epoch)
+        first_step = epoch * n_steps
+        start, end = first_step, first_step + n_steps
+        # Sums go in and out, so that they do not depend on where the chunks are cut either.
+        sums: tuple[Any, Any] = (np.float32(0), np.int32(0))
+        while start < end:
+            if pause is not None:
+                pause()
+            stop = min(start + chunks.n_steps, end)
+            if pruner is not None:
+                pruner.before_step(start + 1)
+                stop = min(stop, (pruner.next_update(start + 1) or end + 1) - 1)
+            steps = slice(start - first_step, stop - first_step)
+            picked = order[steps.start * batch_size : steps.stop * batch_size]
+            with chunks.timed(stop - start):
+                images, labels = _gather(train_split, picked, (stop - start, batch_size))
+                sums = run_steps(images, labels, learning_rates[steps], np.int32(start), *sums)
+            start = stop
+        mean_loss = float(sums[0]) / n_steps
+        if not math.isfinite(mean_loss):
+            became = "NaN" if math.isnan(mean_loss) else "infinite"
+            raise TrialFailedError(
+                f"loss became {became} in epoch {epoch + 1} ("
+                + (
+                    "optimizer of the model's compile)"
+                    if optimizer is not None
+                    else f"learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
+                )
+            )
+        if average is not None:
+            average.swap_in()
+        accuracy = int(sums[1]) / (n_steps * batch_size)
+        row = (mean_loss, accuracy, *_evaluate(evaluate, val_split, pause))
+        rows.append(row)
+        metrics = dict(zip(METRIC_NAMES, row, strict=True))
+        _note(history, metrics, rates)
+        is_over = best.is_over(history)
+        if (on_epoch is not None and not on_epoch(epoch, metrics)) or is_over:
+            break
+    best.restore(len(history["loss"]))
+    return {name: tuple(values) for name, values in history.items()}
+
+
+def steps_per_epoch(n_images: int, batch_size: int) -> int:
+    """Return how many full batches an epoch has; one, of all images, if they fill none."""
+    return max(1, n_images // batch_size)
+
+
+def evaluate(model: Any, split: Split) -> tuple[float, float]:
+    """Return mean loss and accuracy of a Keras model on a split."""
+    return _evaluate(evaluation_function(model, split, cross_entropy(model)), split)
+
+
+def _note(
+    history: dict[str, list[float]], metrics: Mapping[str, float], rates: LearningRates
+) -> None:
+    """Take the metrics of an epoch."""
+    for name, value in metrics.items():
+        history[name].append(value)
+    rates.note(metrics["val_loss"])
+
+
+class _ChunkSize:
+    """How many steps take about ``CHUNK_S``, learned from those that ran.
+
+    It decides when a pause is possible, and nothing else: any cut gives the same weights.
+    """
+
+    def __init__(self, max_steps: int) -> None:
+        self.n_steps = 1  # The first call traces the graph, which tells nothing of its speed.
+        self._max_steps = max_steps
+        self._is_traced = False
+
+    @contextmanager
+    def timed(self, n_steps: int) -> Iterator[None]:
+        """Learn from the block, which runs so many steps."""
+        start = time.perf_counter()
+        yield
+        seconds = time.perf_counter() - start
+        if self._is_traced:
+            fitting = int(n_steps * CHUNK_S / max(seconds, 1e-6))
+            # One quick chunk may be luck.
+            self.n_steps = max(1, min(fitting, 4 * self.n_steps, self._max_steps))
+        self._is_traced = True
+
+
+def _gather(
+    split: Split, picked: npt.NDArray[np.intp], batches: tuple[int, int]
+) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.int32]]:
+    images = split.images[picked].reshape(*batches, *split.images.shape[1:])
+    return images, split.labels[picked].astype(np.int32).reshape(batches)
+
+
+def _evaluate(
+    evaluate_batch: Steps, split: Split, pause: Pause | None = None
+) -> tuple[float, float]:
+    loss, n_right = 0.0, 0
+    for start in range(0, len(split), EVALUATION_BATCH):
+        if pause is not None:
+            pause()
+        stop = start + EVALUATION_BATCH
+        batch_loss, batch_right = evaluate_batch(
+            split.images[start:stop], split.labels[start:stop].astype(np.int32)
+        )
+        loss += float(batch_loss)
+        n_right += int(batch_right)
+    return loss / len(split), n_right / len(split)

@@ -1,0 +1,128 @@
+"""The two functions of a training's graph: steps of training, and a batch of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from spaces.data.dataset import Split
+from workers.training.losses import Loss, mixed
+from workers.training.optimizers import ApplyGradients
+
+if TYPE_CHECKING:
+    from workers.training.augment import Augment
+    from workers.training.averaging import Average
+
+    Steps = Callable[..., tuple[Any, Any]]
+
+
+def steps_function(
+    model: Any,
+    split: Split,
+    batch_size: int,
+    loss: Loss,
+    make_optimizer: Callable[[Sequence[Any]], ApplyGradients],
+    *,
+    masks: Sequence[tuple[Any, Any]] = (),
+    augment: Augment | None = None,
+    average: Average | None = None,
+) -> Steps:
+    """Return a function that trains on ``[steps, batch, ...]``.
+
+    It takes images, labels, the learning rate of each step, the number of the first step from 0,
+    a sum of losses and a number of right answers, adds to both, and returns them.
+
+    Args:
+        model: Built Keras 2 model.
+        split: Tells the shape and type of images.
+        batch_size: Images a step.
+        loss: Mean of it is what is minimized, beside the model's own regularization.
+        make_optimizer: Takes the variables that are trained.
+        masks: Kernels, and what they are multiplied with after every step.
+        augment: Changes the images; None to take them as they are.
+        average: Follows the weights; None for no average.
+    """
+    import tensorflow as tf
+
+    variables = _trained_variables(model)
+    apply_gradients = make_optimizer(variables)
+    image_shape = split.images.shape[1:]
+
+    @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
+        input_signature=[
+            tf.TensorSpec([None, batch_size, *image_shape], split.images.dtype),
+            tf.TensorSpec([None, batch_size], tf.int32),
+            tf.TensorSpec([None], tf.float32),
+            tf.TensorSpec([], tf.int32),
+            tf.TensorSpec([], tf.float32),
+            tf.TensorSpec([], tf.int32),
+        ]
+    )
+    def run_steps(
+        images: Any,
+        labels: Any,
+        learning_rates: Any,
+        first_step: Any,
+        total_loss: Any,
+        n_right: Any,
+    ) -> tuple[Any, Any]:
+        for step in tf.range(tf.shape(images)[0]):
+            inputs, shares = _network_input(images[step]), None
+            if augment is not None:
+                inputs, shares = augment(inputs, first_step + step)
+            with tf.GradientTape() as tape:
+                outputs = model(inputs, training=True)
+                mean_loss = tf.reduce_mean(mixed(loss, labels[step], outputs, shares))
+                objective = tf.add_n([mean_loss, *model.losses])
+            apply_gradients(tape.gradient(objective, variables), learning_rates[step])
+            for kernel, mask in masks:
+                kernel.assign(kernel * mask)
+            if average is not None:
+                average.update(first_step + step)
+            total_loss += objective
+            n_right += _n_right(labels[step], outputs)
+        return total_loss, n_right
+
+    return run_steps  # type: ignore[no-any-return, unused-ignore]
+
+
+def evaluation_function(model: Any, split: Split, loss: Loss) -> Steps:
+    """Return a function of one batch of any size: sum of losses, number right."""
+    import tensorflow as tf
+
+    @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
+        input_signature=[
+            tf.TensorSpec([None, *split.images.shape[1:]], split.images.dtype),
+            tf.TensorSpec([None], tf.int32),
+        ]
+    )
+    def evaluate_batch(images: Any, labels: Any) -> tuple[Any, Any]:
+        outputs = model(_network_input(images), training=False)
+        return tf.reduce_sum(loss(labels, outputs)), _n_right(labels, outputs)
+
+    return evaluate_batch  # type: ignore[no-any-return, unused-ignore]
+
+
+def _trained_variables(model: Any) -> list[Any]:
+    """Return what training changes: nothing in a layer that is frozen.
+
+    TFMOT's wrappers for quantization list the kernel of such a layer among the trainable ones.
+    """
+    frozen = {id(v) for layer in model.layers if not layer.trainable for v in layer.variables}
+    return [v for v in model.trainable_variables if id(v) not in frozen]
+
+
+def _network_input(images: Any) -> Any:
+    """Return pictures as numbers from 0 to 1, and other arrays as they are."""
+    import tensorflow as tf
+
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    return tf.cast(images, tf.float32)
+
+
+def _n_right(labels: Any, outputs: Any) -> Any:
+    import tensorflow as tf
+
+    guesses = tf.argmax(outputs, axis=-1, output_type=tf.int32)
+    return tf.reduce_sum(tf.cast(guesses == labels, tf.int32))

@@ -1,0 +1,181 @@
+"""From trained weights to measured models: every scheme converted, scored and timed.
+
+Latencies come last and together: while they are taken, in a quiet window, the other workers of
+the node wait.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
+from spaces.data.dataset import Dataset
+from spaces.errors import ConversionError
+from workers.messages.result import EvaluateRequest, Ledger, Point, SizeMetric
+from workers.trial.train_config import Stopwatch, Trained
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from workers.devices.device import Device
+    from workers.latency.quiet_windows import QuietWindows
+
+N_REPRESENTATIVE = 200
+"""Training images that calibrate activation ranges; a few hundred are usual."""
+
+MAX_SIBLING_SECONDS = 0.5
+MAX_SIBLING_SHARE = 0.1
+"""A sibling whose validation would take longer than this, and longer than this share of the
+training it is derived from, is skipped: ``int16x8`` runs on reference kernels, some thirty
+times slower than the rest, and took half of all measuring."""
+
+
+def convert_trained(
+    trained: Trained,
+    scheme: QuantizationScheme,
+    float_model: bytes,
+    images: npt.NDArray[np.float32],
+    size_metric: SizeMetric,
+) -> tuple[bytes, Ledger]:
+    """Convert trained weights to the file that is deployed under one scheme.
+
+    With ``size_metric="tflite"`` that is the sparsity-encoded file where it is smaller and
+    runs: what is counted is what ships.
+
+    Raises:
+        ConversionError: If the network cannot be converted, or the runtime cannot run it.
+    """
+    from workers.conversion.convert import qat_tflite, quantize_variant, sparse_tflite
+    from workers.conversion.sizes import ledger
+
+    if scheme is QuantizationScheme.QAT_INT8:
+        tflite = qat_tflite(trained.qat_model)
+    else:
+        tflite = quantize_variant(float_model, scheme, images)
+    sparse = None
+    if trained.sparsity.get("overall", 0.0) > 0 and SCHEMES[scheme].sparse_encoding:
+        sparse = sparse_tflite(trained.model, scheme)
+    sizes = ledger(tflite, trained.model, sparse)
+    if size_metric == "tflite" and sparse is not None and len(sparse) < len(tflite):
+        tflite = sparse
+    return tflite, sizes
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """A model which has its accuracy, and not yet its latency."""
+
+    tflite: bytes
+    sizes: Ledger
+    accuracy: float
+
+
+def measure_points(
+    trained: Trained,
+    dataset: Dataset,
+    request: EvaluateRequest,
+    images: npt.NDArray[np.float32],
+    watch: Stopwatch,
+    windows: QuietWindows | None = None,
+) -> tuple[dict[QuantizationScheme, Point], dict[QuantizationScheme, str]]:
+    """Convert trained weights and measure them, under the trial's scheme and its siblings'.
+
+    A scheme that cannot be converted or run is that point's failure, not the trial's.
+
+    Args:
+        trained: What was trained.
+        dataset: Accuracy is that on ``val``.
+        request: The trial.
+        images: Training images that calibrate activation ranges.
+        watch: Takes the seconds by stage.
+        windows: Quiet windows of this node; None to measure whatever else runs.
+
+    Returns:
+        Measured points by scheme, and why others are missing.
+    """
+    from workers.conversion.convert import float_tflite
+    from workers.devices.device import compare_on
+    from workers.devices.registry import get_device
+
+    device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
+    with watch.stage("convert"):
+        float_model = float_tflite(trained.model)
+    own = request.config.quantization
+    schemes = [own]
+    if request.fan_out:
+        runnable = [scheme for scheme in POST_TRAINING_SCHEMES if scheme in device.schemes]
+        schemes += [scheme for scheme in runnable if scheme not in schemes]
+    budget_s = max(MAX_SIBLING_SECONDS, MAX_SIBLING_SHARE * watch.seconds.get("train", 0.0))
+    converted: dict[QuantizationScheme, _Converted] = {}
+    skipped: dict[QuantizationScheme, str] = {}
+    for scheme in schemes:
+        if windows is not None:
+            windows.pause()
+        try:
+            with watch.stage("convert"):
+                tflite, sizes = convert_trained(
+                    trained, scheme, float_model, images, request.size_metric
+                )
+            with watch.stage("measure"):
+                accuracy = _accuracy(tflite, dataset, None if scheme is own else budget_s, windows)
+                sizes = compare_on(device, tflite, sizes, dataset.val.images)
+        except ConversionError as error:
+            skipped[scheme] = str(error)
+        else:
+            converted[scheme] = _Converted(tflite, sizes, accuracy)
+    points: dict[QuantizationScheme, Point] = {}
+    with watch.stage("latency"):
+        quiet = windows.window() if windows is not None and device.needs_quiet else None
+        with quiet or nullcontext(False) as is_quiet:
+            for scheme, model in converted.items():
+                try:
+                    points[scheme] = _point(scheme, model, request, device, windows, is_quiet)
+                except ConversionError as error:
+                    skipped[scheme] = str(error)
+    return points, skipped
+
+
+def _accuracy(
+    tflite: bytes, dataset: Dataset, budget_s: float | None, windows: QuietWindows | None
+) -> float:
+    """Return the accuracy on the validation split, if it is found out in time."""
+    from workers.conversion.accuracy import tflite_accuracy
+    from workers.latency.host import quick_latency_ms
+
+    if budget_s is not None:
+        seconds = quick_latency_ms(tflite) * len(dataset.val) / 1000
+        if seconds > budget_s:
+            raise ConversionError(
+                f"not measured: {len(dataset.val)} validation images would take "
+                f"{seconds:.1f} s, more than {budget_s:.1f} s"
+            )
+    pause = None if windows is None else windows.pause
+    return tflite_accuracy(tflite, dataset.val, pause=pause)
+
+
+def _point(
+    scheme: QuantizationScheme,
+    model: _Converted,
+    request: EvaluateRequest,
+    device: Device,
+    windows: QuietWindows | None,
+    is_quiet: bool,
+) -> Point:
+    from workers.devices.device import measure_on
+
+    found, sizes = measure_on(device, model.tflite, model.sizes)
+    latency = found.latency
+    if windows is not None and device.needs_quiet:
+        note = "" if is_quiet else windows.refusal
+        latency = latency.measured_in(quiet=is_quiet, note=note)
+    return Point(
+        config=request.config.with_quantization(scheme),
+        accuracy=model.accuracy,
+        size_bytes=sizes.size_bytes(request.size_metric),
+        latency=latency,
+        ledger=sizes,
+        tflite=model.tflite,
+    )

@@ -1,0 +1,291 @@
+"""Before the first trial: load a task's data, read its search space, hand back plain data.
+
+Loading a task may run the user's code, and reading a model's search space imports TensorFlow
+(10 s). So the driver calls :func:`prepare_task`, which does the work in a process of its own
+and leaves the arrays as files in the cache, where every process of the machine maps the same
+memory. What was read of a built-in model is cached too: a second run imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from spaces.config.schemes import QuantizationScheme
+from spaces.data.cache import (
+    content_key,
+    default_cache_dir,
+    open_dataset,
+    save_dataset,
+    stored_directory,
+)
+from spaces.data.dataset import Dataset
+from spaces.errors import DataError, DeviceError, TaskError
+from spaces.space.compression import joint_space
+from spaces.space.search_space import SearchSpace
+from spaces.tasks.registry import canonical_ref, is_builtin, resolve_task
+from spaces.tasks.task import DataRequest, Progress, Task, no_progress
+from workers.devices.device import Device
+from workers.devices.micro import WithArena
+from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
+from workers.hypermodels.describe import ModelDescription
+from workers.messages.result import SizeMetric, TaskInfo
+from workers.processes.child_process import run_job
+
+
+def prepare_task(
+    ref: str,
+    data: Path | None = None,
+    cache_dir: Path | None = None,
+    progress: Progress = no_progress,
+    *,
+    device: str = "host",
+    size_metric: SizeMetric = "gzip",
+    with_ram: bool = False,
+) -> tuple[TaskInfo, Dataset]:
+    """Load what ``ref`` names, in a process of its own.
+
+    Args:
+        ref: Built-in name, ``package.module:TASK`` or file path.
+        data: Folder or ``.npz`` to train on; None for the task's own data.
+        cache_dir: Where decoded images are kept; None for the user's cache.
+        progress: Called while images are drawn or decoded.
+        device: Device that models are for; only schemes that it can run are searched.
+        size_metric: Which size counts.
+        with_ram: Whether the RAM of a model is wanted.
+
+    Returns:
+        What the driver needs to know, and the data set, memory-mapped.
+
+    Raises:
+        SearchError: If there is no such task, or its data or model cannot be used.
+    """
+    answer = run_job(
+        "workers.trial.prepare:prepare_job",
+        {
+            "ref": canonical_ref(ref),
+            "data": None if data is None else str(data.absolute()),
+            "cache_dir": str(cache_dir or default_cache_dir()),
+            "device": canonical_device(device),
+            "size_metric": size_metric,
+            "with_ram": with_ram,
+        },
+        progress,
+    )
+    info = task_info_from_dict(answer["info"])
+    return info, open_dataset(Path(answer["dataset_dir"]))
+
+
+def prepare_job(
+    progress: Progress,
+    ref: str,
+    data: str | None,
+    cache_dir: str,
+    device: str = "host",
+    size_metric: SizeMetric = "gzip",
+    with_ram: bool = False,
+) -> dict[str, Any]:
+    """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
+    if not (is_builtin(ref) and is_builtin_device(device)):
+        # The user's code may run TensorFlow operations; threads are set before the first one.
+        from workers.training.keras_compat import configure_tensorflow
+
+        configure_tensorflow(threads=1)
+    target = get_device(device, with_ram=with_ram)
+    check_device(target, size_metric)
+    task = resolve_task(ref)
+    dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
+    directory = stored_directory(dataset)
+    if directory is None:
+        key = content_key(dataset.fingerprint, dataset.name, *dataset.class_names, *dataset.notes)
+        directory = Path(cache_dir) / "prepared" / key
+        save_dataset(dataset, directory)
+    info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
+    return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
+
+
+def load_task_data(
+    task: Task, path: Path | None, cache_dir: Path, progress: Progress = no_progress
+) -> Dataset:
+    """Call the task's ``load_data`` and check what comes back.
+
+    Raises:
+        DataError: If the data cannot be used.
+        TaskError: If ``load_data`` returns something else than a ``Dataset``.
+    """
+    dataset = task.load_data(DataRequest(path=path, cache_dir=cache_dir, progress=progress))
+    if not isinstance(dataset, Dataset):
+        raise TaskError(
+            f"Task {task.name!r}: `load_data` must return a `spaces.Dataset`, but got "
+            f"{type(dataset).__name__}."
+        )
+    for split in (dataset.train, dataset.val, dataset.test):
+        low, high = int(split.labels.min()), int(split.labels.max())
+        if low < 0 or high >= dataset.n_classes:
+            raise DataError(
+                f"Data set {dataset.name!r}: labels must be 0 to {dataset.n_classes - 1}, but got "
+                f"{low} to {high}."
+            )
+    return dataset
+
+
+def describe_task(
+    task: Task,
+    ref: str,
+    data: str | None,
+    dataset: Dataset,
+    cache_dir: Path,
+    device: Device | None = None,
+) -> TaskInfo:
+    """Read the joint search space of a task on a data set.
+
+    Args:
+        task: The task.
+        ref: What the person typed for it.
+        data: What ``--data`` named.
+        dataset: Its data.
+        cache_dir: Where descriptions of models are kept.
+        device: What models are for; None if any will do.
+
+    Raises:
+        DeviceError: If the device runs none of the schemes that the model can be converted to.
+    """
+    task = task.adapted_to(dataset)
+    described = _describe_model(task, ref, dataset, cache_dir)
+    schemes, notes = described.schemes, described.notes
+    if device is not None:
+        schemes, left_out = runnable_schemes(schemes, device)
+        notes = (*notes, *left_out)
+    return TaskInfo(
+        name=task.name,
+        ref=ref,
+        space=joint_space(
+            task, described.parameters, schemes, described.prunable, described.settled
+        ),
+        epochs=task.epochs,
+        data_name=dataset.name,
+        data_path=data,
+        data_fingerprint=dataset.fingerprint,
+        generated=dataset.generated,
+        class_names=dataset.class_names,
+        input_shape=dataset.input_shape,
+        n_train=len(dataset.train),
+        n_val=len(dataset.val),
+        n_test=len(dataset.test),
+        notes=(*dataset.notes, *notes),
+        baseline=dict(task.baseline),
+        baseline_note=task.baseline_note,
+        settled=dict(described.settled),
+        model_notes=notes,
+    )
+
+
+def runnable_schemes(
+    schemes: Sequence[QuantizationScheme], device: Device
+) -> tuple[tuple[QuantizationScheme, ...], tuple[str, ...]]:
+    """Return those schemes that a device runs, and a line on those that it does not.
+
+    Raises:
+        DeviceError: If it runs none.
+    """
+    kept = tuple(scheme for scheme in schemes if scheme in device.schemes)
+    if not kept:
+        raise DeviceError(
+            f"Device {device.name!r} runs {_names(device.schemes) or 'nothing'}, but the model "
+            f"can be converted to {_names(schemes)} only."
+        )
+    left_out = tuple(scheme for scheme in schemes if scheme not in kept)
+    if not left_out:
+        return kept, ()
+    ram = " with its RAM known" if isinstance(device, WithArena) else ""
+    return kept, (f"{device.name}{ram} runs {_names(kept)}; {_names(left_out)} not searched.",)
+
+
+def _names(schemes: Iterable[QuantizationScheme]) -> str:
+    return ", ".join(scheme.value for scheme in schemes)
+
+
+def task_info_to_dict(info: TaskInfo) -> dict[str, Any]:
+    """Return plain data for JSON."""
+    data = {name: getattr(info, name) for name in info.__dataclass_fields__}
+    data["space"] = info.space.to_list()
+    return data
+
+
+def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
+    """Rebuild what :func:`task_info_to_dict` returned."""
+    height, width, channels = data["input_shape"]
+    return TaskInfo(
+        **{
+            **data,
+            "space": SearchSpace.from_list(data["space"]),
+            "class_names": tuple(data["class_names"]),
+            "input_shape": (height, width, channels),
+            "notes": tuple(data["notes"]),
+            "model_notes": tuple(data["model_notes"]),
+        }
+    )
+
+
+def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> ModelDescription:
+    """Run ``build(hp)``, or read what it said last time if the model is one of ours."""
+    cached = cache_dir / "described" / f"{_description_key(task, dataset)}.json"
+    if is_builtin(ref):
+        try:
+            data = json.loads(cached.read_text())
+            return ModelDescription(
+                SearchSpace.from_list(data["parameters"]).parameters,
+                tuple(QuantizationScheme(name) for name in data["schemes"]),
+                bool(data["prunable"]),
+                tuple(data["notes"]),
+                dict(data["settled"]),
+            )
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # not described yet, or a damaged file: describe it again
+    from workers.hypermodels.describe import describe_model, load_hypermodel
+    from workers.training.keras_compat import configure_tensorflow
+
+    configure_tensorflow(threads=1)
+    hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes, dataset)
+    described = describe_model(hypermodel)
+    if is_builtin(ref):
+        text = json.dumps(
+            {
+                "parameters": SearchSpace(tuple(described.parameters)).to_list(),
+                "schemes": [scheme.value for scheme in described.schemes],
+                "prunable": described.prunable,
+                "notes": list(described.notes),
+                "settled": dict(described.settled),
+            }
+        )
+        _write_quietly(cached, text)
+    return described
+
+
+def _description_key(task: Task, dataset: Dataset) -> str:
+    """Key that changes with our own code, the libraries, and the shape of the data."""
+    digest = hashlib.sha256()
+    for folder in (Path(__file__).parent, Path(__file__).parent.parent / "spaces"):
+        for source in sorted(folder.glob("*.py")):
+            digest.update(source.read_bytes())
+    for package in ("keras-tuner", "tf_keras", "tensorflow-model-optimization"):
+        digest.update(version(package).encode())
+    shape = (str(task.model), dataset.input_shape, dataset.n_classes)
+    digest.update(repr(shape).encode())
+    return digest.hexdigest()[:16]
+
+
+def _write_quietly(path: Path, text: str) -> None:
+    """Write a cache file whole or not at all; a cache that cannot be written is no failure."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
