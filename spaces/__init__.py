@@ -12,10 +12,11 @@ from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
 from spaces.data.npz import load_npz
+from spaces.data.request import DataRequest
 from spaces.errors import SearchError
 from spaces.space.search_space import Condition, Parameter, SearchSpace
 from spaces.tasks.registry import builtin_tasks, resolve_task
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 
 __all__ = [
     "Condition",

@@ -99,8 +99,8 @@ def main() -> None:
         pictures = " and ".join(f"{case.n_images:,} pictures of {case}" for case in CASES)
         write_section(
             TITLE,
-            f"{TITLE}\n\n`python -m benchmarks.cost.augmentation_speed`: processor seconds of an epoch "
-            f"over {pictures}, batch {options.batch_size}, {options.threads} thread(s); the "
+            f"{TITLE}\n\n`python -m benchmarks.cost.augmentation_speed`: processor seconds of an "
+            f"epoch over {pictures}, batch {options.batch_size}, {options.threads} thread(s); the "
             f"fastest of {options.rounds * (options.epochs - 1)}.\n\n{facts}\n\n{table}\n",
         )
 

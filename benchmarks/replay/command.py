@@ -184,11 +184,11 @@ def main() -> None:
 
 `python -m benchmarks.replay`: {len(recording.rows)} real trainings of `{args.task}` (12,000
 images, {EPOCHS} epochs) recorded with all their schemes, learning curves, branches and processor
-seconds (`benchmarks/replay/record.py`); {args.trials} trials, {args.seeds} seeds, two simulated workers.
-Means with 95 % confidence intervals; "sooner" is how many times fewer seconds until the peer's
-final hypervolume, of all pairs of runs the median and the middle half, and after the semicolon
-how many times fewer trials. Peers (random, nsga2, tpe) train every trial to its end and score it
-under its one scheme. Each recorded training answers once.
+seconds (`benchmarks/replay/record.py`); {args.trials} trials, {args.seeds} seeds, two simulated
+workers. Means with 95 % confidence intervals; "sooner" is how many times fewer seconds until the
+peer's final hypervolume, of all pairs of runs the median and the middle half, and after the
+semicolon how many times fewer trials. Peers (random, nsga2, tpe) train every trial to its end and
+score it under its one scheme. Each recorded training answers once.
 
 {policy_table(runs)}
 

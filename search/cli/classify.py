@@ -16,8 +16,8 @@ from search.cli.base import Command, examples
 from search.cli.console import hint, stderr_console, stdout_console
 from search.cli.options import PATH, Count
 from search.units import format_accuracy
+from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, DataError
-from spaces.tasks.task import Progress, no_progress
 
 if TYPE_CHECKING:
     from search.deploy.classify import Prediction

@@ -30,7 +30,7 @@ class Display(Observer, Protocol):
     """Shows preparation and run. :meth:`close` is called once, whatever happened before."""
 
     def prepare(self, what: str, done: int, total: int) -> None:
-        """Show how far the preparation is; a ``spaces.tasks.task.Progress``."""
+        """Show how far the preparation is; a ``spaces.data.request.Progress``."""
 
     def close(self) -> None:
         """Leave the terminal as it was found."""

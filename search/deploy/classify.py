@@ -20,8 +20,8 @@ import numpy.typing as npt
 
 from search.deploy.inputs import FoundSource, Source, find_sources
 from search.units import format_accuracy
+from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, DataError
-from spaces.tasks.task import Progress, no_progress
 from workers.conversion.runtime import BATCH_SIZE
 from workers.deploy.classifier import Classifier, load_classifier
 from workers.deploy.video import (

@@ -9,9 +9,9 @@ from typing import Any
 from search.deploy.export import read_export
 from search.deploy.report_page import retrain_page
 from spaces.data.cache import default_cache_dir
+from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, ExportError
 from spaces.tasks.registry import canonical_ref, is_builtin
-from spaces.tasks.task import Progress, no_progress
 from workers.deploy.retrain import PICTURES, REPORT_NAME
 from workers.devices.registry import canonical_device, is_builtin_device
 from workers.processes.child_process import run_job

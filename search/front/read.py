@@ -20,8 +20,8 @@ from search.front.baseline import Baseline
 from search.front.pareto import ReferencePoint, hypervolume, pareto_mask
 from search.front.picks import PickRule, pick
 from search.storage import attributes
+from search.storage.attributes import COUNTED
 from search.storage.constraints import is_feasible
-from search.study.history import COUNTED
 from spaces.config.trial import ParamValue
 from spaces.errors import StudyError
 from workers.messages.result import Latency, Limits

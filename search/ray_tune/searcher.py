@@ -32,8 +32,8 @@ from search.study.create_or_resume import study_for_run, study_seed
 from search.study.open_study import MakeConfig as AnyMakeConfig
 from search.study.open_study import OpenStudy
 from spaces.data.dataset import Dataset
+from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, StudyError
-from spaces.tasks.task import Progress, no_progress
 from workers.devices.registry import canonical_device
 from workers.messages.race import Race
 from workers.messages.result import SizeMetric, TrialResult

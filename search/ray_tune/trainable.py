@@ -10,7 +10,7 @@ from typing import Any
 
 from search.run.run_study import THREADS, MakeConfig, check_arguments, plain_dataset, prepare_run
 from spaces.data.dataset import Dataset
-from spaces.tasks.task import Progress, no_progress
+from spaces.data.request import Progress, no_progress
 from workers.devices.registry import canonical_device
 from workers.latency.quiet_windows import QuietWindows
 from workers.messages.result import Limits, SizeMetric, TaskInfo

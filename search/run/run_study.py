@@ -21,10 +21,10 @@ from search.study.create_or_resume import study_for_run
 from search.study.open_study import OpenStudy
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.data.dataset import Dataset, Split
+from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError
 from spaces.space.compression import config_from_params
 from spaces.tasks.registry import canonical_ref
-from spaces.tasks.task import Progress, no_progress
 from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
 from workers.executors.ray_workers import RayExecutor
 from workers.latency.quiet_windows import QuietWindows

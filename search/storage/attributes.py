@@ -38,6 +38,8 @@ TARGET = "n_trials"
 OUTCOME = "outcome"
 """``complete``, ``infeasible`` (the gate), ``stopped`` (the race), ``failed`` or ``interrupted``;
 not there while it runs."""
+COUNTED = ("complete", "infeasible", "stopped", "failed")
+"""Outcomes of trials that count towards the study's target."""
 REASON = "reason"
 """Why a trial has no values; one line."""
 CONFIG = "config"

@@ -10,13 +10,11 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from search.storage import attributes
+from search.storage.attributes import COUNTED
 from search.storage.batches import Ending
 from search.storage.trial_attributes import interruption, stored_constraints
 from search.study.model_files import values_of
 from workers.messages.result import Limits
-
-COUNTED = ("complete", "infeasible", "stopped", "failed")
-"""Outcomes of trials that count towards the study's target."""
 
 KILLED = "interrupted: the driver was killed"
 

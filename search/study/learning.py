@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial
 
 from search.sampling.branching import Branch, Brancher, Values, kind_of
 from search.storage import attributes
+from search.storage.attributes import COUNTED
 from search.storage.settings import StudySettings
 from search.storage.trial_attributes import is_sound
 from search.storage.weights import WeightKeeper
-from search.study.history import COUNTED
 from search.study.model_files import FrontFiles
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace

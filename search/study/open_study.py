@@ -23,6 +23,7 @@ from search.sampling.initial_design import start_design
 from search.sampling.samplers import Mirror, Proposal
 from search.storage import attributes
 from search.storage.artifacts import HISTORY_FILE, ArtifactKeeper
+from search.storage.attributes import COUNTED
 from search.storage.batches import Batch, Ending, Recorder, new_trial
 from search.storage.constraints import constraint_values, is_feasible
 from search.storage.settings import StudySettings
@@ -35,7 +36,7 @@ from search.storage.trial_attributes import (
     point_ending,
 )
 from search.storage.weights import WeightKeeper
-from search.study.history import COUNTED, Past, read_past
+from search.study.history import Past, read_past
 from search.study.learning import Shortcuts, branch_of
 from search.study.model_files import FrontChange, FrontFiles
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES

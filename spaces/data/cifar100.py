@@ -18,9 +18,9 @@ from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.keras_cache import download, keras_datasets
 from spaces.data.npz import load_npz
+from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest
 
 LabelSet = Literal["coarse", "fine"]
 

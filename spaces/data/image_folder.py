@@ -21,8 +21,8 @@ from spaces.data.class_folders import FoundFile, FoundFolder, find_pictures, rea
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
 from spaces.data.npz import load_npz
 from spaces.data.pictures import HEAD_BYTES, is_picture, read_picture
+from spaces.data.request import DataRequest, Progress
 from spaces.errors import ConfigError, DataError
-from spaces.tasks.task import DataRequest, Progress
 
 READER_VERSION = "1"  # To be raised when the same files come to mean other arrays.
 SPLIT_OFF_FRACTION = 0.15

@@ -7,8 +7,8 @@ from pathlib import Path
 from spaces.data.dataset import Dataset
 from spaces.data.keras_cache import download, keras_datasets
 from spaces.data.npz import load_npz
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest
 
 
 def load_mnist(request: DataRequest) -> Dataset:

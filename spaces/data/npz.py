@@ -24,9 +24,9 @@ import numpy.typing as npt
 
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
+from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest
 
 READER_VERSION = "1"  # To be raised when the same file comes to mean other arrays.
 SPLIT_FRACTION = 0.1

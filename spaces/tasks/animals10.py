@@ -5,8 +5,9 @@ from __future__ import annotations
 from spaces.data.dataset import Dataset
 from spaces.data.image_folder import load_image_folder
 from spaces.data.npz import load_npz
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 
 IMAGE_SIZE = 120
 ENGLISH = {

@@ -6,7 +6,8 @@ from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
 from spaces.data.npz import load_npz
-from spaces.tasks.task import DataRequest, Task
+from spaces.data.request import DataRequest
+from spaces.tasks.task import Task
 
 CLASS_NAMES = ("apple", "orange", "mandarin", "banana")
 IMAGE_SIZE = 96

@@ -10,8 +10,9 @@ from spaces.data.dataset import Dataset
 from spaces.data.image_folder import load_image_folder
 from spaces.data.npz import load_npz
 from spaces.data.pictures import picture_size
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 
 SIDES = (32, 48, 64, 96, 128)
 """Sides that pictures may be scaled to, in pixels."""

@@ -21,8 +21,9 @@ import numpy.typing as npt
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
+from spaces.data.request import DataRequest
 from spaces.errors import DataError, TaskError
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 
 USUAL_SIZE = 96
 """Pixels of pictures, for models that take any size."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from spaces.config.trial import ParamValue, TrainingConfig
 from spaces.data.dataset import Dataset
+from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, TaskError
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much is done, and how much there is."""
 
 RECIPE_FIELDS = {
     "augmentation": "augmentations",
@@ -22,26 +19,6 @@ RECIPE_FIELDS = {
     "class_weights": "class_weights",
 }
 """Parameters of the training recipe, and the fields of a task that tell what is searched."""
-
-
-def no_progress(what: str, done: int, total: int) -> None:
-    """Show nothing."""
-
-
-@dataclass(frozen=True)
-class DataRequest:
-    """What a task's ``load_data`` is asked for.
-
-    Attributes:
-        path: What the person gave with ``--data``: a folder or an ``.npz``; None for the
-            task's own data.
-        cache_dir: Folder for decoded or drawn images, shared by all studies of this user.
-        progress: Called while it takes time.
-    """
-
-    path: Path | None
-    cache_dir: Path
-    progress: Progress = no_progress
 
 
 @dataclass(frozen=True)

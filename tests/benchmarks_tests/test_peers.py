@@ -19,8 +19,8 @@ from search.study.create_or_resume import open_study
 from spaces.config.schemes import QuantizationScheme
 from spaces.data.dataset import Dataset, Split
 from spaces.data.npz import load_npz
+from spaces.data.request import DataRequest
 from spaces.errors import SearchError
-from spaces.tasks.task import DataRequest
 from tests.search_tests import analytic
 from workers.messages.executor import InlineExecutor
 from workers.messages.result import EvaluateRequest, TrialResult

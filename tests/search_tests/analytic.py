@@ -15,10 +15,11 @@ from typing import Any
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.data.dataset import Dataset
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
 from spaces.space.compression import config_from_params, joint_space
 from spaces.space.search_space import Condition, Parameter, SearchSpace
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 from workers.messages.race import settled_from
 from workers.messages.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 

@@ -25,6 +25,31 @@ from packaging.utils import canonicalize_name
 CHECKOUT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = "litefront"
 FLOORS = ("spaces", "workers", "search")  # From the ground up: each may import those before it.
+ROOMS = {
+    # From the ground up: a room imports those before it on its floor, and the floors below.
+    "spaces": ("config", "drawn_fruit", "data", "networks", "tasks", "space"),
+    "workers": (
+        "messages",
+        "processes",
+        "training",
+        "conversion",
+        "hypermodels",
+        "latency",
+        "devices",
+        "trial",
+        "executors",
+        "deploy",
+        "ray_tune",
+    ),
+    "search": ("storage", "front", "sampling", "deploy", "study", "run", "ray_tune", "cli"),
+}
+ON_TOP = {
+    # Modules beside the rooms: what may be imported by all, and what imports all.
+    "spaces": {"errors", "__init__"},
+    "workers": {"__init__"},
+    "search": {"units", "dashboard", "__init__", "__main__"},
+}
+UNTESTED = {"networks", "ray_tune"}  # Tested where they are trained, and by the floor above.
 HEAVY = {"keras", "keras_tuner", "optuna", "ray", "tensorflow", "tf_keras"}
 
 
@@ -45,16 +70,23 @@ def _project_files() -> list[Path]:
 
 def _imported(path: Path) -> Iterator[tuple[int, str]]:
     """Line and top-level name of every absolute import in a file, nested ones too."""
+    for line, name in _imported_modules(path):
+        yield line, name.partition(".")[0]
+
+
+def _imported_modules(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and full name of every absolute import in a file, nested ones too."""
     for node in ast.walk(ast.parse((CHECKOUT / path).read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                yield node.lineno, alias.name.partition(".")[0]
+                yield node.lineno, alias.name
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            yield node.lineno, node.module.partition(".")[0]
+            for alias in node.names:  # `from search import storage` imports a room.
+                yield node.lineno, f"{node.module}.{alias.name}"
 
 
 def _sources(package: str) -> list[Path]:
-    return [path.relative_to(CHECKOUT) for path in sorted((CHECKOUT / package).glob("*.py"))]
+    return [path.relative_to(CHECKOUT) for path in sorted((CHECKOUT / package).rglob("*.py"))]
 
 
 # The wheel, alone in a clean environment
@@ -192,6 +224,36 @@ def test_imports_go_down_only(package: str) -> None:
         if name in above
     ]
     assert upward == []
+
+
+def _room(floor: str, parts: tuple[str, ...]) -> str | None:
+    """Room that a module of a floor stands in, by the parts of its name; None for its top."""
+    return parts[1] if len(parts) > 1 and parts[0] == floor and parts[1] in ROOMS[floor] else None
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_imports_between_rooms_run_one_way(floor: str) -> None:
+    order = ROOMS[floor]
+    upward = []
+    for path in _sources(floor):
+        room = _room(floor, path.with_suffix("").parts)
+        for line, name in _imported_modules(path):
+            other = _room(floor, tuple(name.split(".")))
+            if room and other and order.index(other) > order.index(room):
+                upward.append(f"{path}:{line}: {room} imports {other}")
+    assert upward == []
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_every_module_stands_in_a_room_that_says_what_it_is_for(floor: str) -> None:
+    folder = CHECKOUT / floor
+    assert {path.stem for path in folder.glob("*.py")} == ON_TOP[floor]
+    rooms = {path.parent.name for path in folder.glob("*/*.py")}
+    assert rooms == set(ROOMS[floor])
+    for room in rooms:
+        doc = ast.get_docstring(ast.parse((folder / room / "__init__.py").read_text()))
+        assert doc, room
+        assert (CHECKOUT / "tests" / f"{floor}_tests" / room).is_dir() or room in UNTESTED, room
 
 
 @pytest.mark.parametrize("package", FLOORS)

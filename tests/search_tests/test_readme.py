@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from spaces.data.image_folder import load_image_folder
-from spaces.tasks.task import DataRequest
+from spaces.data.request import DataRequest
 from workers.conversion.accuracy import tflite_accuracy
 from workers.deploy.classifier import load_classifier
 

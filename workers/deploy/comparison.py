@@ -15,8 +15,9 @@ from spaces.config.schemes import QuantizationScheme
 from spaces.config.training import augmentation_parts
 from spaces.config.trial import TrialConfig
 from spaces.data.dataset import Dataset
+from spaces.data.request import Progress
 from spaces.errors import ConversionError, TrialFailedError
-from spaces.tasks.task import Progress, Task
+from spaces.tasks.task import Task
 from workers.conversion.accuracy import tflite_scores
 from workers.conversion.sizes import gzip_size
 from workers.deploy.evaluation import judge, probabilities, spread

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
+from spaces.data.request import Progress
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
-from spaces.tasks.task import Progress
 from workers.deploy.model_input import describe_input, describe_output
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained
 from workers.trial.prepare import load_task_data

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import Any
 
 from spaces import errors
+from spaces.data.request import Progress, no_progress
 from spaces.errors import SearchError
-from spaces.tasks.task import Progress, no_progress
 
 Job = Callable[..., Any]
 

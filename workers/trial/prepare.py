@@ -16,6 +16,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import spaces
+import workers
 from spaces.config.schemes import QuantizationScheme
 from spaces.data.cache import (
     content_key,
@@ -25,11 +27,12 @@ from spaces.data.cache import (
     stored_directory,
 )
 from spaces.data.dataset import Dataset
+from spaces.data.request import DataRequest, Progress, no_progress
 from spaces.errors import DataError, DeviceError, TaskError
 from spaces.space.compression import joint_space
 from spaces.space.search_space import SearchSpace
 from spaces.tasks.registry import canonical_ref, is_builtin, resolve_task
-from spaces.tasks.task import DataRequest, Progress, Task, no_progress
+from spaces.tasks.task import Task
 from workers.devices.device import Device
 from workers.devices.micro import WithArena
 from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
@@ -270,8 +273,8 @@ def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> 
 def _description_key(task: Task, dataset: Dataset) -> str:
     """Key that changes with our own code, the libraries, and the shape of the data."""
     digest = hashlib.sha256()
-    for folder in (Path(__file__).parent, Path(__file__).parent.parent / "spaces"):
-        for source in sorted(folder.glob("*.py")):
+    for floor in (spaces, workers):
+        for source in sorted(Path(floor.__path__[0]).rglob("*.py")):
             digest.update(source.read_bytes())
     for package in ("keras-tuner", "tf_keras", "tensorflow-model-optimization"):
         digest.update(version(package).encode())

@@ -210,7 +210,7 @@ def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
 def unbroken_sha256(task: Path, trial: Any) -> str:
     """Train a trial's configuration in one go; return the hash of its model file."""
     from spaces.config.trial import TrialConfig
-    from spaces.tasks.task import DataRequest
+    from spaces.data.request import DataRequest
     from tests.workers_tests.corners_task import load_data
     from workers.messages.result import EvaluateRequest
     from workers.trial.evaluate import TrialEvaluator

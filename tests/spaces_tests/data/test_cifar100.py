@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from spaces.data.cifar100 import LabelSet, load_cifar100
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
 from spaces.tasks.registry import resolve_task
-from spaces.tasks.task import DataRequest
 
 COARSE, FINE = 2, 4
 

@@ -21,8 +21,8 @@ from spaces.data.cache import mapped_file
 from spaces.data.class_folders import list_files
 from spaces.data.dataset import Dataset
 from spaces.data.image_folder import load_image_folder
+from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, DataError
-from spaces.tasks.task import DataRequest
 
 Load = Callable[..., Dataset]
 

@@ -15,8 +15,8 @@ import pytest
 
 from spaces.data.cache import mapped_file
 from spaces.data.mnist import load_mnist
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest
 
 
 @pytest.fixture
@@ -148,8 +148,8 @@ def test_keras_that_keeps_no_copy(
 
 
 OFFLINE = """
-import pathlib, spaces.data.mnist, spaces.tasks.task
-request = spaces.tasks.task.DataRequest(None, pathlib.Path("cache"))
+import pathlib, spaces.data.mnist, spaces.data.request
+request = spaces.data.request.DataRequest(None, pathlib.Path("cache"))
 try:
     spaces.data.mnist.load_mnist(request)
 except spaces.errors.DataError as error:

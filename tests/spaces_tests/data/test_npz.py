@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from spaces.data.cache import mapped_file
 from spaces.data.dataset import Dataset
 from spaces.data.npz import load_npz
+from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
-from spaces.tasks.task import DataRequest
 
 Arrays = dict[str, npt.NDArray[Any]]
 Load = Callable[[Arrays], Dataset]

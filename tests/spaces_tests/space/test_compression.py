@@ -14,6 +14,7 @@ from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationSc
 from spaces.config.training import RECIPE_DEFAULTS
 from spaces.config.trial import TrialConfig
 from spaces.data.dataset import Dataset
+from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, TaskError
 from spaces.space.compression import (
     COMPRESSION_NAMES,
@@ -30,7 +31,7 @@ from spaces.space.compression import (
     unsupported_layers,
 )
 from spaces.space.search_space import Condition, Parameter, SearchSpace
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 
 ALL_SCHEMES = tuple(SCHEMES)
 MODEL = (

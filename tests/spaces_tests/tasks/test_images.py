@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spaces.data.dataset import Dataset, Split
+from spaces.data.request import DataRequest
 from spaces.errors import DataError
 from spaces.tasks.animals10 import ENGLISH, IMAGE_SIZE, load_animals
 from spaces.tasks.images import (
@@ -24,7 +25,6 @@ from spaces.tasks.images import (
     load_images,
     usual_side,
 )
-from spaces.tasks.task import DataRequest
 
 
 def save_pictures(folder: Path, size: tuple[int, int], n: int = 4) -> None:

@@ -14,8 +14,8 @@ from PIL import Image
 
 from spaces.data.image_folder import load_image_folder
 from spaces.data.pictures import RESIZE_RULE
+from spaces.data.request import DataRequest
 from spaces.errors import ModelError
-from spaces.tasks.task import DataRequest
 from tests.colour_model import colour_model, compiled_model, expected, unlabelled_model
 from workers.deploy.classifier import Classifier, load_classifier
 

@@ -16,9 +16,9 @@ from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.data.pictures import RESIZE_RULE
+from spaces.data.request import DataRequest, no_progress
 from spaces.errors import DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
-from spaces.tasks.task import DataRequest, no_progress
 from workers.conversion.accuracy import tflite_accuracy
 from workers.conversion.runtime import load, network_input, outputs
 from workers.deploy.retrain import KERAS_NAME, LABELS_NAME, METRICS_NAME, TFLITE_NAME, retrain_job
@@ -88,7 +88,7 @@ def export(
 @pytest.fixture(scope="module")
 def task_ref(keras: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("task") / "corners.py"
-    shutil.copy(Path(__file__).with_name("corners_task.py"), path)
+    shutil.copy(Path(__file__).parents[1] / "corners_task.py", path)
     return f"{path}:TASK"
 
 

@@ -11,9 +11,9 @@ import pytest
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset
+from spaces.data.request import DataRequest, no_progress
 from spaces.errors import DeviceError
 from spaces.tasks.registry import resolve_task
-from spaces.tasks.task import DataRequest, no_progress
 from workers.deploy.retrain import retrain_job
 from workers.messages.result import EvaluateRequest, Limits, TrialResult
 from workers.trial.evaluate import TrialEvaluator
@@ -53,7 +53,7 @@ class Trials:
 
         configure_tensorflow(threads=1)
         path = folder / "corners.py"
-        shutil.copy(Path(__file__).with_name("corners_task.py"), path)
+        shutil.copy(Path(__file__).parents[1] / "corners_task.py", path)
         self.board = folder / "board.py"
         self.board.write_text(BOARD)
         self.ref = f"{path}:TASK"

@@ -15,14 +15,15 @@ import pytest
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
+from spaces.data.request import DataRequest
 from spaces.errors import DataError, TaskError, TrialFailedError
 from spaces.space.compression import config_from_params, joint_space
 from spaces.space.search_space import SearchSpace
 from spaces.tasks.registry import resolve_task
-from spaces.tasks.task import DataRequest, Task
+from spaces.tasks.task import Task
 from workers.messages.result import EvaluateRequest
 
-FILE = Path(__file__).with_name("guide_models.py")
+FILE = Path(__file__).parents[1] / "guide_models.py"
 SIDE = 8
 
 

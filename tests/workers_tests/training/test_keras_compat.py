@@ -31,7 +31,8 @@ def test_versions_are_those_of_this_process() -> None:
 
 def test_training_modules_import_without_tensorflow() -> None:
     done = run_python(
-        "import sys, workers.training.loop, workers.training.prune, workers.training.qat, workers.training.keras_compat as k;"
+        "import sys, workers.training.loop, workers.training.prune, workers.training.qat;"
+        "import workers.training.keras_compat as k;"
         "k.versions();"
         "print(sorted({'tensorflow', 'tf_keras', 'ray', 'optuna'} & set(sys.modules)))"
     )
@@ -56,7 +57,8 @@ def test_a_process_has_one_number_of_threads() -> None:
 def test_a_process_that_computed_already_is_told_so() -> None:
     done = run_python(
         "import tensorflow as tf; tf.constant(1) + 1;"
-        "from workers.training.keras_compat import configure_tensorflow; configure_tensorflow(threads=1)"
+        "from workers.training.keras_compat import configure_tensorflow;"
+        "configure_tensorflow(threads=1)"
     )
 
     assert done.returncode == 1
@@ -66,7 +68,8 @@ def test_a_process_that_computed_already_is_told_so() -> None:
 @pytest.mark.slow
 def test_nothing_is_printed_and_tfmot_takes_its_models() -> None:
     done = run_python(
-        "from workers.training.keras_compat import configure_tensorflow; configure_tensorflow(threads=1)\n"
+        "from workers.training.keras_compat import configure_tensorflow\n"
+        "configure_tensorflow(threads=1)\n"
         "import tensorflow as tf, tf_keras, tensorflow_model_optimization as tfmot\n"
         "model = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=(2,))])\n"
         "tfmot.sparsity.keras.prune_low_magnitude(model)\n"

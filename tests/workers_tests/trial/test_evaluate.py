@@ -15,8 +15,8 @@ import pytest
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset
+from spaces.data.request import DataRequest
 from spaces.tasks.registry import resolve_task
-from spaces.tasks.task import DataRequest
 from workers.conversion.runtime import outputs
 from workers.messages.race import MIN_CURVES, Curve, Race
 from workers.messages.result import EvaluateRequest, Limits, Point, TrialResult
@@ -33,7 +33,7 @@ class Corners:
 
     def __init__(self, folder: Path) -> None:
         path = folder / "corners.py"
-        shutil.copy(Path(__file__).with_name("corners_task.py"), path)
+        shutil.copy(Path(__file__).parents[1] / "corners_task.py", path)
         self.ref = f"{path}:TASK"
         from workers.training.keras_compat import configure_tensorflow
 
