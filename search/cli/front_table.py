@@ -14,6 +14,7 @@ from search.front.picks import PICK_RULES, PickRule
 from search.front.read import FrontPoint, StudyFront
 from search.units import format_accuracy, format_latency, format_size
 from spaces.config.objectives import OBJECTIVES
+from spaces.data.class_counts import describe_classes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,6 +67,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     for line in _footnotes(front, points):
         console.print(line, markup=False)
     for line in baseline_lines(front):
+        console.print(line, markup=False)
+    for line in describe_classes(front.class_names, front.class_counts, front.ignored):
         console.print(line, markup=False)
     for note in front.model_notes:  # Notes on the data were printed when it was read.
         console.print(f"Note: {note}", markup=False)
@@ -135,6 +138,11 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
         **study_to_dict(front),
         "reference_point": front.reference.to_dict(),
         "notes": list(front.notes),
+        "class_counts": {
+            split: dict(zip(front.class_names, counts, strict=True))
+            for split, counts in front.class_counts.items()
+        },
+        "ignored": dict(front.ignored),
         "baseline": None if front.baseline is None else asdict(front.baseline),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
         "front": [_row(point) | {"params": dict(point.params)} for point in front.points],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.schemes import QuantizationScheme
+from spaces.data.class_counts import describe_classes
 from spaces.space.compression import joint_space
 from spaces.space.search_space import Parameter
 from spaces.tasks.registry import builtin_tasks
@@ -39,6 +40,8 @@ def task_info_row(info: TaskInfo) -> dict[str, Any]:
         "n_test": info.n_test,
         "input_shape": list(info.input_shape),
         "class_names": list(info.class_names),
+        "class_counts": {split: list(counts) for split, counts in info.class_counts.items()},
+        "ignored": dict(info.ignored),
         "epochs": info.epochs,
         "notes": list(info.notes),
         "parameters": info.space.to_list(),
@@ -68,11 +71,14 @@ def print_tasks(console: Console, rows: Iterable[dict[str, Any]]) -> None:
 
 def print_task(console: Console, row: dict[str, Any]) -> None:
     """Print one task with its whole search space."""
+    from rich.text import Text
+
     table = _grid()
     counts = f"{row['n_train']:,} training, {row['n_val']:,} validation, {row['n_test']:,} test"
     table.add_row("data", f"{row['data']}: {counts} images")
     table.add_row("input", "x".join(str(size) for size in row["input_shape"]))
-    table.add_row("classes", ", ".join(row["class_names"]))
+    lines = describe_classes(row["class_names"], row["class_counts"], row["ignored"])
+    table.add_row("classes", Text("\n".join(lines)))
     for note in row["notes"]:
         table.add_row("note", note)
     table.add_row("epochs", f"{row['epochs']} a trial")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -106,6 +106,10 @@ class StudyFront:
         notes: What a person should know of its data and model.
         baseline: What became of the configuration made by hand; None without one.
         model_notes: Those of the notes that are about model and device: what is left out.
+        class_names: In the order of the labels.
+        class_counts: For each split, images of every class; empty for studies begun before
+            they were stored.
+        ignored: Files of the data that were left out, by kind.
     """
 
     study: str
@@ -128,6 +132,9 @@ class StudyFront:
     notes: tuple[str, ...] = ()
     baseline: Baseline | None = None
     model_notes: tuple[str, ...] = ()
+    class_names: tuple[str, ...] = ()
+    class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    ignored: Mapping[str, int] = field(default_factory=dict)
 
     @cached_property
     def hypervolume(self) -> float:
@@ -262,6 +269,9 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         notes=tuple(task.get("notes", ())),
         baseline=_baseline(trials, str(task.get("baseline_note", ""))),
         model_notes=tuple(task.get("model_notes", ())),
+        class_names=tuple(task.get("class_names", ())),
+        class_counts=dict(task.get("class_counts", {})),
+        ignored=dict(task.get("ignored", {})),
     )
 
 

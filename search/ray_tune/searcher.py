@@ -31,6 +31,7 @@ from search.storage.settings import StudySettings
 from search.study.create_or_resume import study_for_run, study_seed
 from search.study.open_study import MakeConfig as AnyMakeConfig
 from search.study.open_study import OpenStudy
+from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, StudyError
@@ -129,6 +130,8 @@ class StudySearcher(Searcher):  # type: ignore[misc, unused-ignore]
             max_ram_bytes=max_ram_bytes,
             progress=progress,
         )
+        for line in describe_classes(info.class_names, info.class_counts, info.ignored):
+            _logger.info(line)
         for note in info.notes:
             _logger.warning(note)
         settings = StudySettings(

@@ -20,6 +20,7 @@ from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
 from search.study.create_or_resume import study_for_run
 from search.study.open_study import OpenStudy
 from spaces.config.trial import ParamValue, TrialConfig
+from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset, Split
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError
@@ -157,8 +158,11 @@ def run_study(
         progress=progress,
     )
     device = canonical_device(device)
-    for note in info.notes:
-        observer.message(note)
+    for line in (
+        *describe_classes(info.class_names, info.class_counts, info.ignored),
+        *info.notes,
+    ):
+        observer.message(line)
     settings = StudySettings(
         name=study or info.name,
         task=info,

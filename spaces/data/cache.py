@@ -129,6 +129,7 @@ def open_dataset(directory: Path) -> Dataset:
             fingerprint=meta["fingerprint"],
             generated=meta["generated"],
             notes=tuple(meta["notes"]),
+            ignored=dict(meta.get("ignored", {})),  # Older entries have none.
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
@@ -198,6 +199,7 @@ def _write_arrays(dataset: Dataset, directory: Path) -> None:
         "fingerprint": dataset.fingerprint,
         "generated": dataset.generated,
         "notes": list(dataset.notes),
+        "ignored": dict(dataset.ignored),
         "arrays": arrays,
     }
     with open(directory / META_NAME, "w", encoding="utf-8") as file:

@@ -324,6 +324,8 @@ class TaskInfo:
         settled: Settings of training that are not searched, as the model's own code decides
             them (see :func:`spaces.space.compression.joint_space`).
         model_notes: Those of the notes that are about model and device: what is left out.
+        class_counts: For each split, images of every class in the order of ``class_names``.
+        ignored: Files of the data that were left out, by kind.
     """
 
     name: str
@@ -344,3 +346,5 @@ class TaskInfo:
     baseline_note: str = ""
     settled: Mapping[str, ParamValue] = field(default_factory=dict)
     model_notes: tuple[str, ...] = ()
+    class_counts: Mapping[str, list[int]] = field(default_factory=dict)
+    ignored: Mapping[str, int] = field(default_factory=dict)

@@ -26,6 +26,7 @@ from spaces.data.cache import (
     save_dataset,
     stored_directory,
 )
+from spaces.data.class_counts import count_classes
 from spaces.data.dataset import Dataset
 from spaces.data.request import DataRequest, Progress, no_progress
 from spaces.errors import DataError, DeviceError, TaskError
@@ -105,7 +106,13 @@ def prepare_job(
     dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
     directory = stored_directory(dataset)
     if directory is None:
-        key = content_key(dataset.fingerprint, dataset.name, *dataset.class_names, *dataset.notes)
+        key = content_key(
+            dataset.fingerprint,
+            dataset.name,
+            *dataset.class_names,
+            *dataset.notes,
+            *(f"{kind}: {count}" for kind, count in dataset.ignored.items()),
+        )
         directory = Path(cache_dir) / "prepared" / key
         save_dataset(dataset, directory)
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
@@ -185,6 +192,8 @@ def describe_task(
         baseline_note=task.baseline_note,
         settled=dict(described.settled),
         model_notes=notes,
+        class_counts=count_classes(dataset),
+        ignored=dict(dataset.ignored),
     )
 
 

@@ -29,7 +29,7 @@ from search.storage.settings import StudySettings
 from search.study.create_or_resume import open_study
 from spaces.errors import StorageError, StudyError
 from spaces.space.compression import config_from_params
-from tests.search_tests.conftest import TASK, analytic_point
+from tests.search_tests.conftest import TASK, analytic_point, analytic_result
 from workers.messages.result import Latency, Limits, TrialResult
 
 
@@ -167,6 +167,31 @@ def test_json_holds_every_point_and_no_dominated_one(make_study) -> None:
     values = [(row["accuracy"], row["size_bytes"], row["latency_ms"]) for row in data["front"]]
     assert not any(dominates(a, b) for a in values for b in values)
     assert {row["trial"] for row in data["front"]} >= set(data["picks"].values())
+
+
+def test_classes_and_what_was_ignored_are_shown_and_in_the_json(tmp_path: Path) -> None:
+    counts = {"train": [900, 5, 80, 70], "val": [9, 1, 8, 7], "test": [2, 3, 4, 6]}
+    task = replace(TASK, class_counts=counts, ignored={"thumbnails (@eaDir)": 3, "broken": 1})
+    storage = open_storage(tmp_path / "studies.db")
+    keeper = ArtifactKeeper(tmp_path / "artifacts", "fruit")
+    study = open_study(storage, StudySettings("fruit", task, sampler="random"), keeper)
+    asked = study.ask(
+        lambda params: config_from_params(
+            params, task="fruit", data_fingerprint="0123456789abcdef", epochs=3, seed=0
+        )
+    )
+    assert asked is not None
+    study.tell(asked.number, analytic_result(asked.config))
+    storage.engine.dispose()
+    front = load_front("fruit", str(tmp_path / "studies.db"))
+    lines = shown(front).splitlines()
+    rows = [line.split() for line in lines]
+    assert ["orange", "5", "1", "3"] in rows
+    assert ["all", "1,055", "25", "15"] in rows
+    assert "ignored: 3 thumbnails (@eaDir), 1 broken" in lines
+    data = front_to_dict(front)
+    assert data["class_counts"]["test"] == {"apple": 2, "orange": 3, "mandarin": 4, "banana": 6}
+    assert data["ignored"] == {"thumbnails (@eaDir)": 3, "broken": 1}
 
 
 def test_csv_reads_back(make_study) -> None:
