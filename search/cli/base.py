@@ -59,6 +59,21 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.params.append(_debug_option())
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under the headings they have, in the order of their first ones."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                groups.setdefault(getattr(param, "group", ""), []).append(record)
+        common = groups.pop("", [])
+        for heading, records in groups.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+        if common:
+            with formatter.section("Other options" if groups else "Options"):
+                formatter.write_dl(common)
+
 
 class CommandGroup(click.Group):
     """The program: it turns what was raised into one line and an exit code."""

@@ -19,10 +19,9 @@ from search.cli.base import INTERRUPTED, CommandGroup, examples
 from search.cli.classify import classify
 from search.cli.console import hint, print_json, stderr_console, stdout_console
 from search.cli.options import (
-    DURATION,
-    NAME_VALUE,
     PATH,
     Count,
+    declared_options,
     json_option,
     limit_options,
     ram_option,
@@ -30,15 +29,13 @@ from search.cli.options import (
     typed_options,
 )
 from search.cli.retrain import retrain
+from search.run.options import RunOptions
 from search.units import format_accuracy, format_latency, format_size
 
 if TYPE_CHECKING:
     from search.front.picks import PickRule
-    from workers.messages.result import SizeMetric
 
 PICKS = ("knee", "accuracy", "size", "latency")
-SAMPLERS = ("gp", "tpe", "nsga2", "random")
-SIZES = ("gzip", "tflite", "flash")
 
 
 @click.group(
@@ -65,109 +62,20 @@ def cli() -> None:
     )
 )
 @click.argument("task", metavar="TASK")
-@click.option(
-    "--trials",
-    type=Count(fix="For trials on top of those that a study has, use --more N."),
-    show_default="as last time, or 100",
-    help="Trials the study shall have; a run that was stopped is finished.",
-)
-@click.option("--more", type=Count(), help="Trials on top of those the study has.")
-@click.option(
-    "--workers",
-    type=Count(),
-    show_default="one for each core",
-    help="Trials that run side by side.",
-)
-@click.option(
-    "--data",
-    type=PATH,
-    show_default="the task's own",
-    help="Folder with a folder of pictures for each class, or an .npz.",
-)
-@click.option("--study", metavar="NAME", show_default="named after the task", help="Study to use.")
-@storage_option
-@click.option("--epochs", type=Count(), show_default="the task's", help="Epochs of each trial.")
-@click.option(
-    "--family",
-    metavar="NAME",
-    help="Search networks of one family only: the same as --fix family=NAME.",
-)
-@click.option(
-    "--fix",
-    type=NAME_VALUE,
-    multiple=True,
-    help="Hold a parameter at a value instead of searching it, such as --fix batch_size=32; "
-    "may be given several times.",
-)
-@click.option(
-    "--device",
-    default="host",
-    metavar="DEVICE",
-    help="Whose latency counts: this machine (host), ethos-u55-128 and its like, micro, "
-    "or package.module:DEVICE or a .py file of your own.",
-)
-@click.option(
-    "--size",
-    "size_metric",
-    type=click.Choice(SIZES),
-    default="gzip",
-    help="Which size counts: compressed, the file as it is (sparse-encoded if smaller), or "
-    "what it takes of the device's flash.",
-)
-@limit_options("Only models count that")
-@ram_option
-@click.option("--sampler", type=click.Choice(SAMPLERS), default="gp", help="Who picks trials.")
-@click.option(
-    "--timeout", type=DURATION, help="Ask for no new trial after this time, such as 30m."
-)
-@click.option(
-    "--seed",
-    type=Count(0),
-    show_default="the study's own, or 0",
-    help="Seed of everything random.",
-)
-@click.option("--address", help="Ray cluster to join (auto: the one on this machine).")
-@click.option("--no-fan-out", is_flag=True, help="Measure each network under one scheme only.")
-@click.option("--no-race", is_flag=True, help="Train every trial to its end.")
-@click.option("--no-branch", is_flag=True, help="Start no trial from the weights of another.")
-@click.option("--no-gate", is_flag=True, help="Train without a look at size and latency first.")
+@declared_options(RunOptions)
 @json_option
-def run(
-    task: str,
-    trials: int | None,
-    more: int | None,
-    workers: int | None,
-    data: Path | None,
-    study: str | None,
-    storage: str,
-    epochs: int | None,
-    family: str | None,
-    fix: tuple[tuple[str, str], ...],
-    device: str,
-    size_metric: SizeMetric,
-    max_size: float | None,
-    max_latency: float | None,
-    min_accuracy: float | None,
-    max_ram: float | None,
-    sampler: str,
-    timeout: float | None,
-    seed: int | None,
-    address: str | None,
-    no_fan_out: bool,
-    no_race: bool,
-    no_branch: bool,
-    no_gate: bool,
-    as_json: bool,
-) -> None:
+def run(task: str, as_json: bool, **given: Any) -> None:
     """Search a task and keep what is found in a study.
 
     TASK is a built-in task (`search tasks` lists them), `package.module:NAME` or a .py file.
     The same command again finishes what was stopped.
     """
-    if trials is not None and more is not None:
+    trials, storage = given["trials"], given["storage"]
+    if trials is not None and given["more"] is not None:
         raise click.UsageError(
             "Only one of --trials and --more can be given: --trials N is what the study shall "
-            f"have in the end, --more N is added to it; got --trials {trials} --more {more}."
+            f"have in the end, --more N is added to it; got --trials {trials} --more "
+            f"{given['more']}."
         )
     from search.cli.front_table import front_to_dict, print_summary
     from search.cli.next_steps import say_what_next
@@ -177,33 +85,7 @@ def run(
 
     display = make_display(stderr_console())
     try:
-        report = run_study(
-            task,
-            trials=trials,
-            more=more,
-            workers=workers,
-            data=data,
-            study=study,
-            storage=storage,
-            epochs=epochs,
-            fix=dict(fix) | ({} if family is None else {"family": family}),
-            device=device,
-            size=size_metric,
-            max_size_bytes=max_size,
-            max_latency_ms=max_latency,
-            min_accuracy=min_accuracy,
-            max_ram_bytes=max_ram,
-            sampler=sampler,
-            timeout_s=timeout,
-            seed=seed,
-            address=address,
-            fan_out=not no_fan_out,
-            race=not no_race,
-            branch=not no_branch,
-            gate=not no_gate,
-            observer=display,
-            progress=display.prepare,
-        )
+        report = run_study(task, observer=display, progress=display.prepare, **given)
     finally:
         display.close()
     found = load_front(report.progress.study_name, storage)

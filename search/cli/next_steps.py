@@ -6,8 +6,9 @@ import os
 from shlex import join
 
 from search.cli.console import hint
-from search.cli.options import DEFAULT_STORAGE, STORAGE_VARIABLE
+from search.cli.options import STORAGE_VARIABLE
 from search.front.read import StudyFront
+from search.storage.attributes import DEFAULT_STORAGE
 from search.storage.database import masked
 
 _ENDINGS = {

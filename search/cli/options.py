@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
 
+from search.options import Option, declared
+from search.storage.attributes import DEFAULT_STORAGE
 from search.units import parse_accuracy, parse_duration, parse_latency, parse_size
 from spaces.errors import ConfigError
 
-DEFAULT_STORAGE = "studies.db"  # That of search.storage.database, which imports Optuna.
 STORAGE_VARIABLE = "SEARCH_STORAGE"
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -112,6 +114,65 @@ DURATION = Quantity("time", parse_duration, "s")
 ACCURACY = Quantity("fraction", parse_accuracy)
 PATH = click.Path(path_type=Path)
 NAME_VALUE = NameValue()
+_TYPES: dict[str, click.ParamType] = {  # type: ignore[type-arg, unused-ignore]
+    "size": SIZE,
+    "latency": LATENCY,
+    "duration": DURATION,
+    "fraction": ACCURACY,
+    "path": PATH,
+    "pairs": NAME_VALUE,
+}
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading in ``--help``.
+
+    Args:
+        group: The heading; empty for the common one.
+    """
+
+    def __init__(self, *args: Any, group: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+def declared_options(options: type[Any]) -> Callable[[_Function], _Function]:
+    """Give a command the options that a class declares (see :mod:`search.options`)."""
+    defaults = {one.name: getattr(options, one.name, None) for one in fields(options)}
+
+    def add(function: _Function) -> _Function:
+        for name, one in reversed(declared(options).items()):
+            function = _click_option(name, one, defaults[name])(function)
+        return function
+
+    return add
+
+
+def _click_option(name: str, one: Option, default: Any) -> Callable[[_Function], _Function]:
+    flag = one.flag or "--" + name.replace("_", "-")
+    if name == "storage":
+        return storage_option
+    facts: dict[str, Any] = {"help": one.help}
+    if one.kind == "switch":
+        # A flag turns the value round: `--no-race` where racing is the default.
+        facts.update(flag_value=not default, is_flag=True, type=bool, show_default=False)
+    else:
+        facts.update(type=_click_type(one), metavar=one.metavar)
+    if one.kind == "pairs":
+        facts.update(multiple=True, callback=lambda _context, _option, pairs: dict(pairs))
+    else:
+        facts.update(default=default)
+    if one.shown is not None:
+        facts.update(show_default=one.shown)
+    return click.option(flag, name, cls=GroupedOption, group=one.group, **facts)
+
+
+def _click_type(one: Option) -> click.ParamType | None:  # type: ignore[type-arg, unused-ignore]
+    if one.kind == "count":
+        return Count(one.low, one.fix)
+    if one.kind == "choice":
+        return click.Choice(one.choices)
+    return _TYPES.get(one.kind)
 
 
 def typed_options(leave_out: Container[str]) -> list[str]:
@@ -132,6 +193,8 @@ def typed_options(leave_out: Container[str]) -> list[str]:
             words.append(word)
             continue
         value, kind = context.params[name], option.type
+        if isinstance(value, dict):
+            value = value.items()
         for one in value if option.multiple else (value,):
             words += [word, kind.format(one) if isinstance(kind, Retyped) else str(one)]
     return words

@@ -20,7 +20,7 @@ from search.front.baseline import Baseline
 from search.front.pareto import ReferencePoint, hypervolume, pareto_mask
 from search.front.picks import PickRule, pick
 from search.storage import attributes
-from search.storage.attributes import COUNTED
+from search.storage.attributes import COUNTED, DEFAULT_STORAGE
 from search.storage.constraints import is_feasible
 from spaces.config.trial import ParamValue
 from spaces.errors import StudyError
@@ -185,7 +185,7 @@ def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
 @contextmanager
 def reading(storage: str | Path | None) -> Iterator[RDBStorage]:
     """Open a database that must be there; what goes wrong with it becomes one line."""
-    from search.storage.database import DEFAULT_STORAGE, open_storage, storage_errors, storage_url
+    from search.storage.database import open_storage, storage_errors, storage_url
 
     storage = DEFAULT_STORAGE if storage is None else storage
     opened = open_storage(storage, must_exist=True)

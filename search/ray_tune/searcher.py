@@ -22,11 +22,14 @@ from typing import Any
 import ray
 from ray.tune.search import Searcher
 
+from search.options import options_of
 from search.ray_tune.endings import TuneEnding, TuneTrial
 from search.ray_tune.trainable import allow_missing_metrics, make_trainable
-from search.run.run_study import MakeConfig, check_arguments, prepare_run
+from search.run.options import UNDER_TUNE, RunOptions
+from search.run.run_study import MakeConfig, prepare_run, study_settings
 from search.storage import attributes
-from search.storage.database import DEFAULT_STORAGE, open_storage, storage_url
+from search.storage.attributes import DEFAULT_STORAGE
+from search.storage.database import open_storage, storage_url
 from search.storage.settings import StudySettings
 from search.study.create_or_resume import study_for_run, study_seed
 from search.study.open_study import MakeConfig as AnyMakeConfig
@@ -35,9 +38,8 @@ from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, StudyError
-from workers.devices.registry import canonical_device
 from workers.messages.race import Race
-from workers.messages.result import SizeMetric, TrialResult
+from workers.messages.result import TrialResult
 from workers.ray_tune.mailbox import OUTCOME, open_mailbox, take_result
 
 _logger = logging.getLogger(__name__)
@@ -72,80 +74,24 @@ class StudySearcher(Searcher):  # type: ignore[misc, unused-ignore]
 
     Args:
         task: Built-in task, ``package.module:NAME`` or the path of a Python file.
-        trials: Trials the study is to have in the end, with ``num_samples=-1``; None to leave
-            it to ``num_samples``, which counts those of one run.
-        data: Folder of class folders, or an ``.npz``; None for the task's own data.
-        study: Name of the study; None for the task's name.
-        storage: Database: a file, or an SQLAlchemy URL.
-        epochs: Epochs, and so steps, of each trial; None for the task's.
-        device: Whose latency counts.
-        size: Which size counts: ``gzip``, ``tflite`` or ``flash``.
-        max_size_bytes: Larger models are infeasible.
-        max_latency_ms: Slower models are infeasible.
-        min_accuracy: Less accurate models are infeasible.
-        max_ram_bytes: Models that need more RAM are infeasible.
-        sampler: ``gp``, ``tpe``, ``nsga2`` or ``random``.
-        seed: Seed of the sampler and of every training; None for the study's own, or 0.
-        fan_out: Whether each training is measured under every scheme that needs none of its
-            own.
-        gate: Whether size and latency are looked at before training.
         progress: Shows how far the preparation of the data is.
+        **given: Options of a search (:class:`search.run.options.RunOptions`) but those that Tune
+            or its schedulers decide: ``trials`` is what the study is to have in the end, with
+            ``num_samples=-1``; without it ``num_samples`` counts, for one run.
 
     Raises:
         SearchError: One of its kinds, as ``spaces.errors`` lists them.
     """
 
-    def __init__(
-        self,
-        task: str,
-        *,
-        trials: int | None = None,
-        data: str | Path | None = None,
-        study: str | None = None,
-        storage: str | Path = DEFAULT_STORAGE,
-        epochs: int | None = None,
-        device: str = "host",
-        size: SizeMetric = "gzip",
-        max_size_bytes: float | None = None,
-        max_latency_ms: float | None = None,
-        min_accuracy: float | None = None,
-        max_ram_bytes: float | None = None,
-        sampler: str = "gp",
-        seed: int | None = None,
-        fan_out: bool = True,
-        gate: bool = True,
-        progress: Progress = no_progress,
-    ) -> None:
-        check_arguments(trials, None, None, epochs, size, sampler, None)
-        info, dataset, limits = prepare_run(
-            task,
-            data=data,
-            storage=storage,
-            epochs=epochs,
-            device=device,
-            size=size,
-            max_size_bytes=max_size_bytes,
-            max_latency_ms=max_latency_ms,
-            min_accuracy=min_accuracy,
-            max_ram_bytes=max_ram_bytes,
-            progress=progress,
-        )
+    def __init__(self, task: str, *, progress: Progress = no_progress, **given: Any) -> None:
+        options = options_of(RunOptions, given, "StudySearcher", UNDER_TUNE)
+        info, dataset = prepare_run(task, options, progress)
         for line in describe_classes(info.class_names, info.class_counts, info.ignored):
             _logger.info(line)
         for note in info.notes:
             _logger.warning(note)
-        settings = StudySettings(
-            name=study or info.name,
-            task=info,
-            device=canonical_device(device),
-            size_metric=size,
-            limits=limits,
-            sampler=sampler,
-            seed=seed,
-            fan_out=fan_out,
-            gate=gate,
-        )
-        self._prepare(settings, None, storage, trials, dataset)
+        settings = study_settings(options, info)
+        self._prepare(settings, None, options.storage, options.trials, dataset)
 
     @classmethod
     def over(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import atexit
 import os
 import uuid
-from pathlib import Path
 from typing import Any
 
-from search.run.run_study import THREADS, MakeConfig, check_arguments, plain_dataset, prepare_run
+from search.options import options_of
+from search.run.options import OF_A_TASK, RunOptions
+from search.run.run_study import THREADS, MakeConfig, plain_dataset, prepare_run
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
 from workers.devices.registry import canonical_device
@@ -20,17 +21,10 @@ from workers.trial.evaluate import MakeEvaluator
 def task_trainable(
     task: str,
     *,
-    data: str | Path | None = None,
-    epochs: int | None = None,
-    device: str = "host",
-    size: SizeMetric = "gzip",
-    max_size_bytes: float | None = None,
-    max_latency_ms: float | None = None,
-    max_ram_bytes: float | None = None,
     seed: int = 0,
     fan_out: bool = False,
-    gate: bool = True,
     progress: Progress = no_progress,
+    **given: Any,
 ) -> Any:
     """Return a task as a trainable of Ray Tune, for any of its search algorithms.
 
@@ -40,44 +34,27 @@ def task_trainable(
 
     Args:
         task: Built-in task, ``package.module:NAME`` or the path of a Python file.
-        data: Folder of class folders, or an ``.npz``; None for the task's own data.
-        epochs: Epochs, and so steps, of each trial; None for the task's.
-        device: Whose latency counts.
-        size: Which size counts: ``gzip``, ``tflite`` or ``flash``.
-        max_size_bytes: Larger models end before training, as infeasible.
-        max_latency_ms: Slower models end before training, as infeasible.
-        max_ram_bytes: Models that need more RAM end before training, as infeasible.
         seed: Of every training.
         fan_out: Whether each training is measured under other schemes too, which nobody sees
             without a mailbox.
-        gate: Whether size and latency are looked at before training.
         progress: Shows how far the preparation of the data is.
+        **given: Options of a search that are not about a study (``OF_A_TASK`` of
+            :mod:`search.run.options`): data, epochs, fix, device, size, limits, gate.
 
     Raises:
         SearchError: If there is no such task, or its data or model cannot be used.
     """
-    check_arguments(None, None, None, epochs, size, "random", None)
-    info, dataset, limits = prepare_run(
-        task,
-        data=data,
-        storage=None,
-        epochs=epochs,
-        device=device,
-        size=size,
-        max_size_bytes=max_size_bytes,
-        max_latency_ms=max_latency_ms,
-        max_ram_bytes=max_ram_bytes,
-        progress=progress,
-    )
+    options = options_of(RunOptions, given, "task_trainable", OF_A_TASK)
+    info, dataset = prepare_run(task, options, progress, with_storage=False)
     return make_trainable(
         info,
         dataset,
         seed=seed,
-        limits=limits,
-        size=size,
-        device=canonical_device(device),
+        limits=options.limits,
+        size=options.size,
+        device=canonical_device(options.device),
         fan_out=fan_out,
-        gate=gate,
+        gate=options.gate,
     )
 
 

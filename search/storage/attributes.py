@@ -6,6 +6,9 @@ samplers and optuna-dashboard look for. Names and meanings are only ever added t
 
 from __future__ import annotations
 
+DEFAULT_STORAGE = "studies.db"
+"""Where studies are unless somebody says otherwise: a file in the working directory."""
+
 # --- User attributes of a study -----------------------------------------------------------
 FORMAT = "format"
 """Version of what this module describes: 1."""

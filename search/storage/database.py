@@ -21,9 +21,8 @@ from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from search.storage.attributes import DEFAULT_STORAGE
 from spaces.errors import StorageError
-
-DEFAULT_STORAGE = "studies.db"
 
 _BUSY_TIMEOUT_S = 60
 _SQLITE_HEADER = b"SQLite format 3\0"

@@ -19,13 +19,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 import search
-from search.cli.main import PICKS, SIZES, cli
+from search.cli.main import PICKS, cli
 from search.cli.next_steps import say_what_next
-from search.cli.options import DEFAULT_STORAGE, STORAGE_VARIABLE
+from search.cli.options import STORAGE_VARIABLE
 from search.front.picks import PICK_RULES
 from search.front.read import load_front
 from search.run.driver import RunReport
 from search.run.events import Progress
+from search.run.options import SAMPLERS, SIZES
+from search.sampling.samplers import SAMPLERS as KNOWN_SAMPLERS
 from spaces.errors import StudyError
 from spaces.tasks.registry import builtin_tasks
 from tests.search_tests import retrained
@@ -133,11 +135,9 @@ def test_the_api_is_the_same_verbs_and_imported_late() -> None:
 
 
 def test_names_that_are_repeated_to_stay_light_agree() -> None:
-    from search.storage.database import DEFAULT_STORAGE as stored_default
-
     assert PICKS == PICK_RULES
     assert SIZES == SIZE_METRICS
-    assert DEFAULT_STORAGE == stored_default
+    assert set(SAMPLERS) == set(KNOWN_SAMPLERS)
 
 
 # --- Wrong use ------------------------------------------------------------------------------
