@@ -18,7 +18,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import Trial, TrialState
 
 from benchmarks.efficiency.runs import EventLog, Kind, Values
-from search.run.run_study import THREADS, MakeConfig
+from search.run.run_study import THREADS, ConfigMaker
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import ParamValue
 from spaces.data.dataset import Dataset
@@ -50,9 +50,9 @@ class Arena:
     windows: str = ""
 
     @property
-    def make_config(self) -> MakeConfig:
+    def make_config(self) -> ConfigMaker:
         """Turns parameters into a configuration, as ``search`` does."""
-        return MakeConfig(self.info, self.seed)
+        return ConfigMaker(self.info, self.seed)
 
     @property
     def make_evaluator(self) -> MakeEvaluator:
@@ -161,7 +161,7 @@ def search_with_optuna(
     keep_busy(executor, ask, tell)
 
 
-def plain_request(make_config: MakeConfig, params: Mapping[str, ParamValue]) -> EvaluateRequest:
+def plain_request(make_config: ConfigMaker, params: Mapping[str, ParamValue]) -> EvaluateRequest:
     """Return a trial as a peer has it: one training, one scheme, no gate."""
     return EvaluateRequest(make_config(params), fan_out=False, check_gate=False)
 

@@ -37,7 +37,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.efficiency.peers import Arena, kind_of, make_tpe, plain_request, points_of
 from benchmarks.efficiency.runs import EventLog
-from search.run.run_study import MakeConfig
+from search.run.run_study import ConfigMaker
 from spaces.config.objectives import OBJECTIVES
 from spaces.data.dataset import Dataset
 from spaces.space.search_space import SearchSpace
@@ -67,7 +67,7 @@ class Training:
 
     dataset: Dataset
     make_evaluator: MakeEvaluator
-    make_config: MakeConfig
+    make_config: ConfigMaker
     workers: int
     ready: Path
     reports: bool

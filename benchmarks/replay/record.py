@@ -23,7 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from search.run.run_study import MakeConfig
+from search.run.run_study import ConfigMaker
 from search.sampling.samplers import Mirror, make_sampler
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, PruningConfig, TrialConfig
@@ -143,7 +143,7 @@ def main() -> None:
     args = parser.parse_args()
     info, dataset = prepare_task(args.task, args.data)
     dataset = replace(dataset, train=_part(dataset.train, N_TRAIN), val=_part(dataset.val, N_VAL))
-    make_config = MakeConfig(replace(info, epochs=EPOCHS), seed=0)
+    make_config = ConfigMaker(replace(info, epochs=EPOCHS), seed=0)
     DATA.mkdir(exist_ok=True)
     path = DATA / f"{args.task}.jsonl"
     n_there = len(path.read_text().splitlines()) if path.exists() else 0

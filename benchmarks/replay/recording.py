@@ -21,7 +21,7 @@ from optuna.storages import InMemoryStorage
 
 from search.run.driver import Driver
 from search.run.events import Progress, Silent
-from search.run.run_study import MakeConfig
+from search.run.run_study import ConfigMaker
 from search.storage.settings import DEFAULT_START, RunSettings, StudySettings
 from search.study.create_or_resume import open_study
 from spaces.config.schemes import QuantizationScheme
@@ -353,7 +353,7 @@ def replay(
     executor = SimulatedExecutor(recording, n_workers)
     curve = _Curve(executor)
     report = Driver(
-        study, executor, MakeConfig(info, seed), RunSettings(n_trials=n_trials), curve
+        study, executor, ConfigMaker(info, seed), RunSettings(n_trials=n_trials), curve
     ).run()
     return Run(
         tuple(curve.samples),

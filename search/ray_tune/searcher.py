@@ -26,14 +26,14 @@ from search.options import options_of
 from search.ray_tune.endings import TuneEnding, TuneTrial
 from search.ray_tune.trainable import allow_missing_metrics, make_trainable
 from search.run.options import UNDER_TUNE, RunOptions
-from search.run.run_study import MakeConfig, prepare_run, study_settings
+from search.run.run_study import ConfigMaker, prepare_run, study_settings
 from search.storage import attributes
 from search.storage.attributes import DEFAULT_STORAGE
 from search.storage.database import open_storage, storage_url
 from search.storage.settings import StudySettings
 from search.study.create_or_resume import study_for_run, study_seed
-from search.study.open_study import MakeConfig as AnyMakeConfig
 from search.study.open_study import OpenStudy
+from search.study.queue import MakeConfig
 from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
@@ -97,7 +97,7 @@ class StudySearcher(Searcher):  # type: ignore[misc, unused-ignore]
     def over(
         cls,
         settings: StudySettings,
-        make_config: AnyMakeConfig,
+        make_config: MakeConfig,
         storage: str | Path = DEFAULT_STORAGE,
         trials: int | None = None,
     ) -> StudySearcher:
@@ -116,7 +116,7 @@ class StudySearcher(Searcher):  # type: ignore[misc, unused-ignore]
     def _prepare(
         self,
         settings: StudySettings,
-        make_config: AnyMakeConfig | None,
+        make_config: MakeConfig | None,
         storage: str | Path,
         trials: int | None,
         dataset: Dataset | None,
@@ -132,7 +132,7 @@ class StudySearcher(Searcher):  # type: ignore[misc, unused-ignore]
         finally:
             opened.engine.dispose()
         self._settings = replace(settings, seed=seed, race=False, branch=False)
-        self._make_config = make_config or MakeConfig(settings.task, seed)
+        self._make_config = make_config or ConfigMaker(settings.task, seed)
         self._target = trials
         self._dataset = dataset
         self._trials: dict[str, TuneTrial] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from search.options import options_of
 from search.run.options import OF_A_TASK, RunOptions
-from search.run.run_study import THREADS, MakeConfig, plain_dataset, prepare_run
+from search.run.run_study import THREADS, ConfigMaker, plain_dataset, prepare_run
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
 from workers.devices.registry import canonical_device
@@ -80,7 +80,7 @@ def make_trainable(
     atexit.register(_remove_windows, windows)
     task = TuneTask(
         MakeEvaluator(info.ref, THREADS, windows),
-        MakeConfig(info, seed),
+        ConfigMaker(info, seed),
         info.space,
         limits=limits,
         size_metric=size,

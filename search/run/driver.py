@@ -15,7 +15,9 @@ from dataclasses import dataclass, field, replace
 from search.run.events import Observer, Progress, Silent
 from search.run.interrupts import Interrupts
 from search.storage.settings import RunSettings
-from search.study.open_study import Asked, MakeConfig, OpenStudy, Told
+from search.study.messages import Asked, Told
+from search.study.open_study import OpenStudy
+from search.study.queue import MakeConfig
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import TrialFailedError, WorkersLostError
 from workers.messages.executor import Executor, Finished, Lost, Outcome

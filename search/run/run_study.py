@@ -40,7 +40,7 @@ as one worker with two."""
 
 
 @dataclass(frozen=True)
-class MakeConfig:
+class ConfigMaker:
     """Turns a trial's parameters into its configuration.
 
     Attributes:
@@ -111,7 +111,7 @@ def run_study(
             left_s = max(0.0, left_s - time.monotonic() + started)
         run_settings = RunSettings(n_trials=target, timeout_s=left_s)
         assert opened.settings.seed is not None
-        make_config = MakeConfig(info, opened.settings.seed)
+        make_config = ConfigMaker(info, opened.settings.seed)
         windows = ""
         if opened.n_done >= target:
             observer.message(

@@ -29,6 +29,7 @@ from search.storage.locks import study_lock
 from search.storage.optuna_rows import RowRecorder, read_trials
 from search.storage.settings import StudySettings
 from search.storage.weights import WeightKeeper
+from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
 from spaces.config.objectives import OBJECTIVES
@@ -167,10 +168,12 @@ def _open_study(
     return OpenStudy(
         settings,
         trials,
-        space=space,
-        target=stored.get(attributes.TARGET),
-        reference=reference,
-        baseline_ms=stored.get(attributes.REFERENCE_MS),
+        stored=Stored(
+            space,
+            reference,
+            target=stored.get(attributes.TARGET),
+            baseline_ms=stored.get(attributes.REFERENCE_MS),
+        ),
         recorder=recorder,
         mirror=Mirror(sampler, start_seed),
         artifacts=artifacts,

@@ -3,22 +3,22 @@
 :class:`OpenStudy` is the only thing that writes to a study, and it writes in batches that are
 whole or not there at all (:mod:`search.storage.batches`). So whatever is killed, the study holds
 finished trials, complete with all that was derived from them, and running ones; the next start
-marks the running ones as interrupted and tries their configurations again.
+marks the running ones as interrupted and tries their configurations again. What starts next is
+decided by :class:`~search.study.queue.StartQueue`, the front and its files are kept by
+:class:`~search.study.model_files.FrontFiles`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from search.front.baseline import baseline_point
-from search.front.pareto import Front, ReferencePoint
-from search.sampling.branching import Branch
+from search.front.pareto import Front
 from search.sampling.initial_design import start_design
 from search.sampling.samplers import Mirror, Proposal
 from search.storage import attributes
@@ -32,64 +32,17 @@ from search.storage.trial_attributes import (
     ending_of,
     failure,
     interruption,
-    is_sound,
     point_ending,
 )
 from search.storage.weights import WeightKeeper
 from search.study.history import Past, read_past
-from search.study.learning import Shortcuts, branch_of
+from search.study.learning import Shortcuts
+from search.study.messages import Asked, Stored, Told
 from search.study.model_files import FrontChange, FrontFiles
-from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES
-from spaces.config.trial import ParamValue, TrialConfig
-from spaces.errors import ConfigError
-from spaces.space.compression import params_from_config
-from spaces.space.search_space import SearchSpace
-from workers.messages.result import EvaluateRequest, Point, TrialResult
-
-MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
-"""Turns the parameters of a trial into its configuration."""
-
-QUANTIZATION = "quantization"
-"""Parameter in which derived trials differ from the one whose training they share."""
-
-_N_PROPOSALS = 8
-_N_RANDOM_PROPOSALS = 256
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A trial that is under way.
-
-    Attributes:
-        number: Its number in the study.
-        config: What to evaluate.
-        parent: Number of the trial whose weights it starts from; None for a new training.
-    """
-
-    number: int
-    config: TrialConfig
-    parent: int | None = None
-
-
-@dataclass(frozen=True)
-class Told:
-    """What became of a trial.
-
-    Attributes:
-        number: Its number.
-        outcome: ``complete``, ``infeasible``, ``stopped`` or ``failed``.
-        reason: Why it has no values.
-        values: Its objective values.
-        n_derived: Points derived from its training that entered the study.
-        n_on_front: How many of all its points are on the front now.
-    """
-
-    number: int
-    outcome: str
-    reason: str = ""
-    values: tuple[float, ...] | None = None
-    n_derived: int = 0
-    n_on_front: int = 0
+from search.study.queue import MakeConfig, StartQueue
+from search.study.running import Running, expected_hashes, hashes_of
+from spaces.config.trial import ParamValue
+from workers.messages.result import EvaluateRequest, TrialResult
 
 
 @dataclass(frozen=True)
@@ -100,25 +53,13 @@ class _Reported:
     tflite: bytes = b""
 
 
-@dataclass
-class _Running:
-    proposal: Proposal
-    config: TrialConfig
-    hashes: frozenset[str]
-    branch: Branch | None = None
-
-
 class OpenStudy:
     """A study that this process alone writes to.
 
     Args:
         settings: What this run wants of it; checked already.
         trials: All trials it has, in the order of their numbers.
-        space: Search space as stored.
-        target: Trials it is to have, as stored; None for a new one.
-        reference: Where the hypervolume is measured from.
-        baseline_ms: What the reference network took at its start, as stored; None if no
-            latency was measured yet.
+        stored: What it holds beside them.
         recorder: Writes to the study.
         mirror: Makes the proposals; empty.
         artifacts: Keeps files; None for no files.
@@ -137,41 +78,40 @@ class OpenStudy:
         settings: StudySettings,
         trials: list[FrozenTrial],
         *,
-        space: SearchSpace,
-        target: int | None,
-        reference: ReferencePoint,
-        baseline_ms: float | None = None,
+        stored: Stored,
         recorder: Recorder,
         mirror: Mirror,
         artifacts: ArtifactKeeper | None = None,
         weights: WeightKeeper | None = None,
     ) -> None:
         self.settings = settings
-        self.target = target
+        self.target = stored.target
         past = read_past(trials, settings.limits)
         self.n_points = past.n_points
         self.outcomes = past.outcomes
         self.n_interrupted = len(past.stale)
-        self._space = space
+        self._space = stored.space
         self._limits = settings.limits
-        self._files = FrontFiles(reference, artifacts)
-        self._baseline_ms = baseline_ms
+        self._files = FrontFiles(stored.reference, artifacts)
+        self._baseline_ms = stored.baseline_ms
         self._recorder = recorder
         self._mirror = mirror
         self._artifacts = artifacts
-        self._shortcuts = Shortcuts(settings, space, self._files, weights or WeightKeeper())
+        self._shortcuts = Shortcuts(settings, stored.space, self._files, weights or WeightKeeper())
         self._n_trials = len(trials)
-        self._running: dict[int, _Running] = {}
-        self._seen = past.tried
-        # Without branches, an interrupted one waits for a run that has them.
-        self._retries = deque(
-            retry for retry in past.retries if settings.branch or branch_of(retry) is None
-        )
-        self._baseline = baseline_point(space, settings.task)
-        design = start_design(space, settings.n_start, settings.seed or 0)
+        self._running: dict[int, Running] = {}
+        self._baseline = baseline_point(stored.space, settings.task)
+        design = start_design(stored.space, settings.n_start, settings.seed or 0)
         if self._baseline is not None:
             design = [self._baseline, *(params for params in design if params != self._baseline)]
-        self._start = deque(design[self.n_done + len(past.retries) :])
+        self._queue = StartQueue(
+            mirror,
+            stored.space,
+            tried=past.tried,
+            retries=past.retries,
+            design=design[self.n_done + len(past.retries) :],
+            next_branch=self._shortcuts.next_branch if settings.branch else None,
+        )
         self._take_over(past, trials)
 
     # --- Counting -------------------------------------------------------------------------
@@ -240,31 +180,14 @@ class OpenStudy:
         Returns:
             The trial; None if no configuration turned up that was not tried before.
         """
-        retry_of: int | None = None
-        fixed: Mapping[str, ParamValue] | None = None
-        found: tuple[Proposal, TrialConfig, bool] | None = None
-        branch: Branch | None = None
-        if self._retries:
-            retry = self._retries.popleft()
-            retry_of, fixed = retry.number, dict(retry.params)
-            branch = branch_of(retry)
-        elif self._start:
-            fixed = self._start.popleft()
-        elif self.settings.branch:
-            branch = self._shortcuts.next_branch()
-        if branch is not None:
-            found = self._start_branch(branch)
-            fixed = None
-        if found is None:
-            branch = None
-            found = self._find_new(make_config, fixed)
-        if found is None:
+        start = self._queue.next(make_config, hashes_of(self._running.values()))
+        if start is None:
             return None
-        proposal, config, is_fixed = found
+        proposal, config, branch = start.proposal, start.config, start.branch
         number = self._n_trials
         attrs = {**config_attrs(config), **(user_attrs or {})}
-        if is_fixed and retry_of is not None:
-            attrs[attributes.RETRY_OF] = retry_of
+        if start.retry_of is not None:
+            attrs[attributes.RETRY_OF] = start.retry_of
         if self._is_baseline(proposal):
             attrs[attributes.BASELINE] = True
         if branch is not None:
@@ -279,7 +202,8 @@ class OpenStudy:
         )
         self._recorder.write(Batch(created=(trial,)))
         self._n_trials += 1
-        self._running[number] = _Running(proposal, config, self._expected_hashes(config), branch)
+        hashes = expected_hashes(config, self.settings.fan_out)
+        self._running[number] = Running(number, proposal, config, hashes, branch)
         return Asked(number, config, None if branch is None else branch.parent)
 
     def retry_next(self, config_hash: str) -> bool:
@@ -288,12 +212,7 @@ class OpenStudy:
         Returns:
             Whether there is one of that configuration which nothing has replaced yet.
         """
-        for index, retry in enumerate(self._retries):
-            if retry.user_attrs.get(attributes.CONFIG_HASH) == config_hash:
-                del self._retries[index]
-                self._retries.appendleft(retry)
-                return True
-        return False
+        return self._queue.retry_first(config_hash)
 
     def params(self, number: int) -> dict[str, ParamValue]:
         """Return the parameters of a trial under way."""
@@ -319,54 +238,10 @@ class OpenStudy:
     def _is_baseline(self, proposal: Proposal) -> bool:
         return self._baseline is not None and dict(proposal.params) == self._baseline
 
-    def _is_raced(self, running: _Running) -> bool:
+    def _is_raced(self, running: Running) -> bool:
         """Whether a training may be stopped: not the one that others are read against."""
         is_new = running.branch is None and not self._is_baseline(running.proposal)
         return self.settings.race and is_new
-
-    def _start_branch(self, branch: Branch) -> tuple[Proposal, TrialConfig, bool] | None:
-        """Return a branch as a proposal; None if it was tried, or the space has it not."""
-        config = branch.config
-        under_way = any(config.hash in running.hashes for running in self._running.values())
-        if under_way or config.hash in self._seen:
-            return None
-        params = params_from_config(config, self._space)
-        proposal = self._mirror.propose(self._space, fixed=params, is_branch=True)
-        if proposal.params != params:
-            self._mirror.discard(proposal.handle)
-            return None
-        return proposal, config, True
-
-    def _find_new(
-        self, make_config: MakeConfig, fixed: Mapping[str, ParamValue] | None
-    ) -> tuple[Proposal, TrialConfig, bool] | None:
-        """Return the first proposal whose configuration was not tried, and is not under way."""
-        under_way = {h for running in self._running.values() for h in running.hashes}
-        for attempt in range(_N_PROPOSALS + _N_RANDOM_PROPOSALS):
-            is_fixed = attempt == 0 and fixed is not None
-            proposal = self._mirror.propose(
-                self._space,
-                fixed=fixed if is_fixed else None,
-                at_random=attempt >= _N_PROPOSALS,
-            )
-            try:
-                config = make_config(proposal.params)
-            except ConfigError:
-                self._mirror.discard(proposal.handle)
-                if attempt == 0 and not self._seen:
-                    raise  # Nothing ever worked: the space and the configuration disagree.
-                continue
-            if config.hash not in self._seen and config.hash not in under_way:
-                return proposal, config, is_fixed
-            self._mirror.discard(proposal.handle)
-        return None
-
-    def _expected_hashes(self, config: TrialConfig) -> frozenset[str]:
-        """Return the hashes that a trial will answer for: its own and its siblings'."""
-        schemes = {config.quantization}
-        if self.settings.fan_out and not SCHEMES[config.quantization].trains:
-            schemes.update(POST_TRAINING_SCHEMES)
-        return frozenset(replace(config, quantization=scheme).hash for scheme in schemes)
 
     # --- Telling --------------------------------------------------------------------------
 
@@ -378,7 +253,8 @@ class OpenStudy:
             self._baseline_ms = result.reference_ms
         result = result.scaled_to(self._baseline_ms)
         ending = ending_of(result, self._limits)
-        points = self._points(number, result, ending)
+        others = hashes_of(one for n, one in self._running.items() if n != number)
+        points = running.points(result, ending, self._queue.tried | others, self._n_trials)
         endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
         endings.setdefault(number, ending)
         hypervolume_before = self.hypervolume
@@ -398,7 +274,7 @@ class OpenStudy:
             user_attrs={**endings[number].user_attrs, attributes.GAIN: gain},
         )
         created = tuple(
-            self._derived_trial(n, point, endings[n], number)
+            running.derived_trial(n, point, endings[n])
             for n, point in points.items()
             if n != number
         )
@@ -417,14 +293,13 @@ class OpenStudy:
             )
         )
         # From here on the study has it.
-        self._space = self._shortcuts.space = space
+        self._space = self._shortcuts.space = self._queue.space = space
         self._n_trials += len(created)
         self.n_points += len(points)
-        self._seen.add(running.config.hash)
-        self._seen.update(point.config.hash for point in points.values())
+        self._queue.mark_tried({running.config.hash, *(p.config.hash for p in points.values())})
         outcome = str(ending.user_attrs[attributes.OUTCOME])
         if outcome == "stopped":
-            self._seen.update(running.hashes)  # The training would be the same.
+            self._queue.mark_tried(running.hashes)  # The training would be the same.
         self.outcomes[outcome] += 1
         self._shortcuts.learn(number, running.config, running.branch, result, gain, points)
         self._forget(number, ending)
@@ -474,63 +349,17 @@ class OpenStudy:
         )
         self._recorder.write(Batch(ended={number: ending}, trial_system_attrs=change.dropped))
         self.n_points += 1
-        self._seen.add(config.hash)
+        self._queue.mark_tried({config.hash})
         self.outcomes["complete"] += 1
         self._forget(number, ending)
         self._files.remove_files(change)
         return Told(number, "complete", values=values, n_on_front=len(change.added))
 
-    def _points(self, number: int, result: TrialResult, ending: Ending) -> dict[int, Point]:
-        """Return the points of a result which the study has not got, by trial number.
-
-        A scheme that cannot be converted or run is that point's failure: the other points of
-        its training count all the same.
-        """
-        points: dict[int, Point] = {}
-        if ending.state == TrialState.COMPLETE and result.point is not None:
-            points[number] = result.point
-        running = self._running[number]
-        hashes = {running.config.hash, *self._seen}
-        for n, other in self._running.items():
-            if n != number:
-                hashes |= other.hashes
-        next_number = self._n_trials
-        for sibling in result.siblings:
-            config = sibling.config
-            if config.hash in hashes or not is_sound(sibling):
-                continue
-            if not _takes(running.proposal, config):
-                continue
-            hashes.add(config.hash)
-            points[next_number] = sibling
-            next_number += 1
-        return points
-
-    def _derived_trial(
-        self, number: int, point: Point, ending: Ending, parent: int
-    ) -> FrozenTrial:
-        proposal, branch = self._running[parent].proposal, self._running[parent].branch
-        return new_trial(
-            number,
-            {**proposal.params, QUANTIZATION: point.config.quantization.value},
-            proposal.distributions,
-            user_attrs={
-                **config_attrs(point.config),
-                **ending.user_attrs,
-                attributes.DERIVED_FROM: parent,
-                **({} if branch is None else {attributes.BRANCHED_FROM: branch.parent}),
-            },
-            # Of its parent's generation: NSGA-II finds it in that population.
-            system_attrs={**proposal.system_attrs, **ending.system_attrs},
-            state=ending.state,
-            values=ending.values,
-        )
-
     def fail(self, number: int, reason: str) -> Told:
         """End a trial as failed: it counts, and is not tried again."""
         ending = failure(reason)
         self._recorder.write(Batch(ended={number: ending}))
-        self._seen.add(self._running[number].config.hash)
+        self._queue.mark_tried({self._running[number].config.hash})
         self.outcomes["failed"] += 1
         self._forget(number, ending)
         return Told(number, "failed", reason)
@@ -542,31 +371,12 @@ class OpenStudy:
         if endings:
             self._recorder.write(Batch(ended=endings))
         for number, ending in endings.items():
-            running = self._running[number]
-            self._retries.append(self._as_retry(number, running))
+            self._queue.try_again(self._running[number].as_retry())
             self._forget(number, ending)
         return len(endings)
 
-    def _as_retry(self, number: int, running: _Running) -> FrozenTrial:
-        attrs = config_attrs(running.config)
-        if running.branch is not None:
-            attrs[attributes.BRANCHED_FROM] = running.branch.parent
-            attrs[attributes.PREDICTED_GAIN] = running.branch.predicted
-        proposal = running.proposal
-        return new_trial(
-            number, proposal.params, proposal.distributions, user_attrs=attrs, system_attrs={}
-        )
-
     def _forget(self, number: int, ending: Ending) -> None:
-        handle: Trial = self._running.pop(number).proposal.handle
-        self._mirror.end(handle, ending)
-
-
-def _takes(proposal: Proposal, config: TrialConfig) -> bool:
-    """Whether the space has a derived point: its scheme may be one that is not searched."""
-    distribution = proposal.distributions.get(QUANTIZATION)
-    choices = getattr(distribution, "choices", ())
-    return config.quantization.value in choices
+        self._mirror.end(self._running.pop(number).proposal.handle, ending)
 
 
 def _with_system_attrs(ending: Ending, attrs: Mapping[str, Any]) -> Ending:

@@ -1,0 +1,178 @@
+"""What a study starts next: what was interrupted, the initial design, a branch, or a proposal."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+
+from optuna.trial import FrozenTrial
+
+from search.sampling.branching import Branch
+from search.sampling.samplers import Mirror, Proposal
+from search.storage import attributes
+from search.study.learning import branch_of
+from spaces.config.trial import ParamValue, TrialConfig
+from spaces.errors import ConfigError
+from spaces.space.compression import params_from_config
+from spaces.space.search_space import SearchSpace
+
+MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
+"""Turns the parameters of a trial into its configuration."""
+
+_N_PROPOSALS = 8
+_N_RANDOM_PROPOSALS = 256
+
+
+@dataclass(frozen=True)
+class Start:
+    """A trial that may begin.
+
+    Attributes:
+        proposal: Its parameters; the sampler counts it as under way.
+        config: What is to be evaluated.
+        branch: The branch that it is; None for a new training.
+        retry_of: Number of the interrupted trial that it replaces.
+    """
+
+    proposal: Proposal
+    config: TrialConfig
+    branch: Branch | None = None
+    retry_of: int | None = None
+
+
+class StartQueue:
+    """Decides what starts next, and never the same twice.
+
+    First come interrupted trials, in the order in which they were given up; then the initial
+    design; then branches where they are worth more than a new training; then the sampler's
+    proposals. Nothing is handed out whose configuration was tried or is under way, except what was
+    interrupted.
+
+    Args:
+        mirror: Makes the proposals.
+        space: What is searched.
+        tried: Hashes of configurations that are not to be tried again.
+        retries: Interrupted trials that nothing has replaced yet.
+        design: Parameters to start with, the first ones first.
+        next_branch: Returns the branch to try now; None for a study without branches.
+
+    Attributes:
+        space: What is searched; it may grow.
+    """
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        space: SearchSpace,
+        *,
+        tried: Iterable[str],
+        retries: Iterable[FrozenTrial],
+        design: Sequence[Mapping[str, ParamValue]],
+        next_branch: Callable[[], Branch | None] | None,
+    ) -> None:
+        self.space = space
+        self._mirror = mirror
+        self._tried = set(tried)
+        self._next_branch = next_branch
+        # Without branches, an interrupted one waits for a run that has them.
+        self._retries = deque(
+            retry for retry in retries if next_branch is not None or branch_of(retry) is None
+        )
+        self._design = deque(design)
+
+    @property
+    def tried(self) -> Set[str]:
+        """Hashes of all that was tried."""
+        return self._tried
+
+    def mark_tried(self, hashes: Iterable[str]) -> None:
+        """Note configurations that are not to be started again."""
+        self._tried.update(hashes)
+
+    def try_again(self, trial: FrozenTrial) -> None:
+        """Queue an interrupted trial, after those that wait already."""
+        self._retries.append(trial)
+
+    def retry_first(self, config_hash: str) -> bool:
+        """Put the interrupted trial of a configuration before all others.
+
+        Returns:
+            Whether there is one that nothing has replaced yet.
+        """
+        for index, retry in enumerate(self._retries):
+            if retry.user_attrs.get(attributes.CONFIG_HASH) == config_hash:
+                del self._retries[index]
+                self._retries.appendleft(retry)
+                return True
+        return False
+
+    def next(self, make_config: MakeConfig, under_way: Set[str]) -> Start | None:
+        """Return what starts next.
+
+        Args:
+            make_config: Turns parameters into a configuration.
+            under_way: Hashes that trials under way answer for.
+
+        Returns:
+            The trial; None if no configuration turned up that was not tried before.
+
+        Raises:
+            ConfigError: If the space and ``make_config`` disagree about the very first trial.
+        """
+        retry_of: int | None = None
+        fixed: Mapping[str, ParamValue] | None = None
+        branch: Branch | None = None
+        if self._retries:
+            retry = self._retries.popleft()
+            retry_of, fixed = retry.number, dict(retry.params)
+            branch = branch_of(retry)
+        elif self._design:
+            fixed = self._design.popleft()
+        elif self._next_branch is not None:
+            branch = self._next_branch()
+        if branch is not None:
+            start = self._start_of(branch, under_way)
+            if start is not None:
+                return replace(start, retry_of=retry_of)
+            fixed = None
+        return self._proposal(make_config, fixed, under_way, retry_of)
+
+    def _start_of(self, branch: Branch, under_way: Set[str]) -> Start | None:
+        """Return a branch as a start; None if it was tried, or the space has it not."""
+        config = branch.config
+        if config.hash in under_way or config.hash in self._tried:
+            return None
+        params = params_from_config(config, self.space)
+        proposal = self._mirror.propose(self.space, fixed=params, is_branch=True)
+        if proposal.params != params:
+            self._mirror.discard(proposal.handle)
+            return None
+        return Start(proposal, config, branch)
+
+    def _proposal(
+        self,
+        make_config: MakeConfig,
+        fixed: Mapping[str, ParamValue] | None,
+        under_way: Set[str],
+        retry_of: int | None,
+    ) -> Start | None:
+        """Return the first proposal whose configuration was not tried, and is not under way."""
+        for attempt in range(_N_PROPOSALS + _N_RANDOM_PROPOSALS):
+            is_fixed = attempt == 0 and fixed is not None
+            proposal = self._mirror.propose(
+                self.space,
+                fixed=fixed if is_fixed else None,
+                at_random=attempt >= _N_PROPOSALS,
+            )
+            try:
+                config = make_config(proposal.params)
+            except ConfigError:
+                self._mirror.discard(proposal.handle)
+                if attempt == 0 and not self._tried:
+                    raise  # Nothing ever worked: the space and the configuration disagree.
+                continue
+            if config.hash not in self._tried and config.hash not in under_way:
+                return Start(proposal, config, retry_of=retry_of if is_fixed else None)
+            self._mirror.discard(proposal.handle)
+        return None
