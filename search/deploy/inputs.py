@@ -6,7 +6,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from spaces.data.class_folders import list_files
+from spaces.data.listing import list_files
 from spaces.data.pictures import HEAD_BYTES, is_picture
 from spaces.errors import ConfigError, DataError
 from workers.deploy.video import VIDEO_EXTENSIONS

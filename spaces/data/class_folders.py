@@ -6,29 +6,30 @@
     flowers/tulip/*.jpg     or      flowers/train/tulip/*.jpg
                                     flowers/test/rose/*.jpg     (also val, valid, validation)
 
-Folders inside class folders belong to the class. Names that begin with a dot are hidden.
+Splits may have longer names (``seg_train``, ``test_set``), lie a level deeper
+(``seg_train/seg_train``) or inside the classes (``rose/train``). Folders inside class folders
+belong to the class, save masks and annotations. Names that begin with a dot are hidden.
 """
 
 from __future__ import annotations
 
 import difflib
-import os
-import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from spaces.data.folder_names import CANONICAL, is_annotation_folder, mask_of
+from spaces.data.listing import ListedFile, Lister, readable
 from spaces.data.pictures import EXTENSIONS
+from spaces.data.split_folders import (
+    pictures_beside_annotations,
+    refuse_folds,
+    split_folders,
+    splits_in_classes,
+    unwrapped,
+)
 from spaces.errors import DataError
-
-SPLIT_FOLDERS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,14 @@ class FoundFile:
         split: ``train``, ``val`` or ``test``; empty when folders do not say.
         class_name: Name of its class.
         name: Its path below the class folder, with slashes.
+        real: Where its bytes are, without links.
     """
 
     path: Path
     split: str
     class_name: str
     name: str
+    real: Path
 
 
 @dataclass
@@ -55,16 +58,20 @@ class FoundFolder:
     Attributes:
         class_names: Sorted.
         splits: Splits that have folders of their own; empty without such folders.
-        files: Everything in class folders, sorted.
-        n_ignored: Hidden files, and files outside class folders.
+        files: Everything in class folders that may be data, sorted.
+        ignored: What was left out, by kind.
         notes: What a person should know.
     """
 
     class_names: tuple[str, ...] = ()
     splits: tuple[str, ...] = ()
     files: list[FoundFile] = field(default_factory=list)
-    n_ignored: int = 0
+    ignored: Counter[str] = field(default_factory=Counter)
     notes: list[str] = field(default_factory=list)
+
+
+Classes = dict[str, Path]
+"""Class folders by folded name."""
 
 
 def find_pictures(root: Path) -> FoundFolder:
@@ -74,36 +81,33 @@ def find_pictures(root: Path) -> FoundFolder:
         DataError: If it is no folder of class folders.
     """
     check_folder(root)
-    found = FoundFolder()
-    folders = _list(root, found)
-    splits = _split_folders(root, folders)
-    if not splits:
-        classes = _class_folders(root, folders, root)
-        _add_files(found, "", classes)
+    lister = Lister(root)
+    found = FoundFolder(ignored=lister.ignored)
+    root = _past_annotations(root, lister, found)
+    folders = lister.look(root).folders
+    refuse_folds(root, folders, lister)
+    splits = split_folders(root, folders, lister)
+    if splits:
+        by_split = _classes_of_splits(root, splits, lister, found)
     else:
-        others = [folder.name for folder in folders if folder not in splits.values()]
-        if others:
-            found.notes.append(f"Folders beside {splits['train'].name}/ ignored: {_some(others)}.")
-        classes = _class_folders(splits["train"], _list(splits["train"], found), root)
-        found.splits = tuple(splits)
-        for split, folder in splits.items():
-            own = {_fold(path.name): path for path in _list(folder, found)}
-            _check_same_classes(classes, own, splits["train"], folder)
-            _add_files(found, split, own, spelling=classes)
-    found.class_names = tuple(sorted(readable(path.name) for path in classes.values()))
+        classes = _class_folders(root, folders, root, lister)
+        by_split = splits_in_classes(root, classes, lister) or {"": classes}
+        if "" not in by_split:
+            found.notes.append(f"Splits lie inside the classes: {_inner_names(by_split)}.")
+    spelling = by_split.get("train") or by_split[""]
+    if "" in by_split or splits:
+        names = {key: readable(path.name) for key, path in spelling.items()}
+    else:
+        names = {key: readable(path.parent.name) for key, path in spelling.items()}
+    for split, own in by_split.items():
+        for key, folder in own.items():
+            _add_files(found, split, names[key], folder, lister)
+    for folder in {path.parent for own in by_split.values() for path in own.values()} | {root}:
+        _count_loose(lister.look(folder).files, found)
+    found.splits = tuple(split for split in by_split if split)
+    found.class_names = tuple(sorted(names.values()))
     found.files.sort(key=lambda file: (file.split, file.class_name, file.name))
     return found
-
-
-def list_files(root: Path) -> list[Path]:
-    """List all files below a folder that are not hidden, sorted by their path below it.
-
-    Raises:
-        DataError: If a folder cannot be read.
-    """
-    found = FoundFolder()
-    _walk(found, "", "", root, "", set())
-    return [file.path for file in sorted(found.files, key=lambda file: file.name)]
 
 
 def check_folder(path: Path) -> None:
@@ -134,75 +138,77 @@ def check_folder(path: Path) -> None:
     raise DataError(f"No such folder: {path}. {hint}")
 
 
-def readable(name: str) -> str:
-    """Return a file's name as text that can be stored: composed, undecodable bytes replaced."""
-    text = os.fsencode(name).decode("utf-8", "replace")
-    return unicodedata.normalize("NFC", text)
+def _past_annotations(root: Path, lister: Lister, found: FoundFolder) -> Path:
+    """Return the folder of class folders, which may have masks or annotations beside it."""
+    beside = pictures_beside_annotations(root, lister.look(root).folders, lister)
+    if beside is None:
+        return root
+    images, annotations = beside
+    for folder in annotations:
+        lister.leave_out(folder, f"annotations ({readable(folder.name)}/)")
+    _count_loose(lister.look(root).files, found)
+    found.notes.append(f"Classes are the folders in {images.name}/.")
+    return images
+
+
+def _classes_of_splits(
+    root: Path, splits: Mapping[str, Path], lister: Lister, found: FoundFolder
+) -> dict[str, Classes]:
+    """Return the class folders of each split, after a check that they are the same."""
+    others = [path for path in lister.look(root).folders if path not in splits.values()]
+    for folder in others:
+        lister.leave_out(folder, f"beside the splits ({readable(folder.name)}/)")
+    if others:
+        found.notes.append(f"Folders beside {splits['train'].name}/ ignored: {_names(others)}.")
+    inside = {
+        split: _past_annotations(unwrapped(folder, lister), lister, found)
+        for split, folder in splits.items()
+    }
+    train = inside["train"]
+    classes = _class_folders(train, lister.look(train).folders, root, lister)
+    by_split = {}
+    for split, folder in inside.items():
+        own = {_fold(path.name): path for path in lister.look(folder).folders}
+        if split != "train" and _has_no_classes(folder, own, classes, lister):
+            found.notes.append(
+                f"{splits[split].name}/ holds pictures without classes and is ignored."
+            )
+            lister.leave_out(folder, f"without a class ({readable(splits[split].name)}/)")
+            continue
+        _check_same_classes(classes, own, train, folder)
+        by_split[split] = own
+    named = {split: folder for split, folder in inside.items() if split in by_split}
+    if any(
+        path.name.casefold() not in CANONICAL or path != splits[s] for s, path in named.items()
+    ):
+        read = ", ".join(
+            f"{path.relative_to(root).as_posix()}/ as {split}" for split, path in named.items()
+        )
+        found.notes.append(f"Split folders: {read}.")
+    return by_split
+
+
+def _has_no_classes(folder: Path, own: Classes, classes: Classes, lister: Lister) -> bool:
+    """Whether the pictures of a split lie in one heap, as those of competitions' tests."""
+    if not own:
+        return any(file.path.suffix.lower() in EXTENSIONS for file in lister.look(folder).files)
+    (first, *more) = own.values()
+    return not more and _fold(first.name) not in classes and not lister.look(first).folders
+
+
+def _inner_names(by_split: Mapping[str, Classes]) -> str:
+    return ", ".join(
+        f"{next(iter(own.values())).name}/ as {split}" for split, own in by_split.items()
+    )
 
 
 def _fold(name: str) -> str:
     return readable(name).casefold()
 
 
-def _list(folder: Path, found: FoundFolder) -> list[Path]:
-    """Return the visible folders in a folder, sorted, and count its files as ignored."""
-    folders = []
-    for entry in _scan(folder):
-        if entry.name.startswith("."):
-            found.n_ignored += not _is_dir(entry)
-        elif _is_dir(entry):
-            folders.append(Path(entry.path))
-        else:
-            found.n_ignored += 1
-    return folders
-
-
-def _scan(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError as error:
-        raise DataError(f"Folder {folder} cannot be read: {error.strerror or error}.") from error
-
-
-def _is_dir(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a symbolic link to itself
-        return False
-
-
-def _split_folders(root: Path, folders: list[Path]) -> dict[str, Path]:
-    """Return the folders of splits; empty if these are class folders.
-
-    A folder ``train`` may also be a class (of vehicles): then pictures lie right in it.
-    """
-    splits: dict[str, Path] = {}
-    for folder in folders:
-        split = SPLIT_FOLDERS.get(folder.name.casefold())
-        if split is None:
-            continue
-        if split in splits:
-            raise DataError(
-                f"{root} must have one folder a split, but both {splits[split].name}/ and "
-                f"{folder.name}/ are there. Join or rename one."
-            )
-        splits[split] = folder
-    if not splits:
-        return {}
-    only_splits = len(splits) == len(folders)
-    if "train" not in splits:
-        if only_splits:
-            names = " and ".join(f"{folder.name}/" for folder in splits.values())
-            raise DataError(f"{root} must have a folder train/ too, but has only {names}.")
-        return {}
-    has_classes = any(_is_dir(entry) for entry in _scan(splits["train"]))
-    return splits if has_classes or only_splits else {}
-
-
-def _class_folders(folder: Path, folders: list[Path], root: Path) -> dict[str, Path]:
+def _class_folders(folder: Path, folders: Sequence[Path], root: Path, lister: Lister) -> Classes:
     """Return class folders by folded name, or say why there are too few."""
-    classes: dict[str, Path] = {}
+    classes: Classes = {}
     for path in folders:
         twin = classes.setdefault(_fold(path.name), path)
         if twin is not path:
@@ -213,18 +219,19 @@ def _class_folders(folder: Path, folders: list[Path], root: Path) -> dict[str, P
     if len(classes) >= 2:
         return classes
     rule = f"{folder} must hold one folder of pictures for each class, two or more"
-    loose = [
-        entry.name for entry in _scan(folder) if Path(entry.name).suffix.lower() in EXTENSIONS
-    ]
+    files = lister.look(folder).files
+    loose = [file.name for file in files if file.path.suffix.lower() in EXTENSIONS]
     if not classes and loose:
+        lists = [f for f in files if f.path.suffix.lower() in (".json", ".xml", ".txt", ".csv")]
+        hint = f" What {lists[0].name} says of them is not read." if lists else ""
         raise DataError(
             f"{rule}, but {len(loose)} pictures lie right in it ({_some(loose, 1)}). Move them "
-            "into class folders."
+            f"into class folders.{hint}"
         )
     if not classes:
         raise DataError(f"{rule}, but it has no folders in it.")
     (only,) = classes.values()
-    if any(_is_dir(entry) for entry in _scan(only)) and folder == root:
+    if lister.look(only).folders and folder == root:
         raise DataError(f"{rule}, but it has only {only.name}/. Did you mean {only}?")
     raise DataError(f"{rule}, but it has only {only.name}/. Add a folder for another class.")
 
@@ -247,46 +254,50 @@ def _check_same_classes(
 
 
 def _add_files(
-    found: FoundFolder,
-    split: str,
-    folders: dict[str, Path],
-    spelling: dict[str, Path] | None = None,
+    found: FoundFolder, split: str, class_name: str, folder: Path, lister: Lister
 ) -> None:
-    for key, folder in folders.items():
-        class_name = readable((spelling or folders)[key].name)
-        # A link back to a folder around this one would bring in the pictures of other classes.
-        seen = {_identity(parent) for parent in folder.resolve().parents}
-        _walk(found, split, class_name, folder, "", seen)
-
-
-def _walk(
-    found: FoundFolder,
-    split: str,
-    class_name: str,
-    folder: Path,
-    prefix: str,
-    seen: set[tuple[int, int]],
-) -> None:
-    """Collect files; symbolic links are followed, but each folder is entered once."""
-    identity = _identity(folder)
-    if identity in seen:
-        return
-    seen.add(identity)
-    for entry in _scan(folder):
-        name = prefix + entry.name
-        if entry.name.startswith("."):
-            found.n_ignored += not _is_dir(entry)
-        elif _is_dir(entry):
-            _walk(found, split, class_name, Path(entry.path), f"{name}/", seen)
+    """Add the files of a class, without masks and annotations of its pictures."""
+    skipped = _annotation_folders(folder, lister)
+    for path in skipped:
+        lister.leave_out(path, f"annotations ({readable(path.name)}/)")
+    listed = lister.walk(folder, skip=frozenset(skipped))
+    stems: dict[Path, set[str]] = {}
+    for _, file in listed:
+        stems.setdefault(file.path.parent, set()).add(file.path.stem)
+    for name, file in listed:
+        if mask_of(file.path.stem, stems[file.path.parent]):
+            found.ignored["masks of pictures beside them"] += 1
         else:
-            found.files.append(FoundFile(Path(entry.path), split, class_name, name))
+            found.files.append(FoundFile(file.path, split, class_name, name, file.real))
 
 
-def _identity(folder: Path) -> tuple[int, int]:
-    status = folder.stat()
-    return status.st_dev, status.st_ino
+def _annotation_folders(folder: Path, lister: Lister) -> list[Path]:
+    """Return the folders of masks and annotations in a class that has pictures beside them."""
+    below = lister.look(folder)
+    annotations = [path for path in below.folders if is_annotation_folder(path.name)]
+    has_pictures = len(annotations) < len(below.folders) or any(
+        file.path.suffix.lower() in EXTENSIONS for file in below.files
+    )
+    return annotations if has_pictures else []
 
 
-def _some(names: list[str], limit: int = 5) -> str:
+def _count_loose(files: Sequence[ListedFile], found: FoundFolder) -> None:
+    for file in files:
+        found.ignored[kind_of_file(file.name)] += 1
+
+
+def kind_of_file(name: str) -> str:
+    """Return what to count a file as that is no picture of a class."""
+    suffix = Path(name).suffix.lower()
+    if suffix in EXTENSIONS:
+        return f"{suffix} outside class folders"
+    return readable(suffix) or "files without extension"
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return _some([path.name for path in paths])
+
+
+def _some(names: Sequence[str], limit: int = 5) -> str:
     shown = ", ".join(readable(name) for name in names[:limit])
     return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"

@@ -2,41 +2,56 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import stat
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from spaces.data.cache import cached_dataset, content_key
-from spaces.data.class_folders import FoundFile, FoundFolder, find_pictures, readable
+from spaces.data.class_counts import describe_ignored
+from spaces.data.class_folders import FoundFile, find_pictures, kind_of_file
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
+from spaces.data.listing import readable
 from spaces.data.npz import load_npz
-from spaces.data.pictures import HEAD_BYTES, is_picture, read_picture
-from spaces.data.request import DataRequest, Progress
+from spaces.data.picture_checks import (
+    Pictures,
+    broken_note,
+    check_broken,
+    check_counts,
+    reasons_by_class,
+)
+from spaces.data.picture_files import decode_pictures, inspect_files
+from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, DataError
 
-READER_VERSION = "1"  # To be raised when the same files come to mean other arrays.
+READER_VERSION = "2"  # To be raised when the same files come to mean other arrays.
 SPLIT_OFF_FRACTION = 0.15
-MIN_PICTURES = 3  # One a split.
-MAX_BROKEN_FRACTION = 0.05
 
-T = TypeVar("T")
-R = TypeVar("R")
+
+@dataclass(frozen=True)
+class ImageSide:
+    """Side of the images of a data set.
+
+    Attributes:
+        pixels: Height and width.
+        note: Why, for a person to know.
+    """
+
+    pixels: int
+    note: str
+
+
+ChooseSide = Callable[[Sequence[FoundFile]], ImageSide]
+"""Chooses the side for the pictures that were found."""
 
 
 def load_image_folder(
     path: Path | None,
     request: DataRequest,
-    image_size: int = 96,
+    image_size: int | ChooseSide = 96,
     seed: int = 0,
     class_names: tuple[str, ...] | None = None,
     display_names: Mapping[str, str] | None = None,
@@ -55,7 +70,7 @@ def load_image_folder(
     Args:
         path: The folder; an ``.npz`` is passed on to :func:`~spaces.data.npz.load_npz`.
         request: Where the cache is, and whom to tell about progress.
-        image_size: Height and width of the images, in pixels.
+        image_size: Height and width of the images, in pixels; or what chooses them.
         seed: Chooses what is split off.
         class_names: Order of the classes, if the folders are named so (in any case). Otherwise
             classes are sorted by name.
@@ -65,24 +80,30 @@ def load_image_folder(
     Raises:
         DataError: If there are no such pictures, or they cannot be used.
     """
-    if image_size < 1:
+    if isinstance(image_size, int) and image_size < 1:
         raise ConfigError(f"`1 <= image_size` must hold, but got {image_size}.")
     if path is None:
         raise DataError("This task has no pictures of its own: name a folder of them with --data.")
     if path.suffix.lower() == ".npz" and path.is_file():
         return load_npz(path, request)
     found = find_pictures(path)
-    pictures, n_ignored = _inspect(found.files, request.progress)
-    _check_counts(path, found, Counter((file.split, file.class_name) for file, _ in pictures))
+    pictures, others = inspect_files(path, found.files, request.progress)
+    check_counts(path, found, [file for file, _ in pictures], others)
+    if isinstance(image_size, int):
+        side = ImageSide(image_size, "")
+    else:
+        side = image_size([file for file, _ in pictures])
+    ignored = found.ignored + Counter(kind_of_file(file.name) for file in others)
     order, names = _class_order(found.class_names, class_names, display_names or {})
     name = readable(path.resolve().name)
     key = content_key(
         "folder",
         READER_VERSION,
         name,
-        str(image_size),
+        str(side.pixels),
+        side.note,
         str(seed),
-        str(n_ignored + found.n_ignored),
+        describe_ignored(ignored),
         *found.notes,
         *names,
         *(
@@ -93,11 +114,13 @@ def load_image_folder(
     )
 
     def make() -> Dataset:
-        images, broken = _decode([file for file, _ in pictures], image_size, request.progress)
+        images, broken = decode_pictures(
+            path, [file for file, _ in pictures], side.pixels, request.progress
+        )
         whole = [picture for number, picture in enumerate(pictures) if number not in broken]
-        _check_broken(path, pictures, broken)
+        check_broken(path, pictures, broken)
         files = [file for file, _ in whole]
-        _check_counts(path, found, Counter((file.split, file.class_name) for file in files))
+        check_counts(path, found, files, others, dict(reasons_by_class(pictures, broken)))
         members = _assign(files, found.splits, seed)
         labels = np.array([order.index(file.class_name) for file in files], np.int64)
         train, val, test = (
@@ -112,94 +135,15 @@ def load_image_folder(
             fingerprint=fingerprint_arrays(names, (train, val, test)),
             notes=(
                 *found.notes,
-                *_count_note(n_ignored + found.n_ignored, "other files were ignored"),
-                *_broken_note(path, pictures, broken),
+                *((side.note,) if side.note else ()),
+                *broken_note(path, pictures, broken),
                 *_split_note(found.splits, members),
                 *_copies_note(whole, members),
             ),
+            ignored=dict(ignored + Counter(broken=len(broken))),
         )
 
     return cached_dataset(key, request.cache_dir, make)
-
-
-@dataclass(frozen=True)
-class _Inspected:
-    is_picture: bool
-    digest: str
-
-
-def _inspect(
-    files: Sequence[FoundFile], progress: Progress
-) -> tuple[list[tuple[FoundFile, str]], int]:
-    """Return pictures with a hash of their bytes, and how many files are no pictures."""
-    pictures = []
-    for file, inspected in zip(
-        files,
-        _in_threads(_inspect_file, files, lambda n: progress("checking images", n, len(files))),
-        strict=True,
-    ):
-        if inspected.is_picture:
-            pictures.append((file, inspected.digest))
-    return pictures, len(files) - len(pictures)
-
-
-def _inspect_file(file: FoundFile) -> _Inspected:
-    try:
-        if not stat.S_ISREG(file.path.stat().st_mode):
-            return _Inspected(False, "")  # A pipe named x.jpg would never end.
-        with open(file.path, "rb") as stream:
-            head = stream.read(HEAD_BYTES)
-            if not is_picture(file.name, head):
-                return _Inspected(False, "")
-            digest = hashlib.sha256(head)
-            while block := stream.read(1 << 20):
-                digest.update(block)
-            return _Inspected(True, digest.hexdigest())
-    except OSError:
-        return _Inspected(is_picture(file.name, b""), "unreadable")
-
-
-def _decode(
-    files: Sequence[FoundFile], size: int, progress: Progress
-) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
-    """Return the images that could be decoded, and the reasons of those that could not."""
-    images = np.empty((len(files), size, size, 3), np.uint8)
-    broken: dict[int, str] = {}
-
-    def decode(file: FoundFile) -> npt.NDArray[np.uint8] | str:
-        try:
-            with open(file.path, "rb") as stream:
-                return read_picture(stream, size)
-        except OSError as error:
-            return str(error.strerror or error)
-        except ValueError as error:
-            return str(error)
-
-    n_whole = 0
-    with warnings.catch_warnings():
-        # Pillow and its decoders warn about what they then read well enough.
-        warnings.simplefilter("ignore")
-        for number, result in enumerate(
-            _in_threads(decode, files, lambda n: progress("reading images", n, len(files)))
-        ):
-            if isinstance(result, str):
-                broken[number] = result
-            else:
-                images[n_whole] = result
-                n_whole += 1
-    return images[:n_whole], broken
-
-
-def _in_threads(
-    function: Callable[[T], R], items: Sequence[T], report: Callable[[int], None]
-) -> Iterator[R]:
-    """Map in order, with a report every hundredth of the way."""
-    step = max(1, len(items) // 100)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for number, result in enumerate(pool.map(function, items), start=1):
-            yield result
-            if number % step == 0 or number == len(items):
-                report(number)
 
 
 def _assign(
@@ -246,56 +190,6 @@ def _class_order(
         return list(found), found
     names = tuple(sorted(called))
     return [called[name] for name in names], names
-
-
-def _check_counts(path: Path, found: FoundFolder, counts: Counter[tuple[str, str]]) -> None:
-    if not counts:
-        raise DataError(f"{path} must hold pictures in its class folders, but none are there.")
-    for split in found.splits or ("",):
-        needed = MIN_PICTURES if split in ("", "train") else 1
-        scarce = [
-            f"{class_name} {counts[split, class_name]}"
-            for class_name in found.class_names
-            if counts[split, class_name] < needed
-        ]
-        if scarce:
-            where = f"{path / split}" if split else f"{path}"
-            raise DataError(
-                f"{where} must hold at least {needed} readable picture{'s' * (needed > 1)} of "
-                f"every class, but has: {', '.join(scarce[:5])}. Add pictures, or remove the "
-                "class."
-            )
-
-
-Pictures = Sequence[tuple[FoundFile, str]]
-
-
-def _check_broken(path: Path, pictures: Pictures, broken: dict[int, str]) -> None:
-    if len(broken) > MAX_BROKEN_FRACTION * len(pictures):
-        raise DataError(
-            f"At most {MAX_BROKEN_FRACTION:.0%} of the pictures may be broken, but "
-            f"{len(broken)} of {len(pictures)} are: {_name_broken(path, pictures, broken)}. "
-            "Repair or remove them."
-        )
-
-
-def _broken_note(path: Path, pictures: Pictures, broken: dict[int, str]) -> tuple[str, ...]:
-    if not broken:
-        return ()
-    were = (
-        "picture that cannot be read was"
-        if len(broken) == 1
-        else ("pictures that cannot be read were")
-    )
-    return (f"{len(broken)} {were} left out: {_name_broken(path, pictures, broken)}.",)
-
-
-def _name_broken(path: Path, pictures: Pictures, broken: dict[int, str]) -> str:
-    named = [
-        f"{readable(os.path.relpath(pictures[number][0].path, path))} ({reason})"
-        for number, reason in list(broken.items())[:3]
-    ]
-    return ", ".join(named) + (", ..." if len(broken) > 3 else "")
 
 
 def _count_note(count: int, what: str) -> tuple[str, ...]:

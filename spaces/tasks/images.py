@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import median
 
-from spaces.data.class_folders import FoundFile, find_pictures
+from spaces.data.cache import content_key
+from spaces.data.class_folders import FoundFile
 from spaces.data.dataset import Dataset
-from spaces.data.image_folder import load_image_folder
+from spaces.data.image_folder import ImageSide, load_image_folder
+from spaces.data.listing import readable
 from spaces.data.npz import load_npz
 from spaces.data.pictures import picture_size
 from spaces.data.request import DataRequest
@@ -49,8 +53,26 @@ def load_images(request: DataRequest) -> Dataset:
         )
     if path.suffix.lower() == ".npz" and not path.is_dir():
         return load_npz(path, request)
-    files = find_pictures(path).files
-    return load_image_folder(path, request, image_size=usual_side(_sides(files), len(files)))
+    return load_image_folder(path, request, image_size=choose_side)
+
+
+def choose_side(pictures: Sequence[FoundFile]) -> ImageSide:
+    """Return the side that suits pictures, and why."""
+    sides = _sides(pictures)
+    pixels = usual_side(sides, len(pictures))
+    if not sides:
+        return ImageSide(pixels, "")
+    low, middle, high = min(sides), round(median(sides)), max(sides)
+    they = f"{low} to {high}, half of them {middle} or more" if low < high else f"{low}"
+    return ImageSide(
+        pixels,
+        f"Images are {pixels}x{pixels} pixels: the shorter side of the pictures is {they}"
+        + (
+            f", and there are {len(pictures):,} of them."
+            if pixels < _fitting(median(sides))
+            else "."
+        ),
+    )
 
 
 def usual_side(sides: list[int], n_pictures: int) -> int:
@@ -68,9 +90,21 @@ def usual_side(sides: list[int], n_pictures: int) -> int:
     return fitting[-1] if fitting else SIDES[0]
 
 
-def _sides(files: list[FoundFile]) -> list[int]:
-    step = max(1, len(files) // N_SAMPLED)
-    sizes = [picture_size(file.path) for file in files[::step][:N_SAMPLED]]
+def _fitting(found: float) -> int:
+    return max((side for side in SIDES if side <= found), default=SIDES[0])
+
+
+def _sides(pictures: Sequence[FoundFile]) -> list[int]:
+    """Return the shorter sides of some pictures, as many of each class as it is large."""
+    by_class: dict[tuple[str, str], list[FoundFile]] = {}
+    for file in pictures:
+        by_class.setdefault((file.split, file.class_name), []).append(file)
+    share = min(1.0, N_SAMPLED / max(1, len(pictures)))
+    sizes = []
+    for files in by_class.values():
+        # By a hash, not in order: names often are numbers in the order of taking.
+        ordered = sorted(files, key=lambda file: content_key("side", readable(file.name)))
+        sizes += [picture_size(file.path) for file in ordered[: math.ceil(share * len(files))]]
     return [min(size) for size in sizes if size is not None]
 
 
