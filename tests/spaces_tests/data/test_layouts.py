@@ -169,7 +169,7 @@ def test_other_folders_inside_classes_still_belong_to_them(tmp_path: Path) -> No
                 "train/dog": 3,
                 "test/cat": 2,
                 "test/dog": 1,
-                "annotations/*.json": 2,
+                "labels/*.txt": 2,
             },
             TRAIN_AND_TEST,
             {"beside the splits (labels/)": 2},
