@@ -42,6 +42,7 @@ COLUMNS = (
     "same_speed_as",
     "ram_bytes",
     "branched_from",
+    "float_operations",
 )
 """Columns of JSON and CSV before the parameters; only ever added to."""
 
@@ -57,7 +58,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     for line in _header(front):
         console.print(line, markup=False)
     if not front.points:
-        console.print(_why_empty(front))
+        console.print(_why_empty(front), markup=False)
+        _print_scheme_failures(console, front)
         return
     points = front.points if show_all else _selection(front)
     console.print(_table(points))
@@ -70,6 +72,7 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
         console.print(line, markup=False)
     for line in describe_classes(front.class_names, front.class_counts, front.ignored):
         console.print(line, markup=False)
+    _print_scheme_failures(console, front)
     for note in front.model_notes:  # Notes on the data were printed when it was read.
         console.print(f"Note: {note}", markup=False)
     trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
@@ -77,6 +80,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
 
 
 def _why_empty(front: StudyFront) -> str:
+    if front.n_points == 0 and front.why_no_model:
+        return f"No point yet: no trial is complete. Most failed so: {front.why_no_model}"
     if front.n_points == 0:
         return "No point yet: no trial is complete."
     return f"No point yet: none of the {front.n_points:,} models measured keeps the limits."
@@ -87,7 +92,8 @@ def print_summary(console: Console, front: StudyFront) -> None:
     for line in _header(front):
         console.print(line, markup=False)
     if not front.points:
-        console.print(_why_empty(front))
+        console.print(_why_empty(front), markup=False)
+        _print_scheme_failures(console, front)
         return
     chosen = {rule: front.pick(rule) for rule in PICK_NAMES}
     points = list(dict.fromkeys(point.trial for point in chosen.values()))
@@ -102,6 +108,12 @@ def print_summary(console: Console, front: StudyFront) -> None:
         console.print(line, markup=False)
     for line in baseline_lines(front):
         console.print(line, markup=False)
+    _print_scheme_failures(console, front)
+
+
+def _print_scheme_failures(console: Console, front: StudyFront) -> None:
+    for failure in front.scheme_failures:
+        console.print(f"Note: {failure}", markup=False)
 
 
 def _times(factor: float) -> str:
@@ -143,9 +155,13 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
             for split, counts in front.class_counts.items()
         },
         "ignored": dict(front.ignored),
+        "scheme_failures": [asdict(failure) for failure in front.scheme_failures],
         "baseline": None if front.baseline is None else asdict(front.baseline),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
-        "front": [_row(point) | {"params": dict(point.params)} for point in front.points],
+        "front": [
+            _row(point) | {"params": dict(point.params)} | _named_floats(point)
+            for point in front.points
+        ],
     }
 
 
@@ -260,7 +276,15 @@ def _row(point: FrontPoint) -> dict[str, Any]:
         "same_speed_as": point.same_speed_as,
         "ram_bytes": point.ram_bytes,
         "branched_from": point.branched_from,
+        "float_operations": (
+            None if point.float_operations is None else sum(point.float_operations.values())
+        ),
     }
+
+
+def _named_floats(point: FrontPoint) -> dict[str, Any]:
+    """Return what runs in floats in an integer file that is not integer throughout."""
+    return {"float_operation_names": dict(point.float_operations or {})} if point.is_mixed else {}
 
 
 def _selection(front: StudyFront) -> list[FrontPoint]:
@@ -288,6 +312,12 @@ def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
             f"Accuracy: of {front.n_val:,} validation images; the best has a standard error of "
             f"{100 * error:.1f} %."
         )
+    mixed = [point.float_operations or {} for point in points if point.is_mixed]
+    if mixed:
+        lines.append(
+            f"mixed: integers but for {', '.join(dict.fromkeys(n for m in mixed for n in m))}, "
+            f"which run in floats: not for integer-only devices."
+        )
     return lines
 
 
@@ -313,7 +343,7 @@ def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Tab
             format_accuracy(point.accuracy),
             format_size(point.size_bytes),
             ("" if point.is_distinguishable else "~") + format_latency(point.latency_ms),
-            point.quantization,
+            point.quantization + (" mixed" if point.is_mixed else ""),
             "" if point.sparsity is None else f"{100 * point.sparsity:.0f} %",
         ]
         if has_ram:

@@ -102,6 +102,8 @@ def run(task: str, as_json: bool, **given: Any) -> None:
     say_what_next(found, storage, again, report.ended_by)
     if report.ended_by == "interrupt":
         sys.exit(INTERRUPTED)
+    if not found.n_points and found.why_no_model and report.ended_by == "target":
+        sys.exit(1)  # The trials were run, and gave nothing.
 
 
 @cli.command(epilog=examples("search tasks", "search tasks fruit", "search tasks --json"))

@@ -19,6 +19,7 @@ import numpy as np
 from search.front.baseline import Baseline
 from search.front.pareto import ReferencePoint, hypervolume, pareto_mask
 from search.front.picks import PickRule, pick
+from search.front.scheme_failures import SchemeFailure, scheme_failures, why_no_model
 from search.storage import attributes
 from search.storage.attributes import COUNTED, DEFAULT_STORAGE
 from search.storage.constraints import is_feasible
@@ -50,6 +51,8 @@ class FrontPoint:
         params: Searched parameters.
         ram_bytes: RAM of an inference, where the device or the microcontroller's interpreter
             told it.
+        float_operations: How many operations of an integer file run in floats all the same, by
+            name; None for other schemes, or if not recorded.
         latency_noise: By how much its latency may differ when measured again, as a fraction;
             None if not known.
         same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
@@ -69,11 +72,17 @@ class FrontPoint:
     latency_noise: float | None = None
     same_speed_as: int | None = None
     ram_bytes: int | None = None
+    float_operations: Mapping[str, int] | None = None
 
     @property
     def is_distinguishable(self) -> bool:
         """Whether it would be on the front if noise did not count as a lead."""
         return self.same_speed_as is None
+
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its scheme promises integers throughout, and its file has floats too."""
+        return bool(self.float_operations)
 
     @property
     def values(self) -> tuple[float, float, float]:
@@ -110,6 +119,8 @@ class StudyFront:
         class_counts: For each split, images of every class; empty for studies begun before
             they were stored.
         ignored: Files of the data that were left out, by kind.
+        scheme_failures: Quantization schemes that gave no model in most trainings, and why.
+        why_no_model: Why most trials without a model failed; empty if none did.
     """
 
     study: str
@@ -135,6 +146,8 @@ class StudyFront:
     class_names: tuple[str, ...] = ()
     class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)
+    scheme_failures: tuple[SchemeFailure, ...] = ()
+    why_no_model: str = ""
 
     @cached_property
     def hypervolume(self) -> float:
@@ -272,6 +285,8 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         class_names=tuple(task.get("class_names", ())),
         class_counts=dict(task.get("class_counts", {})),
         ignored=dict(task.get("ignored", {})),
+        scheme_failures=scheme_failures(trials),
+        why_no_model=why_no_model(trials),
     )
 
 
@@ -334,6 +349,7 @@ def _point(trial: FrozenTrial) -> FrontPoint:
         params=dict(trial.params),
         ram_bytes=stored.get(attributes.LEDGER, {}).get("arena_bytes"),
         latency_noise=_latency_noise(stored.get(attributes.LATENCY)),
+        float_operations=stored.get(attributes.LEDGER, {}).get("float_operations"),
     )
 
 

@@ -53,6 +53,11 @@ class SchemeInfo:
     calibrates: bool = False
     sparse_encoding: bool = False
 
+    @property
+    def is_integer(self) -> bool:
+        """Whether it promises integers throughout: weights, activations, input and output."""
+        return self.calibrates or self.trains
+
 
 SCHEMES: Mapping[QuantizationScheme, SchemeInfo] = MappingProxyType(
     {

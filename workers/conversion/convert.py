@@ -15,11 +15,8 @@ dynamic-range and int4, 25 ms for int8 and int16x8, calibration with 200 images 
 from __future__ import annotations
 
 import contextlib
-import io
-import logging
-import warnings
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,8 +25,11 @@ import numpy.typing as npt
 from spaces.config.schemes import QuantizationScheme
 from spaces.data.dataset import Split
 from spaces.errors import ConversionError
-from workers.conversion.flatbuffer import canonical
-from workers.conversion.runtime import invoke, load, network_input, quiet_stderr
+from workers.conversion.converter_quantizer import converter_quantized
+from workers.conversion.flatbuffer import canonical, read_model
+from workers.conversion.float_operations import float_operations
+from workers.conversion.runtime import Array, fixed_batch, invoke, load, network_input, outputs
+from workers.conversion.tf_converter import converted_for_any_batch, one_line, quiet
 
 FloatImages = npt.NDArray[np.float32]
 
@@ -38,6 +38,15 @@ Ranges = dict[str, dict[str, npt.NDArray[np.float32]]]
 
 CALIBRATION_BATCH = 20
 """Images an invocation: every activation of the network is kept for all of them at once."""
+
+N_COMPARED = 50
+"""Representative images by which two quantized files are compared with the float one."""
+
+AS_TRUE = 1.5
+"""How much farther from the float file's answers a file with fewer float operations may be."""
+
+NEARLY = 0.002
+"""What is always near enough, as a share of the range of the answers."""
 
 STATIC_BITS = {QuantizationScheme.INT8: 8, QuantizationScheme.INT16X8: 16}
 DYNAMIC_BITS = {QuantizationScheme.DYNAMIC_RANGE: 8, QuantizationScheme.DYNAMIC_INT4: 4}
@@ -53,8 +62,10 @@ def representative_images(split: Split, seed: int, n: int) -> FloatImages:
 def float_tflite(model: Any) -> bytes:
     """Convert a trained Keras model to a float32 ``.tflite`` file.
 
-    Its input is one image, ``[1, height, width, channels]``, and can be resized to a batch.
-    The same weights give the same bytes, in any process.
+    Its input is one image, ``[1, height, width, channels]``, and can be resized to a batch;
+    that of networks which can be converted or run for single images only, as recurrent ones,
+    cannot (see :func:`workers.conversion.runtime.fixed_batch`). The same weights give the same
+    bytes, in any process.
 
     Args:
         model: Keras 2 model without pruning or quantization wrappers.
@@ -62,7 +73,7 @@ def float_tflite(model: Any) -> bytes:
     Raises:
         ConversionError: If the converter refuses an operation of the model.
     """
-    return _converted(model)
+    return converted_for_any_batch(model)
 
 
 def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: FloatImages) -> bytes:
@@ -75,17 +86,70 @@ def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: Flo
 
     Returns:
         The quantized file. ``int8`` and ``int16x8`` are integer throughout, input and output
-        included, as microcontrollers need it.
+        included, as microcontrollers need it; where litert-quantizer leaves operations in floats
+        and TensorFlow's converter leaves fewer, the file is the converter's (see
+        :func:`workers.conversion.float_operations.float_operations` for what is left then).
 
     Raises:
         ConversionError: If the network cannot be quantized so.
     """
-    from litert_quantizer import qtyping, quantizer
-
     if scheme is QuantizationScheme.FLOAT32:
         return float_model
+    if scheme in STATIC_BITS:
+        return _integer_variant(float_model, scheme, images)
+    return _quantized(float_model, scheme, images)
+
+
+def _integer_variant(float_model: bytes, scheme: QuantizationScheme, images: FloatImages) -> bytes:
+    """Return the file with the fewest operations in floats that is as true to the float one."""
+    if len(read_model(float_model).subgraphs) > 1:
+        raise ConversionError(
+            f"{scheme}: the loop of a recurrent layer cannot be made integer; unroll=True makes "
+            f"short ones without a loop"
+        )
+    _known_ranges(float_model, images)  # No quantizer mends a network without finite ones.
+    own: bytes | None = None
+    refused: ConversionError | None = None
+    islands = 0
     try:
-        with _quiet():
+        own = _quantized(float_model, scheme, images)
+        islands = sum(float_operations(own).values())
+        invoke(load(own))
+        if not islands:
+            return own
+    except ConversionError as error:
+        own, refused = None, error
+    with contextlib.suppress(ConversionError), quiet():
+        other = canonical(converter_quantized(float_model, scheme, images))
+        invoke(load(other))
+        if own is None:
+            return other
+        if sum(float_operations(other).values()) < islands:
+            shown = images[:N_COMPARED]
+            wanted = outputs(float_model, shown)
+            deviation, step = _deviation(other, wanted, shown)
+            least = max(_deviation(own, wanted, shown)[0], NEARLY * float(np.ptp(wanted)))
+            if deviation <= AS_TRUE * least + step:
+                return other
+    if own is None:
+        assert refused is not None
+        raise refused
+    return own
+
+
+def _deviation(tflite: bytes, wanted: Array, images: FloatImages) -> tuple[float, float]:
+    """Return the mean distance of a file's answers from those wanted, and the step of them."""
+    from workers.conversion.accuracy import tflite_scores
+
+    scores, step = tflite_scores(tflite, images)
+    return float(np.mean(np.abs(scores - wanted))), step
+
+
+def _quantized(float_model: bytes, scheme: QuantizationScheme, images: FloatImages) -> bytes:
+    from litert_quantizer import qtyping, quantizer
+
+    try:
+        with quiet():
             worker = quantizer.Quantizer(bytearray(float_model))
             calibration = None
             if scheme is QuantizationScheme.FLOAT16:
@@ -124,7 +188,7 @@ def quantize_variant(float_model: bytes, scheme: QuantizationScheme, images: Flo
                 raise ConversionError(f"{scheme} needs training of its own.")
             quantized = bytes(worker.quantize(calibration).quantized_model)
     except (ValueError, RuntimeError, KeyError, ZeroDivisionError) as error:
-        raise ConversionError(f"{scheme}: {_one_line(error)}") from error
+        raise ConversionError(f"{scheme}: {one_line(error)}") from error
     return canonical(quantized)
 
 
@@ -149,9 +213,10 @@ def activation_ranges(float_model: bytes, images: FloatImages) -> Ranges:
     """
     ranges: Ranges = {}
     interpreter: Any = None
-    for start in range(0, len(images), CALIBRATION_BATCH):
-        batch = images[start : start + CALIBRATION_BATCH]
-        if interpreter is None or len(batch) != CALIBRATION_BATCH:
+    size = fixed_batch(float_model) or CALIBRATION_BATCH
+    for start in range(0, len(images), size):
+        batch = images[start : start + size]
+        if interpreter is None or len(batch) != size:
             interpreter = load(float_model, len(batch), keep_tensors=True)
         interpreter.set_tensor(interpreter.get_input_details()[0]["index"], batch)
         invoke(interpreter)
@@ -189,7 +254,7 @@ def qat_tflite(model: Any) -> bytes:
     """
     import tensorflow as tf
 
-    return _converted(
+    return converted_for_any_batch(
         model,
         optimizations=[tf.lite.Optimize.DEFAULT],
         inference_input_type=tf.int8,
@@ -215,77 +280,8 @@ def sparse_tflite(model: Any, scheme: QuantizationScheme) -> bytes | None:
         optimizations.insert(0, tf.lite.Optimize.DEFAULT)
         weight_types.append(tf.float16)
     try:
-        sparse = _converted(model, weight_types, optimizations=optimizations)
+        sparse = converted_for_any_batch(model, weight_types, optimizations=optimizations)
         invoke(load(sparse))
     except ConversionError:
         return None
     return sparse
-
-
-def _converted(model: Any, weight_types: Sequence[Any] = (), **settings: Any) -> bytes:
-    """Run TensorFlow's converter on a Keras model.
-
-    On its frozen graph: ``from_keras_model`` writes a SavedModel to disk and reads it back,
-    which takes ten times as long (0.7 to 2.4 s of processor time) and ends in the same network.
-
-    Args:
-        model: Keras 2 model.
-        weight_types: What weights may be stored as.
-        settings: Attributes of the converter.
-    """
-    import tensorflow as tf
-
-    try:
-        with _quiet():
-            converter = tf.lite.TFLiteConverter.from_concrete_functions([_traced(model)], model)
-            converter.experimental_lower_to_saved_model = False
-            converter.target_spec.supported_types = list(weight_types)
-            for name, value in settings.items():
-                setattr(converter, name, value)
-            return canonical(bytes(converter.convert()))
-    except Exception as error:
-        # The converter raises what its passes raise: there is no common class.
-        raise ConversionError(f"TFLite cannot convert the model: {_one_line(error)}") from error
-
-
-_last_traced: tuple[Callable[[], Any], Any] = (lambda: None, None)
-
-
-def _traced(model: Any) -> Any:
-    """Return the graph of a model's inference, traced once for conversions in a row.
-
-    It reads the weights from the model's variables: training does not make it outdated.
-    """
-    import tensorflow as tf
-
-    global _last_traced
-    if _last_traced[0]() is not model:
-        inference = tf.function(lambda images: model(images, training=False), autograph=False)
-        # A batch of any size, so that LiteRT can resize it even where a layer reshapes.
-        images = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-        _last_traced = (weakref.ref(model), inference.get_concrete_function(images))
-    return _last_traced[1]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what converters print, log and warn of off the terminal; failures are exceptions."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with (
-            contextlib.redirect_stdout(io.StringIO()),
-            quiet_stderr(),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
-def _one_line(error: BaseException) -> str:
-    """Return what went wrong, without the traceback that the converter puts around it."""
-    _, marker, after = str(error).partition(": error: ")
-    text = after.partition("\n")[0] if marker else str(error)
-    return " ".join(text.split())[:300] or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -43,26 +44,71 @@ def count_macs(tflite: bytes) -> int:
     Raises:
         ConversionError: If the runtime cannot run the model.
     """
-    from ai_edge_litert import schema_py_generated as schema
-
     model = read_model(tflite)
-    names = {
-        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
-    }
     # The file says 1 for every size that depends on the batch, also where a layer moves pixels
     # or positions into the batch (dilated convolutions do). Only a run knows those sizes.
     interpreter = load(tflite)
     invoke(interpreter)
+    shapes = [
+        {
+            tensor["index"]: tensor["shape"]
+            for tensor in interpreter.get_tensor_details(subgraph_index=number)
+        }
+        for number in range(len(model.subgraphs))
+    ]
+    times = _times_run(model)
     total = 0
+    for number, name, operator in operators(model):
+        inputs = [shapes[number][index] for index in operator.inputs if index >= 0]
+        outputs = operator.outputs
+        if len(outputs):
+            macs = _operator_macs(name, inputs, shapes[number][outputs[0]])
+            total += times[number] * macs
+    return total
+
+
+def operators(model: Any) -> Iterator[tuple[int, str, Any]]:
+    """Give each operation of a model as :func:`read_model` returns it.
+
+    Returns:
+        Number of the subgraph, name of the operation, and its object.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    names = {
+        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+    }
     for number, graph in enumerate(model.subgraphs):
-        details = interpreter.get_tensor_details(subgraph_index=number)
-        shapes = {tensor["index"]: tensor["shape"] for tensor in details}
         for operator in graph.operators:
             code = model.operatorCodes[operator.opcodeIndex]
-            name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
-            inputs = [shapes[index] for index in operator.inputs if index >= 0]
-            total += _operator_macs(name, inputs, shapes[operator.outputs[0]])
-    return total
+            name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "UNKNOWN")
+            if name == "CUSTOM" and code.customCode:
+                name = bytes(code.customCode).decode("utf-8", "replace")
+            yield number, name, operator
+
+
+def _times_run(model: Any) -> list[int]:
+    """Return how often each subgraph is run in an inference: the body of a loop once a step."""
+    times = [1] * len(model.subgraphs)
+    for number, name, operator in operators(model):
+        # The body of an inner loop stands behind the outer one's.
+        if name == "WHILE":
+            options = operator.builtinOptions
+            steps = _steps_of(model, options.condSubgraphIndex)
+            times[options.bodySubgraphIndex] = times[number] * steps
+    return times
+
+
+def _steps_of(model: Any, condition: int) -> int:
+    """Return how often a loop is run whose condition is that a counter is below a constant."""
+    limits = []
+    for number, name, operator in operators(model):
+        if number == condition and name == "LESS":
+            tensor = model.subgraphs[number].tensors[operator.inputs[1]]
+            data = model.buffers[tensor.buffer].data
+            if data is not None and len(data) == 4:
+                limits.append(int(np.frombuffer(bytes(bytearray(data)), np.int32)[0]))
+    return max(1, min(limits, default=1))
 
 
 def _operator_macs(name: str, inputs: list[Any], output: Any) -> int:

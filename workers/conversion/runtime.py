@@ -32,6 +32,23 @@ def runtime_name() -> str:
     return f"ai-edge-litert {version('ai-edge-litert')} (XNNPACK)"
 
 
+def fixed_batch(tflite: bytes) -> int | None:
+    """Return the one number of images that a file takes an invocation; None for any number.
+
+    Networks with recurrent layers, for example, are converted for single images.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    try:
+        graph = schema.Model.GetRootAs(tflite, 0).Subgraphs(0)
+        tensor = graph.Tensors(graph.Inputs(0))
+    except Exception:
+        return None  # No such file, or a damaged one: loading it says so.
+    if tensor.ShapeSignatureLength() and tensor.ShapeSignature(0) < 0:
+        return None
+    return int(tensor.Shape(0)) if tensor.ShapeLength() else 1
+
+
 def load(
     tflite: bytes, batch_size: int = 1, threads: int = 1, *, keep_tensors: bool = False
 ) -> Any:
@@ -129,7 +146,7 @@ def outputs(
     Args:
         tflite: A converted model.
         images: As in a data set.
-        batch_size: Images an invocation.
+        batch_size: Images an invocation; one where the file takes single images only.
         threads: Of the interpreter.
         pause: Called before every invocation; it may take its time.
 
@@ -137,6 +154,7 @@ def outputs(
         ConversionError: If the runtime cannot run the model.
     """
     found = []
+    batch_size = fixed_batch(tflite) or batch_size
     interpreter = None
     for start in range(0, len(images), batch_size):
         batch = images[start : start + batch_size]

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from spaces.data.pictures import RESIZE_RULE, fit_picture, read_picture
 from spaces.errors import ConversionError, ModelError
-from workers.conversion.runtime import BATCH_SIZE, Array, invoke, load, quantize_input
+from workers.conversion.runtime import BATCH_SIZE, Array, fixed_batch, invoke, load, quantize_input
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -321,6 +321,8 @@ def _gives_probabilities(tflite: bytes) -> bool:
 
 def _batch_interpreter(tflite: bytes, n_classes: int) -> Any:
     """Return an interpreter for whole batches; None if the model takes one picture only."""
+    if fixed_batch(tflite) is not None:
+        return None
     try:
         interpreter = load(tflite, BATCH_SIZE)
         # A reshape to a fixed size shows no sooner than when it is run.

@@ -88,6 +88,7 @@ def retrain_job(
         ExportError: If the files cannot be written.
     """
     from workers.conversion.accuracy import tflite_scores
+    from workers.conversion.float_operations import describe_float_operations
     from workers.deploy.grad_cam import grad_cam
     from workers.training.keras_compat import configure_tensorflow
     from workers.training.losses import ends_in_softmax
@@ -108,6 +109,11 @@ def retrain_job(
     _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
     progress("measuring", 1, 1)
     metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
+    islands = metrics["ledger"]["float_operations"]
+    if islands:
+        metrics["notes"].append(
+            f"The deployed file is not integer throughout: {describe_float_operations(islands)}."
+        )
     if seeds:
         metrics["seeds"] = bench.seeds(config, seeds)
     progress("looking at pictures", 0, 1)

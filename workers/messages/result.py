@@ -81,6 +81,8 @@ class Ledger:
         flash_bytes: What the model takes of the device's flash, where it tells.
         device_agreement: Fraction of some validation images that the device's own runtime
             labels as LiteRT does, where it has one that answers.
+        float_operations: How many operations of a file of an integer scheme run in floats all
+            the same, by name; None for other schemes.
     """
 
     tflite_bytes: int
@@ -92,6 +94,7 @@ class Ledger:
     arena_bytes: int | None = None
     flash_bytes: int | None = None
     device_agreement: float | None = None
+    float_operations: Mapping[str, int] | None = None
 
     def size_bytes(self, metric: SizeMetric) -> int:
         """Return the size that a study with this metric minimizes.

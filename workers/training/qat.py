@@ -15,6 +15,7 @@ from spaces.data.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.training.compiled import NOTHING_OWN, own_training, resolved
 from workers.training.loop import History, Pause, train_epochs
+from workers.training.separate_swish import with_separate_swish
 from workers.training.training_layers import without_training_layers
 
 QAT_LEARNING_RATE_FACTOR = 0.3
@@ -71,7 +72,8 @@ def train_quantization_aware(
 def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
     """Return a copy that simulates int8, by TFMOT's default 8-bit scheme.
 
-    Layers like ``DropBlock``, which do nothing but in training, are not in it.
+    Layers like ``DropBlock``, which do nothing but in training, are not in it, and swish
+    activations are layers of their own.
 
     Args:
         model: Trained Keras 2 model; it is not changed.
@@ -90,7 +92,7 @@ def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
     )
     try:
         annotated = tfmot.quantization.keras.quantize_annotate_model(
-            without_training_layers(model)
+            with_separate_swish(without_training_layers(model))
         )
         with tfmot.quantization.keras.quantize_scope():
             return tfmot.quantization.keras.quantize_apply(annotated, scheme)

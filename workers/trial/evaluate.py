@@ -168,7 +168,7 @@ class TrialEvaluator:
         )
         own = points.pop(config.quantization, None)
         if own is None:
-            known["reason"] = skipped.pop(config.quantization)
+            known["reason"] = skipped[config.quantization]
         else:
             known.update(outcome="complete", point=own)
         known.update(siblings=tuple(points.values()), skipped=skipped)

@@ -7,7 +7,7 @@ the node wait.
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
@@ -49,6 +49,7 @@ def convert_trained(
         ConversionError: If the network cannot be converted, or the runtime cannot run it.
     """
     from workers.conversion.convert import qat_tflite, quantize_variant, sparse_tflite
+    from workers.conversion.float_operations import float_operations
     from workers.conversion.sizes import ledger
 
     if scheme is QuantizationScheme.QAT_INT8:
@@ -59,6 +60,8 @@ def convert_trained(
     if trained.sparsity.get("overall", 0.0) > 0 and SCHEMES[scheme].sparse_encoding:
         sparse = sparse_tflite(trained.model, scheme)
     sizes = ledger(tflite, trained.model, sparse)
+    if SCHEMES[scheme].is_integer:
+        sizes = replace(sizes, float_operations=float_operations(tflite))
     if size_metric == "tflite" and sparse is not None and len(sparse) < len(tflite):
         tflite = sparse
     return tflite, sizes

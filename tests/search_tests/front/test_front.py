@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,13 +40,17 @@ def shown(front: StudyFront, show_all: bool = False) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-def study_of(folder: Path, models: list[tuple[float, int, Latency]]) -> str:
+def study_of(
+    folder: Path,
+    models: list[tuple[float, int, Latency]],
+    float_operations: Sequence[Mapping[str, int] | None] = (),
+) -> str:
     """Store a study with models of these accuracies, sizes and latencies."""
     storage = open_storage(folder / "studies.db")
     keeper = ArtifactKeeper(folder / "artifacts", "fruit")
     settings = StudySettings("fruit", TASK, sampler="random", fan_out=False)
     study = open_study(storage, settings, keeper)
-    for accuracy, size_bytes, latency in models:
+    for number, (accuracy, size_bytes, latency) in enumerate(models):
         asked = study.ask(
             lambda params: config_from_params(
                 params, task="fruit", data_fingerprint="0123456789abcdef", epochs=3, seed=0
@@ -58,6 +63,9 @@ def study_of(folder: Path, models: list[tuple[float, int, Latency]]) -> str:
             size_bytes=size_bytes,
             latency=latency,
         )
+        if float_operations:
+            ledger = replace(point.ledger, float_operations=float_operations[number])
+            point = replace(point, ledger=ledger)
         study.tell(asked.number, TrialResult(asked.config, "complete", point=point))
     storage.engine.dispose()
     return str(folder / "studies.db")
@@ -275,3 +283,21 @@ def test_missing_database(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="There is no database"):
         load_front("fruit", tmp_path / "none.db")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_what_is_not_full_integer_is_called_mixed(tmp_path: Path) -> None:
+    latency = Latency(1.0, 0.0, 1.0, 1, 0, 1, "host", "formula")
+    storage = study_of(
+        tmp_path,
+        [(0.7, 100, latency), (0.8, 200, latency), (0.9, 300, latency)],
+        [None, {}, {"ELU": 2, "LOG": 1}],
+    )
+    front = load_front("fruit", storage)
+    assert [point.is_mixed for point in front.points] == [False, False, True]
+    lines = shown(front).splitlines()
+    assert [" mixed " in line for line in lines].count(True) == 1
+    assert "mixed: integers but for ELU, LOG, which run in floats" in shown(front)
+    rows = front_to_dict(front)["front"]
+    assert [row["float_operations"] for row in rows] == [None, 0, 3]
+    assert rows[2]["float_operation_names"] == {"ELU": 2, "LOG": 1}
+    assert list(csv.DictReader(io.StringIO(front_to_csv(front))))[2]["float_operations"] == "3"
