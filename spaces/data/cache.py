@@ -129,7 +129,9 @@ def open_dataset(directory: Path) -> Dataset:
             fingerprint=meta["fingerprint"],
             generated=meta["generated"],
             notes=tuple(meta["notes"]),
-            ignored=dict(meta.get("ignored", {})),  # Older entries have none.
+            # Older entries have neither of these.
+            ignored=dict(meta.get("ignored", {})),
+            scales={kind: (low, high) for kind, (low, high) in meta.get("scales", {}).items()},
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
@@ -200,6 +202,7 @@ def _write_arrays(dataset: Dataset, directory: Path) -> None:
         "generated": dataset.generated,
         "notes": list(dataset.notes),
         "ignored": dict(dataset.ignored),
+        "scales": dict(dataset.scales),
         "arrays": arrays,
     }
     with open(directory / META_NAME, "w", encoding="utf-8") as file:

@@ -48,6 +48,8 @@ class Dataset:
         generated: Whether the program made the pictures itself; said wherever numbers show.
         notes: What a person should know (pictures skipped, how it was split, ...).
         ignored: Files that were left out, by kind: ``{".xml": 12, "broken": 1}``.
+        scales: What became 0 and 255 of pictures with more than 8 bits a channel, for integers
+            and for floats (:mod:`spaces.data.pixel_values`).
     """
 
     name: str
@@ -59,6 +61,7 @@ class Dataset:
     generated: bool = False
     notes: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+    scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for split_name in SPLIT_NAMES:

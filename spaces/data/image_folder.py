@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from spaces.data.picture_checks import (
     reasons_by_class,
 )
 from spaces.data.picture_files import decode_pictures, inspect_files
+from spaces.data.pixel_checks import check_pixels
 from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, DataError
 
@@ -114,9 +116,10 @@ def load_image_folder(
     )
 
     def make() -> Dataset:
-        images, broken = decode_pictures(
+        decoded = decode_pictures(
             path, [file for file, _ in pictures], side.pixels, request.progress
         )
+        images, broken = decoded.images, decoded.broken
         whole = [picture for number, picture in enumerate(pictures) if number not in broken]
         check_broken(path, pictures, broken)
         files = [file for file, _ in whole]
@@ -137,9 +140,16 @@ def load_image_folder(
                 *found.notes,
                 *((side.note,) if side.note else ()),
                 *broken_note(path, pictures, broken),
+                *decoded.notes,
+                *check_pixels(
+                    images,
+                    [file.class_name for file in files],
+                    [readable(os.path.relpath(file.path, path)) for file in files],
+                ),
                 *_split_note(found.splits, members),
                 *_copies_note(whole, members),
             ),
+            scales=decoded.scales,
             ignored=dict(ignored + Counter(broken=len(broken))),
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from spaces.data.class_counts import describe_ignored
 from spaces.data.class_folders import FoundFile, FoundFolder, kind_of_file
 from spaces.data.listing import readable
+from spaces.data.pictures import MEGAPIXELS_VARIABLE
 from spaces.errors import DataError
 
 MIN_PICTURES = 3  # One a split.
@@ -92,8 +93,18 @@ def check_broken(path: Path, pictures: Pictures, broken: dict[int, str]) -> None
         raise DataError(
             f"At most {MAX_BROKEN_FRACTION:.0%} of the pictures may be broken, but "
             f"{len(broken)} of {len(pictures)} are: {_name_broken(path, pictures, broken)}. "
-            "Repair or remove them."
+            f"{_repair(list(broken.values()))}"
         )
+
+
+def _repair(reasons: Sequence[str]) -> str:
+    """Return the way out of what most of them suffer from."""
+    ((usual, count),) = Counter(reasons).most_common(1)
+    if "pip install" in usual and count > len(reasons) / 2:
+        return "They may be sound; install what reads them, or save them as JPEG."
+    if MEGAPIXELS_VARIABLE in usual:
+        return "Make them smaller, or raise the limit."
+    return "Repair or remove them."
 
 
 def reasons_by_class(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
@@ -15,8 +17,11 @@ import numpy.typing as npt
 
 from spaces.data.class_folders import FoundFile
 from spaces.data.file_reading import hash_file, leads_nowhere, read_whole, refuse_unreadable
-from spaces.data.pictures import HEAD_BYTES, is_picture, read_picture
+from spaces.data.listing import readable
+from spaces.data.pictures import HEAD_BYTES, Decoded, decode_picture, is_picture
+from spaces.data.pixel_values import FULL_SCALE, Scales, Values, describe_scale, usual_scales
 from spaces.data.request import Progress
+from spaces.errors import ConfigError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -57,10 +62,27 @@ def _inspect_file(file: FoundFile) -> str | OSError | None:
         return error
 
 
+@dataclass(frozen=True)
+class DecodedPictures:
+    """Pictures that were read.
+
+    Attributes:
+        images: ``[n, size, size, 3]`` uint8 without those that are broken.
+        broken: Why a picture is, by its number among the files.
+        scales: What became 0 and 255 of pixels with more than 8 bits.
+        notes: How pixels were understood, where that is not plain.
+    """
+
+    images: npt.NDArray[np.uint8]
+    broken: dict[int, str]
+    scales: Scales
+    notes: tuple[str, ...]
+
+
 def decode_pictures(
     path: Path, files: Sequence[FoundFile], size: int, progress: Progress
-) -> tuple[npt.NDArray[np.uint8], dict[int, str]]:
-    """Return the images that could be decoded, and the reasons of those that could not.
+) -> DecodedPictures:
+    """Read pictures.
 
     Args:
         path: The folder, for messages.
@@ -68,42 +90,82 @@ def decode_pictures(
         size: Height and width of the images, in pixels.
         progress: Told how many are read.
 
-    Returns:
-        ``[n, size, size, 3]`` uint8 without those that are broken, and reasons by number.
-
     Raises:
         DataError: If the disk does not give a file.
     """
     images = np.empty((len(files), size, size, 3), np.uint8)
     broken: dict[int, str] = {}
-    failures: list[tuple[Path, OSError]] = []
+    values: dict[int, Values] = {}
+    clear: list[int] = []
 
-    def decode(file: FoundFile) -> npt.NDArray[np.uint8] | str | OSError:
-        try:
-            return read_picture(BytesIO(read_whole(file.path)), size)
-        except OSError as error:
-            return "the link leads nowhere" if leads_nowhere(file.path, error) else error
-        except MemoryError:
-            return OSError("there is not enough memory for it")
-        except ValueError as error:
-            return str(error)
-
-    n_whole = 0
-    with warnings.catch_warnings():
-        # Pillow and its decoders warn about what they then read well enough.
-        warnings.simplefilter("ignore")
-        for number, result in enumerate(
-            _in_threads(decode, files, lambda n: progress("reading images", n, len(files)))
-        ):
+    def read(numbers: Sequence[int], scales: Scales, report: Callable[[int], None]) -> None:
+        failures: list[tuple[Path, OSError]] = []
+        results = _in_threads(lambda n: _decode(files[n], size, scales), numbers, report)
+        for number, result in zip(numbers, results, strict=True):
             if isinstance(result, OSError):
                 failures.append((files[number].path, result))
             elif isinstance(result, str):
                 broken[number] = result
             else:
-                images[n_whole] = result
-                n_whole += 1
-    refuse_unreadable(path, failures, len(files))
-    return images[:n_whole], broken
+                images[number] = result.image
+                if result.values is not None:
+                    values[number] = result.values
+                if result.is_clear and scales is FULL_SCALE:
+                    clear.append(number)
+        refuse_unreadable(path, failures, len(files))
+
+    with warnings.catch_warnings():
+        # Pillow and its decoders warn about what they then read well enough.
+        warnings.simplefilter("ignore")
+        all_numbers = range(len(files))
+        read(all_numbers, FULL_SCALE, lambda n: progress("reading images", n, len(files)))
+        # Only now is known what the pictures have in common.
+        scales = usual_scales(list(values.values()))
+        again = [n for n, v in values.items() if scales[v.kind] != FULL_SCALE[v.kind]]
+        read(again, scales, lambda n: progress("reading values", n, len(again)))
+    kept = np.array([number not in broken for number in range(len(files))], bool)
+    notes = (*_wide_notes(list(values.values()), scales), *_clear_note(path, files, clear))
+    return DecodedPictures(images if kept.all() else images[kept], broken, scales, notes)
+
+
+def _decode(file: FoundFile, size: int, scales: Scales) -> Decoded | str | OSError:
+    """Return a picture, or why it is broken, or why the disk does not give it."""
+    try:
+        data = BytesIO(read_whole(file.path))
+    except OSError as error:
+        return "the link leads nowhere" if leads_nowhere(file.path, error) else error
+    try:
+        return decode_picture(data, size, scales, file.name)
+    except MemoryError:
+        return OSError(errno.ENOMEM, "not enough memory to decode it")
+    except ConfigError:
+        raise
+    except ValueError as error:
+        return str(error)
+
+
+def _wide_notes(values: Sequence[Values], scales: Scales) -> list[str]:
+    notes = []
+    for kind, scale in scales.items():
+        own = [v for v in values if v.kind == kind]
+        low, high = min(v.low for v in own), max(v.high for v in own)
+        have = "picture has" if len(own) == 1 else "pictures have"
+        notes.append(
+            f"{len(own):,} {have} more than 8 bits a channel, with {kind} from {low:g} to "
+            f"{high:g}: read as {describe_scale(kind, scale)}."
+        )
+    return notes
+
+
+def _clear_note(path: Path, files: Sequence[FoundFile], clear: Sequence[int]) -> list[str]:
+    if not clear:
+        return []
+    are = "picture is" if len(clear) == 1 else "pictures are"
+    example = readable(os.path.relpath(files[clear[0]].path, path))
+    return [
+        f"{len(clear):,} {are} transparent everywhere (such as {example}): colours are read as if "
+        "they were not."
+    ]
 
 
 def _in_threads(

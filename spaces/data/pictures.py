@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.pixel_values import Scales, Values, is_wide, read_wide
+from spaces.errors import ConfigError
+
 if TYPE_CHECKING:
     from PIL import Image
 
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "AVIF", "HEIF", "PPM", "JPEG2000")
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .bmp .webp .gif .tif .tiff .avif .heic .heif".split()
+    ".jpg .jpeg .jpe .jfif .png .bmp .dib .webp .gif .tif .tiff .avif .heic .heif .hif .ppm .pgm "
+    ".pbm .pnm .pfm .tga .jp2 .j2k .j2c .jpc .jpf .jpx".split()
 )
+RAW_EXTENSIONS = frozenset(
+    ".nef .nrw .cr2 .cr3 .crw .arw .srf .sr2 .dng .orf .rw2 .raf .pef .srw .x3f .3fr .iiq".split()
+)
+"""Files of camera sensors. Most look like TIFF, of which only a thumbnail would be read."""
+
 HEAD_BYTES = 16
+
+DEFAULT_MEGAPIXELS = 300
+MEGAPIXELS_VARIABLE = "SEARCH_MAX_MEGAPIXELS"
+LARGE_PIXELS = 40_000_000
+"""Pictures from here on are decoded one at a time: a pixel takes four bytes and more."""
+
+HEIC_INSTALL = "pip install 'litefront[heic]'"
 
 RESIZE_RULE = "centre_fit_bicubic"
 """Name of what :func:`read_picture` does to a picture of another size, stored beside models that
@@ -29,18 +51,44 @@ def is_picture(name: str, head: bytes) -> bool:
         name: File name; an extension of pictures suffices.
         head: First :data:`HEAD_BYTES` bytes; those of a picture suffice too.
     """
-    if Path(name).suffix.lower() in EXTENSIONS:
-        return True
+    suffix = Path(name).suffix.lower()
+    if suffix in EXTENSIONS or suffix in RAW_EXTENSIONS:
+        return suffix in EXTENSIONS
     return (
         head.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n", b"GIF8", b"II*\0", b"MM\0*"))
+        or head.startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"))
         or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
         or (head[:2] == b"BM" and head[6:10] == b"\0\0\0\0")
-        or (head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"heic", b"heix", b"mif1"))
+        or (head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS + _AVIF_BRANDS)
     )
 
 
-def read_picture(file: BinaryIO, size: int | tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """Decode a picture to RGB, ``[height, width, 3]``.
+@dataclass(frozen=True)
+class Decoded:
+    """A picture that was read.
+
+    Attributes:
+        image: ``[height, width, 3]`` uint8.
+        values: Which values its pixels have; None for those of 8 bits.
+        is_clear: Whether it is transparent everywhere; its colours are read all the same.
+    """
+
+    image: npt.NDArray[np.uint8]
+    values: Values | None = None
+    is_clear: bool = False
+
+
+def read_picture(
+    file: BinaryIO, size: int | tuple[int, int], scales: Scales | None = None, name: str = ""
+) -> npt.NDArray[np.uint8]:
+    """Decode a picture to RGB, ``[height, width, 3]``; see :func:`decode_picture`."""
+    return decode_picture(file, size, scales, name).image
+
+
+def decode_picture(
+    file: BinaryIO, size: int | tuple[int, int], scales: Scales | None = None, name: str = ""
+) -> Decoded:
+    """Decode a picture to RGB.
 
     It is turned as its EXIF orientation says, and fitted to the size (see :func:`fit_picture`).
     Transparent parts become white. Of an animation, the first frame counts.
@@ -48,25 +96,54 @@ def read_picture(file: BinaryIO, size: int | tuple[int, int]) -> npt.NDArray[np.
     Args:
         file: The picture, at its beginning.
         size: Height and width in pixels; one number for a square.
+        scales: What becomes 0 and 255 of pixels with more than 8 bits; None for what suits the
+            values of this picture.
+        name: File name, by which alone TGA is known.
 
     Raises:
         ValueError: If it cannot be decoded; the text says why, in a few words.
+        MemoryError: If there is not enough memory.
+        ConfigError: If ``$SEARCH_MAX_MEGAPIXELS`` is no number.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     height, width = (size, size) if isinstance(size, int) else size
+    limit = max_pixels()
     try:
-        with Image.open(file, formats=_known_formats()) as image:
+        with _open(file, name) as image:
             # JPEG decodes to a half, a quarter or an eighth at a fraction of the cost.
             image.draft(None, (2 * width, 2 * height))
-            image.load()
-            return fit_picture(_to_rgb(_upright(image)), height, width)
+            n_pixels = image.width * image.height
+            _check_pixels(image.size, limit)
+            with _one_large if n_pixels >= LARGE_PIXELS else nullcontext():
+                return _decoded(image, lambda: _reopened(file, name), (height, width), scales)
     except UnidentifiedImageError:
         file.seek(0)
         raise ValueError(_why_unknown(file.read(HEAD_BYTES))) from None
+    except MemoryError:
+        raise
     except Exception as error:  # Decoders raise anything at all on damaged bytes.
         text = " ".join(str(error).split()) or type(error).__name__
+        if "out of memory" in text:
+            raise MemoryError(text) from error
         raise ValueError(text) from error
+
+
+def _decoded(
+    image: Image.Image,
+    reopen: Callable[[], Image.Image],
+    shape: tuple[int, int],
+    scales: Scales | None,
+) -> Decoded:
+    if not is_wide(image):
+        image.load()
+        rgb, is_clear = _to_rgb(_upright(image))
+        return Decoded(fit_picture(rgb, *shape), None, is_clear)
+    narrow, values = read_wide(image, reopen, scales)
+    if exif := image.getexif().get(0x0112):
+        narrow.getexif()[0x0112] = exif
+    rgb, is_clear = _to_rgb(_upright(narrow))
+    return Decoded(fit_picture(rgb, *shape), values, is_clear)
 
 
 def fit_picture(image: Image.Image, height: int, width: int) -> npt.NDArray[np.uint8]:
@@ -86,20 +163,81 @@ def fit_picture(image: Image.Image, height: int, width: int) -> npt.NDArray[np.u
 
 def picture_size(path: Path) -> tuple[int, int] | None:
     """Return width and height as the file's header says; None if it says nothing."""
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=_known_formats()) as image:
+        with open(path, "rb") as file, _open(file, path.name) as image:
             width, height = image.size
             return width, height
     except Exception:  # Decoders raise anything at all on damaged bytes.
         return None
 
 
+def max_pixels() -> int:
+    """Return how many pixels are decoded of one picture at most.
+
+    Raises:
+        ConfigError: If ``$SEARCH_MAX_MEGAPIXELS`` is no number.
+    """
+    text = os.environ.get(MEGAPIXELS_VARIABLE, "")
+    try:
+        return int(float(text or DEFAULT_MEGAPIXELS) * 1e6)
+    except (ValueError, OverflowError):
+        raise ConfigError(
+            f"{MEGAPIXELS_VARIABLE} must be a number of megapixels, but is {text!r}."
+        ) from None
+
+
+_HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_AVIF_BRANDS = (b"avif", b"avis")
+
+_opening = threading.Lock()
+_one_large = threading.Lock()
+
+
+def _open(file: BinaryIO, name: str) -> Image.Image:
+    """Read the header of a picture.
+
+    Pillow takes large pictures for attacks before JPEG can be made smaller while it is decoded;
+    here the size that is really decoded counts.
+    """
+    from PIL import Image
+
+    formats = _known_formats()
+    if Path(name).suffix.lower() == ".tga":  # It begins with nothing of its own.
+        formats = (*formats, "TGA")
+    with _opening:
+        limit = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = None
+        try:
+            return Image.open(file, formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _reopened(file: BinaryIO, name: str) -> Image.Image:
+    file.seek(0)
+    return _open(file, name)
+
+
+def _check_pixels(size: tuple[int, int], limit: int) -> None:
+    width, height = size
+    if width * height > limit:
+        raise ValueError(
+            f"{width}x{height} are {width * height / 1e6:,.0f} megapixels, and at most "
+            f"{limit / 1e6:,.0f} are decoded; make it smaller, or set {MEGAPIXELS_VARIABLE}"
+        )
+
+
+@cache
 def _known_formats() -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()  # AVIF is missing in older releases of Pillow.
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        pass
+    else:
+        register_heif_opener()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
@@ -107,7 +245,11 @@ def _why_unknown(head: bytes) -> str:
     if not head:
         return "the file is empty"
     if head[4:8] == b"ftyp":
-        return "HEIC and AVIF are not read here; save it as JPEG"
+        if head[8:12] in _AVIF_BRANDS:
+            return "AVIF needs a newer Pillow: pip install --upgrade pillow, or save it as JPEG"
+        if head[8:12] in _HEIF_BRANDS:
+            return f"HEIC needs {HEIC_INSTALL}, or save it as JPEG"
+        return "it is a video"
     return "no picture in it"
 
 
@@ -120,16 +262,27 @@ def _upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Return a picture in RGB, and whether it is transparent everywhere."""
     from PIL import Image
 
-    if image.mode.startswith("I"):  # 16 bits a pixel; `convert` would clip them to white.
-        high_byte = np.asarray(image).astype(np.int64) >> 8
-        image = Image.fromarray(np.clip(high_byte, 0, 255).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("pixels are floats; save it with 8 bits a channel")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
+        image = image.convert("LA" if image.mode == "La" else "RGBA").convert("RGBA")
+        colours = image.convert("RGB")
+        *_, alpha = cast(Any, image.getextrema())
+        if alpha == (0, 0) and any(low != high for low, high in cast(Any, colours.getextrema())):
+            return colours, True  # An alpha that nobody filled in.
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image if image.mode == "RGB" else image.convert("RGB")
+    if image.mode == "LAB":
+        return _from_lab(image), False
+    return (image if image.mode == "RGB" else image.convert("RGB")), False
+
+
+def _from_lab(image: Image.Image) -> Image.Image:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None  # It is, unless asked to work in place.
+    return converted

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spaces.data.pictures import RESIZE_RULE, fit_picture, read_picture
+from spaces.data.pixel_values import Scales
 from spaces.errors import ConversionError, ModelError
 from workers.conversion.runtime import BATCH_SIZE, Array, fixed_batch, invoke, load, quantize_input
 
@@ -43,6 +44,8 @@ class Classifier:
         labels: One name a class, in the order of the model's outputs.
         input_shape: Height, width, channels (1 or 3).
         scale: What pixels, 0 to 255, are divided by.
+        value_ranges: What becomes 0 and 255 of pictures with more than 8 bits a channel; those
+            of other kinds go by their own values.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class Classifier:
     _tflite: bytes = field(repr=False)
     _is_probability: bool = field(repr=False)
     _interpreters: dict[int, Any] = field(default_factory=dict, repr=False)
+    value_ranges: Scales = field(default_factory=dict)
 
     def read(self, file: BinaryIO) -> npt.NDArray[np.uint8]:
         """Decode a picture and bring it to the model's size and channels.
@@ -60,7 +64,8 @@ class Classifier:
             ValueError: If it cannot be decoded; the text says why, in a few words.
         """
         height, width, _ = self.input_shape
-        return self._channels(read_picture(file, (height, width)))
+        name = str(getattr(file, "name", ""))
+        return self._channels(read_picture(file, (height, width), self.value_ranges, name))
 
     def fit(self, image: Image.Image) -> npt.NDArray[np.uint8]:
         """Bring an RGB image to the model's size and channels."""
@@ -145,6 +150,7 @@ def load_classifier(path: Path, *, scale: float | None = None) -> Classifier:
         _tflite=tflite,
         _is_probability=_gives_probabilities(tflite),
         _interpreters={1: interpreter},
+        value_ranges=_stated_ranges(path, stated),
     )
 
 
@@ -279,6 +285,18 @@ def _check_stated(
             f"{path} was trained on pictures resized by the rule {stated['resize']!r}, but this "
             f"version knows {RESIZE_RULE!r} only. Use the version of `search` that trained it."
         )
+
+
+def _stated_ranges(path: Path, stated: Mapping[str, Any] | None) -> Scales:
+    """Return what ``metrics.json`` says of pictures with more than 8 bits; older ones nothing."""
+    ranges = (stated or {}).get("value_ranges", {})
+    try:
+        return {str(kind): (float(low), float(high)) for kind, (low, high) in ranges.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise ModelError(
+            f"`value_ranges` in {path.with_name(METRICS_NAME)} must hold two numbers a kind, but "
+            f"got {ranges!r}."
+        ) from None
 
 
 def _stated_scale(path: Path, stated: Mapping[str, Any] | None) -> float:

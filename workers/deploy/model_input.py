@@ -27,6 +27,8 @@ def describe_input(dataset: Dataset, tflite: bytes) -> dict[str, Any]:
         - ``resize``: name of the rule of :mod:`spaces.data.pictures` by which a photo gets that
         shape;
           None where the images are no pictures.
+        - ``value_ranges``: of pictures with more than 8 bits a channel, which values became 0 and
+          255, by kind (``integers``, ``floats``); empty if it was trained on none.
         - ``tflite_dtype``, ``tflite_scale``, ``tflite_zero_point``: number format of the file's
           input: ``float32`` (scale and zero point are None), or integers that stand for
           ``(integer - zero_point) * scale``.
@@ -43,6 +45,7 @@ def describe_input(dataset: Dataset, tflite: bytes) -> dict[str, Any]:
         "scale": 255.0 if is_picture else None,
         "range": [low, high],
         "resize": RESIZE_RULE if is_picture else None,
+        "value_ranges": {kind: list(scale) for kind, scale in dataset.scales.items()},
         **_number_format(load(tflite).get_input_details()[0]),
     }
 

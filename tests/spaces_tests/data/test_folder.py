@@ -43,10 +43,12 @@ def colour(text: str) -> tuple[int, int, int]:
 
 
 def save_picture(path: Path, seed: str | None = None) -> None:
-    """Write a picture of one colour, which says which file it was."""
+    """Write a picture of one colour, which says which file it was, with a spot in a corner."""
     path.parent.mkdir(parents=True, exist_ok=True)
     seed = path.as_posix() if seed is None else seed
-    Image.new("RGB", (4, 4), colour(seed)).save(path, "PNG")
+    image = Image.new("RGB", (4, 4), colour(seed))
+    image.putpixel((3, 3), (0, 0, 0) if sum(colour(seed)) > 380 else (255, 255, 255))
+    image.save(path, "PNG")
 
 
 def make_folder(root: Path, counts: Mapping[str, int]) -> Path:
