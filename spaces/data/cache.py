@@ -159,7 +159,10 @@ def stored_directory(dataset: Dataset) -> Path | None:
             if _extent(dataset, name, kind) != _extent(stored, name, kind):
                 return None
     stripped = [
-        dataclasses.replace(one, train=stored.train, val=stored.val, test=stored.test)
+        # Files that were ignored are no part of the data.
+        dataclasses.replace(
+            one, train=stored.train, val=stored.val, test=stored.test, ignored=stored.ignored
+        )
         for one in (dataset, stored)
     ]
     return directory if stripped[0] == stripped[1] else None

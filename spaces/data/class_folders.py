@@ -19,10 +19,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from spaces.data.folder_names import CANONICAL, is_annotation_folder, mask_of
+from spaces.data.folder_names import CANONICAL, is_annotation_folder, is_fold, mask_of
 from spaces.data.listing import ListedFile, Lister, readable
 from spaces.data.pictures import EXTENSIONS
 from spaces.data.split_folders import (
+    annotations_beside_classes,
     pictures_beside_annotations,
     refuse_folds,
     split_folders,
@@ -84,7 +85,7 @@ def find_pictures(root: Path) -> FoundFolder:
     lister = Lister(root)
     found = FoundFolder(ignored=lister.ignored)
     root = _past_annotations(root, lister, found)
-    folders = lister.look(root).folders
+    folders = _without_annotations(root, lister)
     refuse_folds(root, folders, lister)
     splits = split_folders(root, folders, lister)
     if splits:
@@ -92,6 +93,9 @@ def find_pictures(root: Path) -> FoundFolder:
     else:
         classes = _class_folders(root, folders, root, lister)
         by_split = splits_in_classes(root, classes, lister) or {"": classes}
+        inner = [path for folder in classes.values() for path in lister.look(folder).folders]
+        if folds := sorted({path.name for path in inner if is_fold(path.name)}):
+            found.notes.append(f"Folds inside the classes are joined: {_some(folds)}.")
         if "" not in by_split:
             found.notes.append(f"Splits lie inside the classes: {_inner_names(by_split)}.")
     spelling = by_split.get("train") or by_split[""]
@@ -151,6 +155,15 @@ def _past_annotations(root: Path, lister: Lister, found: FoundFolder) -> Path:
     return images
 
 
+def _without_annotations(folder: Path, lister: Lister) -> list[Path]:
+    """Return the folders in a folder that may be classes or splits."""
+    folders = lister.look(folder).folders
+    annotations = annotations_beside_classes(folders, lister)
+    for path in annotations:
+        lister.leave_out(path, f"annotations ({readable(path.name)}/)")
+    return [path for path in folders if path not in annotations]
+
+
 def _classes_of_splits(
     root: Path, splits: Mapping[str, Path], lister: Lister, found: FoundFolder
 ) -> dict[str, Classes]:
@@ -165,10 +178,11 @@ def _classes_of_splits(
         for split, folder in splits.items()
     }
     train = inside["train"]
-    classes = _class_folders(train, lister.look(train).folders, root, lister)
+    classes = _class_folders(train, _without_annotations(train, lister), root, lister)
     by_split = {}
     for split, folder in inside.items():
-        own = {_fold(path.name): path for path in lister.look(folder).folders}
+        folders = _without_annotations(folder, lister)
+        own = {_fold(path.name): path for path in folders}
         if split != "train" and _has_no_classes(folder, own, classes, lister):
             found.notes.append(
                 f"{splits[split].name}/ holds pictures without classes and is ignored."

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from spaces.data.cache import cached_dataset, content_key
-from spaces.data.class_counts import describe_ignored
 from spaces.data.class_folders import FoundFile, find_pictures, kind_of_file
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
 from spaces.data.listing import readable
@@ -105,7 +104,6 @@ def load_image_folder(
         str(side.pixels),
         side.note,
         str(seed),
-        describe_ignored(ignored),
         *found.notes,
         *names,
         *(
@@ -150,10 +148,17 @@ def load_image_folder(
                 *_copies_note(whole, members),
             ),
             scales=decoded.scales,
-            ignored=dict(ignored + Counter(broken=len(broken))),
+            ignored=_all_ignored(ignored, len(broken)),
         )
 
-    return cached_dataset(key, request.cache_dir, make)
+    dataset = cached_dataset(key, request.cache_dir, make)
+    # What else lies there may have changed since: it is no part of the data set.
+    return replace(dataset, ignored=_all_ignored(ignored, dataset.ignored.get("broken", 0)))
+
+
+def _all_ignored(ignored: Counter[str], n_broken: int) -> dict[str, int]:
+    """Return what was left out, by kind, without kinds of which there is nothing."""
+    return dict(+(ignored + Counter(broken=n_broken)))
 
 
 def _assign(

@@ -91,6 +91,7 @@ class Lister:
     def __init__(self, root: Path) -> None:
         self.ignored: Counter[str] = Counter()
         self._listed: dict[Path, Listed] = {}
+        self._left_out: set[Path] = set()
         real = Path(os.path.realpath(root))
         self._around = {_identity(folder) for folder in (real, *real.parents)}
 
@@ -134,7 +135,10 @@ class Lister:
         return kept
 
     def leave_out(self, folder: Path, kind: str) -> None:
-        """Count the files below a folder as ignored."""
+        """Count the files below a folder as ignored, once."""
+        if folder in self._left_out:
+            return
+        self._left_out.add(folder)
         count = _count_files(folder)
         if count:
             self.ignored[kind] += count

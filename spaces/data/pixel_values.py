@@ -85,7 +85,7 @@ def is_wide(image: Image.Image) -> bool:
 
 def read_wide(
     image: Image.Image, reopen: Callable[[], Image.Image], scales: Scales | None
-) -> tuple[Image.Image, Values]:
+) -> tuple[Image.Image, Values | None]:
     """Bring a picture with more than 8 bits a channel to 8.
 
     Args:
@@ -94,7 +94,8 @@ def read_wide(
         scales: What becomes 0 and 255; None for what suits this picture alone.
 
     Returns:
-        It in ``L``, ``RGB`` or ``RGBA``, and which values it has.
+        It in ``L``, ``RGB`` or ``RGBA``, and which values it has; None if the file says what
+        its highest value can be.
 
     Raises:
         ValueError: If some values are no numbers.
@@ -104,7 +105,7 @@ def read_wide(
     if image.mode.startswith("I") or image.mode == "F":
         array, values, is_declared = _read_gray(image)
         scale = _scale_of(values, FULL_SCALE if is_declared else scales)
-        return Image.fromarray(_to_bytes(array, scale)), values
+        return Image.fromarray(_to_bytes(array, scale)), None if is_declared else values
     kept_raw_mode = raw_mode(image)
     # Pillow keeps the high byte of each channel.
     high = image.convert("RGBA" if image.mode == "RGBA" else "RGB")

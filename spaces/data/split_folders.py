@@ -15,6 +15,7 @@ from spaces.data.folder_names import (
     is_fold,
     is_fold_alone,
     is_images_folder,
+    mask_of,
     split_of,
 )
 from spaces.data.listing import ListedFile, Lister, readable
@@ -47,6 +48,38 @@ def pictures_beside_annotations(
         f"{annotations[0].name}/ is a data set for detection or segmentation, whose labels are no "
         "classes of whole pictures. Move the pictures into one folder a class."
     )
+
+
+def annotations_beside_classes(folders: Sequence[Path], lister: Lister) -> list[Path]:
+    """Return folders that hold masks or annotations of what lies in the others.
+
+    Those are folders named so that hold no pictures, or folders called as the others are, or
+    pictures called as those in the others. Any other folder may be a class.
+    """
+    named = [path for path in folders if is_annotation_folder(path.name)]
+    others = [path for path in folders if path not in named]
+    if not named or len(others) < 2:
+        return []
+    folded = {path.name.casefold() for path in others}
+    stems = [file.path.stem for path in others for file in _pictures_below(path, lister)]
+    every = set(stems)
+    # Names that are numbers from 0 on in every class say nothing.
+    known = every if len(every) == len(stems) else set()
+    found = []
+    for path in named:
+        own = [file.path.stem for file in _pictures_below(path, lister)]
+        below = [inner.name.casefold() for inner in lister.look(path).folders]
+        n_same = sum(stem in known or mask_of(stem, every) for stem in own)
+        if (below and set(below) <= folded) or n_same >= 0.9 * len(own):
+            found.append(path)
+    return found
+
+
+def _pictures_below(folder: Path, lister: Lister) -> list[ListedFile]:
+    """Return pictures in a folder and in those right in it."""
+    listed = lister.look(folder)
+    inner = [file for path in listed.folders for file in lister.look(path).files]
+    return _pictures([*listed.files, *inner])
 
 
 def refuse_folds(root: Path, folders: Sequence[Path], lister: Lister) -> None:
@@ -91,7 +124,7 @@ def split_folders(root: Path, folders: Sequence[Path], lister: Lister) -> dict[s
     if not group:
         return {}
     splits = _one_a_split(root, group)
-    only_splits = len(splits) == len(folders)
+    only_splits = len(splits) == sum(not is_annotation_folder(path.name) for path in folders)
     if "train" not in splits:
         exact = all(folder.name.casefold() in CANONICAL for folder in splits.values())
         if only_splits and exact:

@@ -180,7 +180,7 @@ def _gray(dataset: Dataset, request: DataRequest) -> Dataset:
         return replace(dataset, train=train, val=val, test=test, fingerprint=fingerprint)
 
     key = content_key("gray", GRAY_VERSION, dataset.name, dataset.fingerprint, *dataset.notes)
-    return cached_dataset(key, request.cache_dir, make)
+    return replace(cached_dataset(key, request.cache_dir, make), ignored=dataset.ignored)
 
 
 def _luma(images: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spaces.data.cache import mapped_file, stored_directory
 from spaces.data.class_folders import find_pictures
 from spaces.data.dataset import Dataset
 from spaces.data.image_folder import load_image_folder
@@ -118,6 +119,7 @@ def test_eval_is_the_test_split_beside_a_validation_split(tmp_path: Path) -> Non
         ("fold", "tear"),
         ("test_a", "test_b"),
         ("images", "drawings"),
+        ("hats", "gloves", "masks"),
     ],
 )
 def test_classes_that_look_like_something_else(tmp_path: Path, classes: tuple[str, ...]) -> None:
@@ -159,6 +161,29 @@ def test_other_folders_inside_classes_still_belong_to_them(tmp_path: Path) -> No
             {"annotations (labels/)": 4},
         ),
         (
+            {"cat": 4, "dog": 3, "labels/*.txt": 7},
+            {"": {"cat": 4, "dog": 3}},
+            {"annotations (labels/)": 7},
+        ),
+        (
+            {"cat": 4, "dog": 3, "masks/cat": 4, "masks/dog": 3},
+            {"": {"cat": 4, "dog": 3}},
+            {"annotations (masks/)": 7},
+        ),
+        (
+            {"cat": 4, "dog": 3, "masks/*_mask.png": 4},
+            {"": {"cat": 4, "dog": 3}},
+            {"annotations (masks/)": 4},
+        ),
+        (
+            {
+                **{"train/cat": 4, "train/dog": 3, "train/masks/cat": 4},
+                **{"test/cat": 2, "test/dog": 1, "test/masks/cat": 2},
+            },
+            TRAIN_AND_TEST,
+            {"annotations (masks/)": 6},
+        ),
+        (
             {"cat/*.png": 4, "cat/*_mask.png": 4, "dog/*.png": 3, "dog/*_mask_1.png": 2},
             {"": {"cat": 4, "dog": 3}},
             {"masks of pictures beside them": 6},
@@ -172,7 +197,7 @@ def test_other_folders_inside_classes_still_belong_to_them(tmp_path: Path) -> No
                 "labels/*.txt": 2,
             },
             TRAIN_AND_TEST,
-            {"beside the splits (labels/)": 2},
+            {"annotations (labels/)": 2},
         ),
         (
             {"train/cat": 4, "train/dog": 3, "test": 9},
@@ -206,6 +231,7 @@ def test_masks_and_annotations_are_no_pictures(
         ({"fold1/a": 3, "fold1/b": 3, "fold2/a": 3, "fold2/b": 3}, "are folds. Put one"),
         ({"cv_1/a": 3, "cv_1/b": 3, "cv_2/a": 3, "cv_2/b": 3}, "are folds. Put one"),
         ({"fold1": 3, "fold2": 3}, "are folds"),
+        ({"train2017": 4, "val2017": 2, "annotations/*.json": 2}, "4 pictures lie right in it"),
         ({"Fold 1/train/a": 3, "Fold 2/train/a": 3}, "splits of its own. Name one of them: .*1"),
         ({"cat/train": 3, "cat/test": 3, "dog/train": 3}, "dog/ has not all"),
         ({"cat/train": 3, "cat/test": 3, "cat": 2, "dog/train": 3, "dog/test": 1}, "Move those"),
@@ -379,6 +405,32 @@ def test_a_disk_that_gives_a_file_a_little_later_is_waited_for(
     monkeypatch.setattr(file_reading, "open", disk, raising=False)
     assert load(root).ignored == {}
     assert disk.left == 0
+
+
+def test_masks_are_known_by_the_names_of_their_pictures(tmp_path: Path) -> None:
+    names = {"cat": ("a1", "a2", "a3"), "dog": ("b1", "b2", "b3"), "masks": ("a1", "a2", "b3")}
+    for folder, stems in names.items():
+        (tmp_path / "d" / folder).mkdir(parents=True)
+        for stem in stems:
+            Image.new("L", (4, 4)).save(tmp_path / "d" / folder / f"{stem}.png")
+    assert found(tmp_path / "d") == {"": {"cat": 3, "dog": 3}}
+    assert find_pictures(tmp_path / "d").ignored == {"annotations (masks/)": 3}
+
+
+def test_folds_inside_classes_are_joined_and_said(tmp_path: Path) -> None:
+    root = make(tmp_path / "d", {f"{name}/fold{n}": 2 for name in ("cat", "dog") for n in (1, 2)})
+    assert found(root) == {"": {"cat": 4, "dog": 4}}
+    assert find_pictures(root).notes == ["Folds inside the classes are joined: fold1, fold2."]
+
+
+def test_what_else_lies_there_decodes_nothing_anew(tmp_path: Path) -> None:
+    root = make(tmp_path / "d", {"cat": 4, "dog": 4})
+    first = load(root)
+    make(root, {"artifacts/weights/0123456789ab-1.npz": 1, "cat/*.xml": 2})
+    second = load(root)
+    assert mapped_file(second.train.images) == mapped_file(first.train.images)
+    assert second.ignored == {"made by search (artifacts/)": 1, ".xml": 2}
+    assert stored_directory(second) is not None
 
 
 def test_broken_pictures_are_counted(tmp_path: Path) -> None:

@@ -175,6 +175,16 @@ def test_a_gray_map_says_its_highest_value(tmp_path: Path) -> None:
     assert np.abs(image.astype(int) - as_rgb(values.astype(int) >> 4)).max() <= 1
 
 
+def test_a_gray_map_says_nothing_of_other_pictures(tmp_path: Path) -> None:
+    values = np.floor(ramp(4095)).astype(np.uint16)
+    (tmp_path / "d" / "train" / "a").mkdir(parents=True)
+    data = b"P5\n8 8\n1023\n" + np.floor(ramp(1023)).astype(">u2").tobytes()
+    (tmp_path / "d" / "train" / "a" / "x.pgm").write_bytes(data)
+    dataset, images = load_arrays(tmp_path, [values] * 3)
+    np.testing.assert_array_equal(images[0], as_rgb(values >> 4))
+    assert dataset.scales == {INTEGERS: (0.0, 4095.0)}
+
+
 def test_text_that_is_called_tga_is_broken() -> None:
     with pytest.raises(ValueError):
         read_picture(BytesIO(b"no picture at all, only text"), SIDE, name="x.tga")
