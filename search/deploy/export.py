@@ -67,6 +67,10 @@ _DATA = (
     "n_val",
     "n_test",
     "notes",
+    "class_counts",
+    "split_rule",
+    "group_by",
+    "leaks",
 )
 
 

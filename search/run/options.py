@@ -40,6 +40,15 @@ class RunOptions:
         group=WHAT,
         shown="the task's own",
     )
+    group_by: str | None = option(
+        None,
+        "text",
+        "Pictures of one group (a scene, a patient) stay in one split. The group is what a "
+        "regular expression such as '^(.*)_' finds in a file's name, or the first star of a "
+        "pattern such as '*_*.jpg', or the second column of a CSV file of file,group.",
+        group=WHAT,
+        metavar="PATTERN",
+    )
     family: str | None = option(
         None,
         "text",

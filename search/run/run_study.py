@@ -18,7 +18,7 @@ from search.run.events import Observer, Silent
 from search.run.options import RunOptions
 from search.storage.database import open_storage
 from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
-from search.study.create_or_resume import study_for_run
+from search.study.create_or_resume import data_drawn_by_name, study_for_run
 from search.study.open_study import OpenStudy
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.data.class_counts import describe_classes
@@ -98,6 +98,15 @@ def run_study(
     options = options_of(RunOptions, given, "run_study")
     started = time.monotonic()
     info, dataset = prepare_run(task, options, progress)
+    before = data_drawn_by_name(options.storage, options.study or info.name)
+    if before not in (None, info.data_fingerprint):
+        earlier = prepare_run(task, options, progress, split_rule="by_name")
+        if earlier[0].data_fingerprint == before:
+            info, dataset = earlier
+            observer.message(
+                f"Study {options.study or info.name!r} keeps the splits it was begun with, which "
+                "are drawn by name; a new study gets stratified ones."
+            )
     for line in (
         *describe_classes(info.class_names, info.class_counts, info.ignored),
         *info.notes,
@@ -157,6 +166,7 @@ def prepare_run(
     progress: Progress = no_progress,
     *,
     with_storage: bool = True,
+    split_rule: str = "stratified",
 ) -> tuple[TaskInfo, Dataset]:
     """Prepare what a run searches: the first part of :func:`run_study`.
 
@@ -165,6 +175,7 @@ def prepare_run(
         options: What was asked for.
         progress: Shows how far the preparation is.
         with_storage: Whether the database is opened once, to see that it can be.
+        split_rule: How missing splits are drawn (see ``spaces.data.drawn_splits``).
     """
     device = canonical_device(options.device)
     with_ram = options.max_ram_bytes is not None
@@ -180,6 +191,8 @@ def prepare_run(
         device=device,
         size_metric=options.size,
         with_ram=with_ram,
+        group_by=options.group_by,
+        split_rule=split_rule,
     )
     if options.epochs is not None:
         info = replace(info, epochs=options.epochs)

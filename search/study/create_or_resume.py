@@ -59,6 +59,29 @@ def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | Non
     return int(storage.get_study_user_attrs(study_id).get(attributes.SEED, 0))
 
 
+def data_drawn_by_name(storage: str | Path, name: str) -> str | None:
+    """Return the data fingerprint of a study whose splits an earlier version drew.
+
+    Args:
+        storage: File name or SQLAlchemy URL.
+        name: Of the study.
+
+    Returns:
+        None if there is no such study, or today's rule drew its splits.
+    """
+    database = open_storage(storage)
+    try:
+        study_id = find_study(database, name)
+        stored = {} if study_id is None else database.get_study_user_attrs(study_id)
+    finally:
+        database.remove_session()
+        database.engine.dispose()
+    if stored.get(attributes.TASK, {}).get("split_rule", "by_name") != "by_name":
+        return None
+    fingerprint: str | None = stored.get(attributes.DATA_FINGERPRINT)
+    return fingerprint
+
+
 @contextmanager
 def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[OpenStudy]:
     """Open a database and the study in it, locked against other drivers while entered.
@@ -243,12 +266,18 @@ def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -
             f"{task['data_name']} ({stored[attributes.DATA_FINGERPRINT]})",
             f"{settings.task.data_name} ({settings.task.data_fingerprint})",
         ),
+        "splits": (
+            _splits(task.get("split_rule", "by_name"), task.get("group_by")),
+            _splits(settings.task.split_rule, settings.task.group_by),
+        ),
         "epochs": (task["epochs"], settings.task.epochs),
         "device": (stored[attributes.DEVICE], settings.device),
         "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
         "seed": (stored[attributes.SEED], seed),
     }
     different = [name for name, (old, new) in pairs.items() if old != new]
+    if "data" not in different and pairs["splits"][0] == _splits("by_name", None):
+        different = [name for name in different if name != "splits"]  # Nothing was drawn.
     if different:
         was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
         wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
@@ -256,6 +285,12 @@ def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -
             f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Ask "
             f"for the same again, or use --study NEW_NAME to start a new study."
         )
+
+
+def _splits(rule: str, group_by: str | None) -> str:
+    """Return how pictures came to their splits, as a run is told."""
+    how = "drawn by name, as earlier versions did" if rule == "by_name" else "stratified"
+    return how if group_by is None else f"{how} --group-by {group_by}"
 
 
 def _check_space(name: str, stored: SearchSpace, wanted: SearchSpace) -> None:

@@ -129,9 +129,11 @@ def open_dataset(directory: Path) -> Dataset:
             fingerprint=meta["fingerprint"],
             generated=meta["generated"],
             notes=tuple(meta["notes"]),
-            # Older entries have neither of these.
+            # Older entries have none of these.
             ignored=dict(meta.get("ignored", {})),
             scales={kind: (low, high) for kind, (low, high) in meta.get("scales", {}).items()},
+            group_by=meta.get("group_by"),
+            leaks=tuple(meta.get("leaks", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
         raise DataError(
@@ -206,6 +208,8 @@ def _write_arrays(dataset: Dataset, directory: Path) -> None:
         "notes": list(dataset.notes),
         "ignored": dict(dataset.ignored),
         "scales": dict(dataset.scales),
+        "group_by": dataset.group_by,
+        "leaks": list(dataset.leaks),
         "arrays": arrays,
     }
     with open(directory / META_NAME, "w", encoding="utf-8") as file:

@@ -50,6 +50,8 @@ class Dataset:
         ignored: Files that were left out, by kind: ``{".xml": 12, "broken": 1}``.
         scales: What became 0 and 255 of pictures with more than 8 bits a channel, for integers
             and for floats (:mod:`spaces.data.pixel_values`).
+        group_by: What was heeded of ``DataRequest.group_by``; None for nothing.
+        leaks: Those of the notes that make accuracies doubtful: copies across splits or classes.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Dataset:
     notes: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    group_by: str | None = None
+    leaks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for split_name in SPLIT_NAMES:

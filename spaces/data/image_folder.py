@@ -14,6 +14,7 @@ import numpy.typing as npt
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.class_folders import FoundFile, find_pictures, kind_of_file
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
+from spaces.data.folder_splits import assign_splits, picture_groups, split_note
 from spaces.data.listing import readable
 from spaces.data.npz import load_npz
 from spaces.data.picture_checks import (
@@ -28,8 +29,7 @@ from spaces.data.pixel_checks import check_pixels
 from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, DataError
 
-READER_VERSION = "2"  # To be raised when the same files come to mean other arrays.
-SPLIT_OFF_FRACTION = 0.15
+READER_VERSION = "3"  # To be raised when the same files come to mean other arrays.
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ def load_image_folder(
     """Load pictures from a folder with one folder a class.
 
     With folders ``train`` and ``val`` or ``test`` around the class folders, these are the
-    splits. A missing one takes about 15 % of the (training) pictures of every class, at least
-    one. A hash of each file's name decides, so that a file stays in its split when others are
-    added (save in classes so small that the only picture of a split was lent to it).
+    splits. A missing one takes 15 % of the (training) pictures of every class, at least one. A
+    hash of each file's content decides which, so that nearly all stay in their splits when
+    others are added, and all when files or classes are renamed. Pictures of one group (equal
+    ones, augmented copies by Roboflow, and what ``request.group_by`` says) are never split.
 
     Pictures become RGB, ``[image_size, image_size, 3]`` uint8: upright, the largest square in
     the middle, scaled. Up to 5 % may be broken; these are left out and counted in the notes.
@@ -94,6 +95,7 @@ def load_image_folder(
         side = ImageSide(image_size, "")
     else:
         side = image_size([file for file, _ in pictures])
+    groups, group_notes = picture_groups(path, pictures, request)
     ignored = found.ignored + Counter(kind_of_file(file.name) for file in others)
     order, names = _class_order(found.class_names, class_names, display_names or {})
     name = readable(path.resolve().name)
@@ -104,12 +106,14 @@ def load_image_folder(
         str(side.pixels),
         side.note,
         str(seed),
+        request.split_rule,
+        request.group_by or "",
         *found.notes,
         *names,
         *(
             part
-            for file, digest in pictures
-            for part in (file.split, file.class_name, file.name, digest)
+            for (file, digest), group in zip(pictures, groups, strict=True)
+            for part in (file.split, file.class_name, file.name, digest, group)
         ),
     )
 
@@ -122,7 +126,8 @@ def load_image_folder(
         check_broken(path, pictures, broken)
         files = [file for file, _ in whole]
         check_counts(path, found, files, others, dict(reasons_by_class(pictures, broken)))
-        members = _assign(files, found.splits, seed)
+        whole_groups = [group for number, group in enumerate(groups) if number not in broken]
+        members = assign_splits(whole, whole_groups, found.splits, seed, request)
         labels = np.array([order.index(file.class_name) for file in files], np.int64)
         train, val, test = (
             Split(images[members[split]], labels[members[split]]) for split in SPLIT_NAMES
@@ -138,16 +143,18 @@ def load_image_folder(
                 *found.notes,
                 *((side.note,) if side.note else ()),
                 *broken_note(path, pictures, broken),
+                *group_notes,
                 *decoded.notes,
                 *check_pixels(
                     images,
                     [file.class_name for file in files],
                     [readable(os.path.relpath(file.path, path)) for file in files],
                 ),
-                *_split_note(found.splits, members),
+                *split_note(found.splits, members),
                 *_copies_note(whole, members),
             ),
             scales=decoded.scales,
+            group_by=request.group_by,
             ignored=_all_ignored(ignored, len(broken)),
         )
 
@@ -159,38 +166,6 @@ def load_image_folder(
 def _all_ignored(ignored: Counter[str], n_broken: int) -> dict[str, int]:
     """Return what was left out, by kind, without kinds of which there is nothing."""
     return dict(+(ignored + Counter(broken=n_broken)))
-
-
-def _assign(
-    files: Sequence[FoundFile], given: Sequence[str], seed: int
-) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the indices of each split's files."""
-    members: dict[str, list[int]] = {split: [] for split in SPLIT_NAMES}
-    by_class: dict[str, list[int]] = {}
-    for number, file in enumerate(files):
-        if file.split in ("", "train"):
-            by_class.setdefault(file.class_name, []).append(number)
-        else:
-            members[file.split].append(number)
-    to_split_off = [split for split in ("test", "val") if split not in given]
-    for numbers in by_class.values():
-        positions = {number: _position(files[number], seed) for number in numbers}
-        ordered = sorted(numbers, key=lambda number: positions[number])
-        start = 0
-        for rank, split in enumerate(to_split_off, start=1):
-            end = sum(position < rank * SPLIT_OFF_FRACTION for position in positions.values())
-            # One at least for this split, and for each one after it.
-            end = min(max(end, start + 1), len(ordered) - (len(to_split_off) - rank) - 1)
-            members[split] += ordered[start:end]
-            start = end
-        members["train"] += ordered[start:]
-    return {split: np.array(sorted(numbers), np.int64) for split, numbers in members.items()}
-
-
-def _position(file: FoundFile, seed: int) -> float:
-    """Return a number in [0, 1) that depends on the file's class and name alone."""
-    key = content_key("split", str(seed), file.class_name, readable(file.name))
-    return int(key[:13], 16) / 16**13
 
 
 def _class_order(
@@ -209,17 +184,6 @@ def _class_order(
 
 def _count_note(count: int, what: str) -> tuple[str, ...]:
     return (f"{count} {what}.",) if count else ()
-
-
-def _split_note(
-    given: Sequence[str], members: dict[str, npt.NDArray[np.int64]]
-) -> tuple[str, ...]:
-    missing = [split for split in ("val", "test") if split not in given]
-    if not missing:
-        return ()
-    parts = " and ".join(f"{len(members[split])} as {split} split" for split in missing)
-    source = "training pictures" if given else "pictures"
-    return (f"Of the {source} some were set aside by a hash of their names: {parts}.",)
 
 
 def _copies_note(pictures: Pictures, members: dict[str, npt.NDArray[np.int64]]) -> tuple[str, ...]:

@@ -10,13 +10,13 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
-from spaces.data.request import Progress
+from spaces.data.request import DataRequest, Progress
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
 from workers.deploy.model_input import describe_input, describe_output
@@ -151,9 +151,18 @@ def _bench(
     check_device(target, export["size_metric"])
     loaded = resolve_task(exported.task if task is None else task)
     path = data if data is not None else export.get("data_path")
-    dataset = load_task_data(
-        loaded, None if path is None else Path(path), Path(cache_dir), progress
+    about = export.get("data", {})
+    request = DataRequest(
+        path=None if path is None else Path(path),
+        cache_dir=Path(cache_dir),
+        progress=progress,
+        group_by=about.get("group_by"),
+        # Exports of earlier versions do not say: theirs was the only rule.
+        split_rule=about.get("split_rule", "by_name"),
     )
+    dataset = load_task_data(loaded, request)
+    if dataset.fingerprint != exported.data_fingerprint and data is not None:
+        dataset = load_task_data(loaded, replace(request, split_rule="stratified"))
     if dataset.fingerprint != exported.data_fingerprint and data is None:
         raise DataError(
             f"The data at {path or 'the task itself'} must be what the trial was trained on "

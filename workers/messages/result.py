@@ -329,6 +329,10 @@ class TaskInfo:
         model_notes: Those of the notes that are about model and device: what is left out.
         class_counts: For each split, images of every class in the order of ``class_names``.
         ignored: Files of the data that were left out, by kind.
+        split_rule: How missing splits were drawn (see :mod:`spaces.data.drawn_splits`). Studies
+            that hold none were drawn ``by_name``.
+        group_by: What was asked for with ``--group-by``.
+        leaks: Those of the notes that make accuracies doubtful.
     """
 
     name: str
@@ -351,3 +355,6 @@ class TaskInfo:
     model_notes: tuple[str, ...] = ()
     class_counts: Mapping[str, list[int]] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)
+    split_rule: str = "stratified"
+    group_by: str | None = None
+    leaks: tuple[str, ...] = ()

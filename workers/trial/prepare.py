@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from spaces.data.cache import (
 )
 from spaces.data.class_counts import count_classes
 from spaces.data.dataset import Dataset
+from spaces.data.groups import canonical_group_by
 from spaces.data.request import DataRequest, Progress, no_progress
 from spaces.errors import DataError, DeviceError, TaskError
 from spaces.space.compression import joint_space
@@ -51,6 +53,8 @@ def prepare_task(
     device: str = "host",
     size_metric: SizeMetric = "gzip",
     with_ram: bool = False,
+    group_by: str | None = None,
+    split_rule: str = "stratified",
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
 
@@ -62,6 +66,8 @@ def prepare_task(
         device: Device that models are for; only schemes that it can run are searched.
         size_metric: Which size counts.
         with_ram: Whether the RAM of a model is wanted.
+        group_by: Which pictures belong together (see :class:`~spaces.data.request.DataRequest`).
+        split_rule: How missing splits are drawn (see there).
 
     Returns:
         What the driver needs to know, and the data set, memory-mapped.
@@ -78,6 +84,8 @@ def prepare_task(
             "device": canonical_device(device),
             "size_metric": size_metric,
             "with_ram": with_ram,
+            "group_by": None if group_by is None else canonical_group_by(group_by),
+            "split_rule": split_rule,
         },
         progress,
     )
@@ -93,6 +101,8 @@ def prepare_job(
     device: str = "host",
     size_metric: SizeMetric = "gzip",
     with_ram: bool = False,
+    group_by: str | None = None,
+    split_rule: str = "stratified",
 ) -> dict[str, Any]:
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
     if not (is_builtin(ref) and is_builtin_device(device)):
@@ -103,7 +113,14 @@ def prepare_job(
     target = get_device(device, with_ram=with_ram)
     check_device(target, size_metric)
     task = resolve_task(ref)
-    dataset = load_task_data(task, None if data is None else Path(data), Path(cache_dir), progress)
+    request = DataRequest(
+        path=None if data is None else Path(data),
+        cache_dir=Path(cache_dir),
+        progress=progress,
+        group_by=group_by,
+        split_rule=split_rule,
+    )
+    dataset = load_task_data(task, request)
     directory = stored_directory(dataset)
     if directory is None:
         key = content_key(
@@ -116,23 +133,27 @@ def prepare_job(
         directory = Path(cache_dir) / "prepared" / key
         save_dataset(dataset, directory)
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
+    info = replace(info, split_rule=split_rule)
     return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
 
 
-def load_task_data(
-    task: Task, path: Path | None, cache_dir: Path, progress: Progress = no_progress
-) -> Dataset:
+def load_task_data(task: Task, request: DataRequest) -> Dataset:
     """Call the task's ``load_data`` and check what comes back.
 
     Raises:
         DataError: If the data cannot be used.
         TaskError: If ``load_data`` returns something else than a ``Dataset``.
     """
-    dataset = task.load_data(DataRequest(path=path, cache_dir=cache_dir, progress=progress))
+    dataset = task.load_data(request)
     if not isinstance(dataset, Dataset):
         raise TaskError(
             f"Task {task.name!r}: `load_data` must return a `spaces.Dataset`, but got "
             f"{type(dataset).__name__}."
+        )
+    if request.group_by is not None and dataset.group_by != request.group_by:
+        raise DataError(
+            f"--group-by is for folders of pictures whose splits are drawn by this program, but "
+            f"{dataset.name} is no such folder. Leave it out."
         )
     for split in (dataset.train, dataset.val, dataset.test):
         low, high = int(split.labels.min()), int(split.labels.max())
@@ -194,6 +215,8 @@ def describe_task(
         model_notes=notes,
         class_counts=count_classes(dataset),
         ignored=dict(dataset.ignored),
+        group_by=dataset.group_by,
+        leaks=dataset.leaks,
     )
 
 
@@ -240,6 +263,7 @@ def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
             "input_shape": (height, width, channels),
             "notes": tuple(data["notes"]),
             "model_notes": tuple(data["model_notes"]),
+            "leaks": tuple(data["leaks"]),
         }
     )
 

@@ -1,0 +1,102 @@
+"""Which split each picture of a folder is in, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from spaces.data.dataset import SPLIT_NAMES
+from spaces.data.drawn_splits import draw_by_group, draw_by_name
+from spaces.data.groups import groups_asked_for, groups_by_name
+from spaces.data.listing import readable
+from spaces.data.picture_checks import Pictures
+from spaces.data.request import DataRequest
+from spaces.errors import DataError
+
+SplitMembers = Mapping[str, npt.NDArray[np.int64]]
+"""For each split, indices of its pictures, ascending."""
+
+
+def picture_groups(
+    path: Path, pictures: Pictures, request: DataRequest
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the group of every picture: as asked for, as names say, or by its bytes.
+
+    Args:
+        path: The folder.
+        pictures: Files with a hash of their bytes.
+        request: Holds what was asked for.
+
+    Returns:
+        Names of groups, and what a person should know.
+    """
+    files = [file for file, _ in pictures]
+    if request.group_by is not None:
+        groups, notes = groups_asked_for(request.group_by, path, files)
+    else:
+        groups, notes = groups_by_name(files), ()
+        if n_named := len(files) - groups.count(None):
+            n_originals = len(set(groups) - {None})
+            notes = (
+                f"{n_named:,} pictures are augmented copies of {n_originals:,} by their names "
+                "(.rf.): those of one are never split.",
+            )
+    # By content, and so equal for equal pictures, whatever they are called.
+    return [
+        digest if group is None else f"group {group}"
+        for group, (_, digest) in zip(groups, pictures, strict=True)
+    ], notes
+
+
+def assign_splits(
+    pictures: Pictures,
+    groups: Sequence[str],
+    given: Sequence[str],
+    seed: int,
+    request: DataRequest,
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the indices of each split's pictures.
+
+    Args:
+        pictures: Files with a hash of their bytes.
+        groups: As :func:`picture_groups` returns them.
+        given: Splits that have folders of their own.
+        seed: Chooses what is split off.
+        request: Holds the rule.
+
+    Raises:
+        DataError: If groups that were asked for leave a class without a split.
+    """
+    to_draw = [n for n, (file, _) in enumerate(pictures) if file.split in ("", "train")]
+    classes = [pictures[number][0].class_name for number in to_draw]
+    missing = [split for split in ("test", "val") if split not in given]
+    if request.split_rule == "by_name":
+        names = [readable(pictures[number][0].name) for number in to_draw]
+        drawn = draw_by_name(classes, names, missing, seed)
+    else:
+        try:
+            drawn = draw_by_group(classes, [groups[number] for number in to_draw], missing, seed)
+        except DataError:
+            if request.group_by is not None:
+                raise
+            # Nobody asked for groups, and copies of too few pictures are all there is: what is
+            # said of copies across splits then says it.
+            drawn = draw_by_group(classes, [str(number) for number in to_draw], missing, seed)
+    members = {split: [to_draw[number] for number in drawn[split]] for split in SPLIT_NAMES}
+    for number, (file, _) in enumerate(pictures):
+        if file.split not in ("", "train"):
+            members[file.split].append(number)
+    return {split: np.array(sorted(numbers), np.int64) for split, numbers in members.items()}
+
+
+def split_note(given: Sequence[str], members: SplitMembers) -> tuple[str, ...]:
+    """Say which splits were drawn."""
+    missing = [split for split in ("val", "test") if split not in given]
+    if not missing:
+        return ()
+    parts = " and ".join(f"{len(members[split])} as {split} split" for split in missing)
+    source = "training pictures" if given else "pictures"
+    return (f"Of the {source} some were set aside, the same share of every class: {parts}.",)

@@ -1,0 +1,70 @@
+"""How pictures came to their splits is part of what a study is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from search.storage import attributes
+from search.storage.database import open_storage
+from search.storage.settings import StudySettings
+from search.study.create_or_resume import data_drawn_by_name, find_study, study_for_run
+from spaces.errors import StudyError
+from tests.search_tests import analytic
+
+SETTINGS = StudySettings("analytic", analytic.task_info(), seed=1)
+
+
+def settings(**changes: object) -> StudySettings:
+    return replace(SETTINGS, task=replace(SETTINGS.task, **changes))  # type: ignore[arg-type]
+
+
+def begin(path: Path, wanted: StudySettings, *, earlier_version: bool = False) -> None:
+    with study_for_run(path, wanted):
+        pass
+    if earlier_version:  # It stored nothing of splits.
+        database = open_storage(path)
+        study_id = find_study(database, wanted.name)
+        assert study_id is not None
+        task = database.get_study_user_attrs(study_id)[attributes.TASK]
+        for key in ("split_rule", "group_by", "leaks", "class_counts"):
+            task.pop(key, None)
+        database.set_study_user_attr(study_id, attributes.TASK, task)
+        database.remove_session()
+        database.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "says"),
+    [
+        (
+            {"group_by": "^(.*)_"},
+            {},
+            r"stratified --group-by \^\(\.\*\)_; this run.* stratified\.",
+        ),
+        ({}, {"group_by": "*_*"}, r"started with splits stratified; .* --group-by \*_\*\. Ask"),
+    ],
+)
+def test_other_groups_are_refused(
+    tmp_path: Path, first: dict[str, object], then: dict[str, object], says: str
+) -> None:
+    path = tmp_path / "studies.db"
+    begin(path, settings(**first))
+    with pytest.raises(StudyError, match=says):
+        begin(path, settings(**then))
+    begin(path, settings(**first))
+
+
+def test_a_study_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    begin(path, SETTINGS, earlier_version=True)
+    assert data_drawn_by_name(path, "analytic") == analytic.FINGERPRINT
+    assert data_drawn_by_name(path, "other") is None
+    with pytest.raises(StudyError, match="splits drawn by name, as earlier versions did; this"):
+        begin(path, settings(data_fingerprint="new"))
+    begin(path, settings(split_rule="by_name"))
+    assert data_drawn_by_name(path, "analytic") == analytic.FINGERPRINT
+    begin(path, SETTINGS)  # Its data has splits of its own: nothing was drawn by either rule.
+    assert data_drawn_by_name(path, "analytic") is None
