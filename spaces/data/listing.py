@@ -106,15 +106,14 @@ class Lister:
         return self._listed[folder]
 
     def walk(
-        self, folder: Path, skip: frozenset[Path] = frozenset()
+        self, folder: Path, skip: frozenset[Path] = frozenset(), doubled: bool = False
     ) -> list[tuple[str, ListedFile]]:
         """Return all files below a folder with their paths below it, with slashes.
-
-        A link to a file that is listed anyway, or twice, is left out.
 
         Args:
             folder: Where to begin.
             skip: Folders not to enter.
+            doubled: Whether links to files that are listed anyway are listed too.
 
         Raises:
             DataError: If a folder cannot be read.
@@ -124,6 +123,8 @@ class Lister:
         seen.discard(_identity(real))
         found: list[tuple[str, ListedFile]] = []
         self._walk(folder, "", seen, skip, found)
+        if doubled:
+            return found
         taken = {file.real for _, file in found if not file.is_link}
         kept = []
         for name, file in found:
@@ -194,7 +195,8 @@ def list_files(root: Path) -> list[Path]:
     Raises:
         DataError: If a folder cannot be read.
     """
-    return [file.path for _, file in sorted(Lister(root).walk(root), key=lambda pair: pair[0])]
+    found = Lister(root).walk(root, doubled=True)
+    return [file.path for _, file in sorted(found, key=lambda pair: pair[0])]
 
 
 def readable(name: str) -> str:

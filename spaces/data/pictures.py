@@ -250,6 +250,8 @@ def _why_unknown(head: bytes) -> str:
         if head[8:12] in _HEIF_BRANDS:
             return f"HEIC needs {HEIC_INSTALL}, or save it as JPEG"
         return "it is a video"
+    if head.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "TIFF of a kind that is not read; save it as PNG, or with 8 or 16 bits a channel"
     return "no picture in it"
 
 

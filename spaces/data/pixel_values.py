@@ -80,6 +80,7 @@ def is_wide(image: Image.Image) -> bool:
         image.mode.startswith("I")
         or image.mode == "F"
         or _WIDE_RAW_MODE.fullmatch(raw_mode(image)) is not None
+        or _is_wide_pixmap(image)
     )
 
 
@@ -106,6 +107,9 @@ def read_wide(
         array, values, is_declared = _read_gray(image)
         scale = _scale_of(values, FULL_SCALE if is_declared else scales)
         return Image.fromarray(_to_bytes(array, scale)), None if is_declared else values
+    if _is_wide_pixmap(image):
+        array, values = _read_pixmap(image)
+        return Image.fromarray(_to_bytes(array, _scale_of(values, scales))), values
     kept_raw_mode = raw_mode(image)
     # Pillow keeps the high byte of each channel.
     high = image.convert("RGBA" if image.mode == "RGBA" else "RGB")
@@ -147,6 +151,20 @@ def _read_gray(image: Image.Image) -> tuple[npt.NDArray[Any], Values, bool]:
     if is_declared:  # Pillow makes that 65535.
         return array, Values(INTEGERS, 0.0, 65535.0), True
     return array, Values(INTEGERS, float(array.min()), float(array.max())), False
+
+
+def _is_wide_pixmap(image: Image.Image) -> bool:
+    """Whether it is a PPM of 16 bits, of which Pillow reads 8."""
+    tile: Any = getattr(image, "tile", None)
+    return bool(tile) and tile[0].codec_name == "ppm" and tile[0].args == ("RGB", 65535)
+
+
+def _read_pixmap(image: Image.Image) -> tuple[npt.NDArray[Any], Values]:
+    file, start = image.fp, image.tile[0].offset  # type: ignore[attr-defined]
+    file.seek(start)
+    data = file.read(image.width * image.height * 6)
+    array = np.frombuffer(data, ">u2").reshape(image.height, image.width, 3)
+    return array, Values(INTEGERS, float(array.min()), float(array.max()))
 
 
 def _both_bytes(

@@ -460,4 +460,5 @@ def test_the_side_is_that_of_the_usual_picture_of_all_classes(
 
 def test_loose_files_are_listed_without_what_systems_leave(tmp_path: Path) -> None:
     make(tmp_path, {"a": 1, "@eaDir": 1, "a/__MACOSX": 1})
-    assert list_files(tmp_path) == [tmp_path / "a" / "0.png"]
+    (tmp_path / "b.png").symlink_to("a/0.png")  # Is asked for by a name of its own.
+    assert list_files(tmp_path) == [tmp_path / "a" / "0.png", tmp_path / "b.png"]

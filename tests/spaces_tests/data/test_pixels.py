@@ -175,6 +175,23 @@ def test_a_gray_map_says_its_highest_value(tmp_path: Path) -> None:
     assert np.abs(image.astype(int) - as_rgb(values.astype(int) >> 4)).max() <= 1
 
 
+def test_a_colour_map_of_sixteen_bits_may_hold_twelve() -> None:
+    values = np.floor(ramp(4095, 3)).astype(np.uint16)
+    data = b"P6\n8 8\n65535\n" + values.astype(">u2").tobytes()
+    np.testing.assert_array_equal(read_picture(BytesIO(data), SIDE), values >> 4)
+    with pytest.raises(ValueError):
+        read_picture(BytesIO(data[:99]), SIDE)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_tiff_that_is_not_read_says_what_would_be(dtype: Any) -> None:
+    channels = 3 if dtype is np.float32 else 1
+    written, data = cv2.imencode(".tif", ramp(1, channels).astype(dtype))
+    assert written
+    with pytest.raises(ValueError, match="TIFF of a kind that is not read; save it as PNG"):
+        read_picture(BytesIO(data.tobytes()), SIDE)
+
+
 def test_a_gray_map_says_nothing_of_other_pictures(tmp_path: Path) -> None:
     values = np.floor(ramp(4095)).astype(np.uint16)
     (tmp_path / "d" / "train" / "a").mkdir(parents=True)

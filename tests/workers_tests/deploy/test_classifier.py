@@ -18,6 +18,7 @@ from spaces.data.request import DataRequest
 from spaces.errors import ModelError
 from tests.colour_model import colour_model, compiled_model, expected, unlabelled_model
 from workers.deploy.classifier import Classifier, load_classifier
+from workers.deploy.model_input import describe_input
 
 LABELS = "red\ngreen\nblue\n"
 
@@ -99,6 +100,24 @@ class TestPreparation:
         assert len(found) == 6
         assert found == seen
 
+    def test_twelve_bits_are_read_as_for_training(self, tmp_path: Path) -> None:
+        """A dark picture alone looks like one of fewer bits."""
+        light = np.random.default_rng(0).integers(0, 4096, (8, 8)).astype(np.uint16)
+        light[0, 0] = 4095
+        for name in ("a", "b"):
+            (tmp_path / "data" / name).mkdir(parents=True)
+            for number in range(3):
+                picture = light // (1 + 9 * number)
+                Image.fromarray(picture).save(tmp_path / "data" / name / f"{number}.png")
+        request = DataRequest(tmp_path / "data", tmp_path / "cache")
+        trained = load_image_folder(tmp_path / "data", request, image_size=8)
+        stated = describe_input(trained, colour_model())
+        classifier = load_classifier(
+            deploy(tmp_path / "deploy", colour_model(), metrics={"input": stated})
+        )
+        found = read(classifier, tmp_path / "data" / "a" / "2.png")
+        np.testing.assert_array_equal(found[..., 0], light // 19 >> 4)
+
     def test_frames_are_prepared_like_pictures(self, tmp_path: Path) -> None:
         image = Image.fromarray(pictures(1, 30, 40)[0])
         file = io.BytesIO()
@@ -151,6 +170,7 @@ class TestLoad:
             ({"scale": None}, ["--scale"]),
             ({"scale": 0}, ["scale > 0"]),
             ({"resize": "stretch"}, ["'stretch'", RESIZE_RULE]),
+            ({"value_ranges": {"integers": 3}}, ["two numbers"]),
         ],
     )
     def test_refuses_what_contradicts_the_model(
