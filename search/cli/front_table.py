@@ -159,7 +159,10 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
         "baseline": None if front.baseline is None else asdict(front.baseline),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
         "front": [
-            _row(point) | {"params": dict(point.params)} | _named_floats(point)
+            _row(point)
+            | _certainty(front, point)
+            | {"params": dict(point.params)}
+            | _named_floats(point)
             for point in front.points
         ],
     }
@@ -169,13 +172,14 @@ def front_to_csv(front: StudyFront) -> str:
     """Return the whole front as CSV, a column for each parameter that any point has."""
     names = sorted({name for point in front.points for name in point.params})
     columns = [*COLUMNS, *(f"params_{name}" for name in names), "generated_pictures", "device"]
+    columns += ["accuracy_low", "accuracy_high"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
     for point in front.points:
         params = {f"params_{name}": value for name, value in point.params.items()}
         data = {"generated_pictures": front.generated, "device": front.device}
-        writer.writerow(_row(point) | params | data)
+        writer.writerow(_row(point) | params | data | _certainty(front, point))
     return text.getvalue()
 
 
@@ -225,6 +229,9 @@ def study_to_dict(front: StudyFront) -> dict[str, Any]:
         "front_size": len(front.points),
         "hypervolume": front.hypervolume,
         "best_accuracy": front.pick("accuracy").accuracy if front.points else None,
+        "n_val": front.n_val,
+        "largest_class": front.accuracy_context.largest_class or None,
+        "largest_class_share": front.accuracy_context.largest_share,
         "last_activity": None if when is None else when.isoformat(timespec="seconds"),
     }
 
@@ -282,6 +289,12 @@ def _row(point: FrontPoint) -> dict[str, Any]:
     }
 
 
+def _certainty(front: StudyFront, point: FrontPoint) -> dict[str, float]:
+    """Return the 95 % interval of a point's accuracy."""
+    low, high = front.accuracy_context.interval(point.accuracy)
+    return {"accuracy_low": low, "accuracy_high": high}
+
+
 def _named_floats(point: FrontPoint) -> dict[str, Any]:
     """Return what runs in floats in an integer file that is not integer throughout."""
     return {"float_operation_names": dict(point.float_operations or {})} if point.is_mixed else {}
@@ -300,18 +313,12 @@ def _selection(front: StudyFront) -> list[FrontPoint]:
 
 
 def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
-    """Return what the figures of a table cannot tell apart, each line under 80 characters."""
+    """Return what the figures of a table cannot tell apart, a line each."""
     best = max(point.accuracy for point in points)
-    # Of independent images; the same ones for all points, so that differences are steadier.
-    error = math.sqrt(best * (1 - best) / front.n_val)
     lines = []
     if any(not point.is_distinguishable for point in points):
         lines.append("~ faster than a point no worse in accuracy and size, but within the noise.")
-    if error > 0:
-        lines.append(
-            f"Accuracy: of {front.n_val:,} validation images; the best has a standard error of "
-            f"{100 * error:.1f} %."
-        )
+    lines.append(front.accuracy_context.line(best))
     mixed = [point.float_operations or {} for point in points if point.is_mixed]
     if mixed:
         lines.append(

@@ -266,6 +266,7 @@ def export(
         return
     write_export(content, output, force=force)
     hint(f"{output}: trial {content['trial']}, {_measured(content['measured'])}")
+    hint(_worth(content))
     from spaces.tasks.registry import is_builtin
     from workers.devices.registry import is_builtin_device
 
@@ -281,6 +282,20 @@ cli.add_command(retrain)
 
 
 cli.add_command(classify)
+
+
+def _worth(content: Mapping[str, Any]) -> str:
+    """Return what the exported accuracy has to be read against."""
+    from spaces.data.accuracy_context import AccuracyContext
+
+    data = content["data"]
+    context = AccuracyContext.of_counts(
+        "validation",
+        data["class_names"],
+        data.get("class_counts", {}).get("val"),
+        data["n_val"],
+    )
+    return context.line(content["measured"]["accuracy"])
 
 
 def _measured(values: Mapping[str, Any]) -> str:

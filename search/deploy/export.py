@@ -19,6 +19,7 @@ from search.front.read import find_study, read_front, reading, trials_of
 from search.storage import attributes
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import TrialConfig
+from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import ConfigError, ExportError
 from workers.messages.result import SIZE_METRICS, Limits
 
@@ -179,6 +180,10 @@ def _content(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     values = dict(zip((objective.name for objective in OBJECTIVES), trial.values, strict=True))
     values["size_bytes"] = int(values["size_bytes"])
     measured = values | {key: found[key] for key in _MEASURED if key in found}
+    counts = task.get("class_counts", {}).get("val")
+    context = AccuracyContext.of_counts("validation", task["class_names"], counts, task["n_val"])
+    measured["accuracy_interval"] = list(context.interval(values["accuracy"]))
+    measured["largest_class_share"] = context.largest_share
     return {
         "format": FORMAT,
         "version": VERSION,

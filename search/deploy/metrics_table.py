@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from search.units import format_accuracy, format_latency, format_size
+from spaces.data.accuracy_context import AccuracyContext
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         table.add_row(row["label"], *cells)
     console.print(table)
     for text in describe_models(metrics):
-        console.print(text)
+        console.print(text, markup=False)
     if metrics["seeds"] is not None:
         console.print()
         table = _table("seed", "accuracy, test", "validation", "size", "latency")
@@ -81,7 +82,7 @@ def model_rows(metrics: Mapping[str, Any]) -> list[dict[str, Any]]:
 def describe_models(metrics: Mapping[str, Any]) -> list[str]:
     """Return what has to be said of the models' table, a sentence or two each."""
     models = metrics["models"]
-    texts = []
+    texts = [_context(metrics).line(models["deployed"]["accuracy"])]
     if models["float"] is not None and models["pruned"] is not None:
         texts.append("float: the same network, seed and epochs, trained without pruning.")
     texts += metrics["notes"]
@@ -97,6 +98,17 @@ def describe_models(metrics: Mapping[str, Any]) -> list[str]:
     if n_lost:
         texts.append(f"The deployed model gave no finite answer to {n_lost:,} test images.")
     return texts
+
+
+def _context(metrics: Mapping[str, Any]) -> AccuracyContext:
+    """Return what accuracies on the test split have to be read against."""
+    classes = metrics["models"]["deployed"].get("per_class", [])
+    return AccuracyContext.of_counts(
+        "test",
+        [one["name"] for one in classes],
+        [one["images"] for one in classes],
+        metrics["test"]["images"],
+    )
 
 
 def seed_rows(metrics: Mapping[str, Any]) -> list[list[str]]:

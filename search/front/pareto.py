@@ -76,6 +76,17 @@ class ReferencePoint:
         """
         return cls(error=1 - 1 / n_classes)
 
+    @classmethod
+    def for_images(cls, counts: Sequence[int]) -> ReferencePoint:
+        """Return the default of a data set: always saying its largest class, 100 MB, 10 s.
+
+        Where classes are even that is guessing, as in :meth:`for_classes`.
+
+        Args:
+            counts: Images of every class that accuracies are measured on.
+        """
+        return cls(error=max(1 - max(counts) / sum(counts), MIN_ERROR))
+
     def to_dict(self) -> dict[str, float]:
         """Return plain data for JSON."""
         return asdict(self)

@@ -24,6 +24,7 @@ from search.storage import attributes
 from search.storage.attributes import COUNTED, DEFAULT_STORAGE
 from search.storage.constraints import is_feasible
 from spaces.config.trial import ParamValue
+from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import StudyError
 from workers.messages.result import Latency, Limits
 
@@ -153,6 +154,12 @@ class StudyFront:
     def hypervolume(self) -> float:
         """Normalized hypervolume of the front."""
         return hypervolume([point.values for point in self.points], self.reference)
+
+    @property
+    def accuracy_context(self) -> AccuracyContext:
+        """What accuracies have to be read against."""
+        counts = self.class_counts.get("val")
+        return AccuracyContext.of_counts("validation", self.class_names, counts, self.n_val)
 
     def pick(self, rule: PickRule, limits: Limits | None = None) -> FrontPoint:
         """Return the point that a rule picks (see ``search.front.picks.pick``).

@@ -167,7 +167,7 @@ def _open_study(
         for key, value in note_attrs(settings).items():
             storage.set_study_system_attr(study_id, key, value)
         space = settings.task.space
-        reference = ReferencePoint.for_classes(len(settings.task.class_names))
+        reference = _reference(settings.task)
     else:
         _check_same(stored, settings, seed)
         space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
@@ -202,6 +202,14 @@ def _open_study(
         artifacts=artifacts,
         weights=weights,
     )
+
+
+def _reference(task: TaskInfo) -> ReferencePoint:
+    """Return where the hypervolume of a new study is measured from."""
+    counts = task.class_counts.get("val")
+    if not counts:
+        return ReferencePoint.for_classes(len(task.class_names))
+    return ReferencePoint.for_images(counts)
 
 
 def _points_of_a_training(space: SearchSpace) -> int:

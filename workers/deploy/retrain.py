@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
+from spaces.data.accuracy_context import wilson_interval
 from spaces.data.request import DataRequest, Progress
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
@@ -219,6 +220,7 @@ def _measured(
         "test": {
             "images": len(dataset.test),
             "accuracy": deployed["accuracy"],
+            "accuracy_interval": list(wilson_interval(deployed["accuracy"], len(dataset.test))),
             "accuracy_float32": tflite_accuracy(unquantized, dataset.test),
         },
         "models": {"float": None, "pruned": None, "deployed": deployed},

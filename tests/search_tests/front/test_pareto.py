@@ -166,3 +166,11 @@ def test_reference_point_as_plain_data() -> None:
 def test_nan_is_refused(call: object) -> None:
     with pytest.raises(ValueError, match="NaN"):
         call([(math.nan, 1, 1)])  # type: ignore[operator]
+
+
+def test_always_saying_the_largest_class_is_worth_nothing() -> None:
+    uneven = ReferencePoint.for_images([95, 5])
+    assert hypervolume([[0.95, 2e3, 0.01]], uneven) == 0
+    assert hypervolume([[0.96, 2e3, 0.01]], uneven) > 0
+    assert ReferencePoint.for_images([25, 25, 25, 25]) == ReferencePoint.for_classes(4)
+    assert ReferencePoint.for_images([7, 0]).error > 0

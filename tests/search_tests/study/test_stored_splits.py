@@ -68,3 +68,16 @@ def test_a_study_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     assert data_drawn_by_name(path, "analytic") == analytic.FINGERPRINT
     begin(path, SETTINGS)  # Its data has splits of its own: nothing was drawn by either rule.
     assert data_drawn_by_name(path, "analytic") is None
+
+
+def test_the_hypervolume_begins_at_the_largest_class_and_stays_there(tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    uneven = settings(class_counts={"val": [95, 5, 0, 0]})
+    begin(path, uneven)
+    begin(path, SETTINGS)
+    database = open_storage(path)
+    study_id = find_study(database, SETTINGS.name)
+    assert study_id is not None
+    stored = database.get_study_user_attrs(study_id)[attributes.REFERENCE_POINT]
+    assert stored["error"] == pytest.approx(0.05)
+    database.engine.dispose()
