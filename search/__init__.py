@@ -12,7 +12,17 @@ The verbs of the command line, for Python::
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+import os
+import sys
+
+if sys.argv[:1] == ["-m"] and sys.path[:1] == [os.getcwd()]:
+    # `python -m search` has put the current folder first: a `random.py` there is somebody's file
+    # and not Python's. What is imported from here on is looked for where programs are installed.
+    sys.path[:1] = []
+    if (_home := __path__[0].rpartition("/")[0]) not in sys.path:
+        sys.path.append(_home)  # A checkout that is not installed is that folder.
+
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from search.deploy.classify import classify

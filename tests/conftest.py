@@ -10,6 +10,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+# Child processes import functions of tests; the current folder is not on their path.
+if str(CHECKOUT) not in sys.path[1:]:
+    sys.path.append(str(CHECKOUT))
 
 
 class Chromium(NamedTuple):

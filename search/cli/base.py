@@ -1,11 +1,13 @@
 """How every command behaves: one line for an error, an exit code, ``--debug``, an example.
 
-Exit codes: 0 done, 1 failed, 2 wrongly used, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 wrongly used; 128 and the signal's number when stopped by one: 130
+by Ctrl-C, 143 by SIGTERM, 129 by SIGHUP.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -13,9 +15,11 @@ from typing import Any, NoReturn
 
 import click
 
+from search.run.interrupts import ending_cleanly, signal_of
 from spaces.errors import SearchError
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it.
+INTERRUPTED = 128
+"""Exit code of a command that a signal stopped, less the signal's number, as shells have it."""
 
 CONTEXT_SETTINGS: MutableMapping[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -94,7 +98,8 @@ class CommandGroup(click.Group):
         debug = _Debug()
         kwargs.update(standalone_mode=False, obj=debug)
         try:
-            code = super().main(*args, **kwargs)
+            with ending_cleanly():
+                code = super().main(*args, **kwargs)
             # Here, while a closed pipe can still be told from an error.
             sys.stdout.flush()
         except click.UsageError as error:
@@ -107,10 +112,12 @@ class CommandGroup(click.Group):
             _trace(debug)
             _say(_one_line(str(error)))
             sys.exit(error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
+        except (click.Abort, KeyboardInterrupt) as error:
             _trace(debug)
-            sys.stderr.write("Interrupted.\n")
-            sys.exit(INTERRUPTED)
+            number = signal_of(error)
+            by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+            sys.stderr.write(f"Interrupted{by}.\n")
+            sys.exit(INTERRUPTED + number)
         except Exception as error:
             if isinstance(error, BrokenPipeError):
                 # Whoever read our output (head, less) has enough. Python would complain of what

@@ -101,8 +101,8 @@ def run(task: str, as_json: bool, **given: Any) -> None:
         again += ["--more", "50"]
     say_what_next(found, storage, again, report.ended_by)
     if report.ended_by == "interrupt":
-        sys.exit(INTERRUPTED)
-    if not found.n_points and found.why_no_model and report.ended_by == "target":
+        sys.exit(INTERRUPTED + report.signal_number)
+    if not found.n_points and found.why_no_model:
         sys.exit(1)  # The trials were run, and gave nothing.
 
 
@@ -307,4 +307,7 @@ def _measured(values: Mapping[str, Any]) -> str:
 
 def main() -> None:
     """Run the command line and exit."""
+    from workers.processes.import_path import import_path
+
+    sys.path[:] = import_path()
     cli.main(prog_name="search")

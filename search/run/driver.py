@@ -8,19 +8,21 @@ trials under way are marked as interrupted, and the next run tries them again.
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from search.run.events import Observer, Progress, Silent
-from search.run.interrupts import Interrupts
+from search.run.interrupts import Interrupts, signal_of
 from search.storage.settings import RunSettings
 from search.study.messages import Asked, Told
 from search.study.open_study import OpenStudy
 from search.study.queue import MakeConfig
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import TrialFailedError, WorkersLostError
-from workers.messages.executor import Executor, Finished, Lost, Outcome
+from workers.messages.executor import Executor, Finished, Lost, Outcome, TimedOut
+from workers.messages.result import TrialResult
 
 N_QUEUED = 1
 """Trials beyond one a worker: the next one is there when a worker gets free."""
@@ -28,7 +30,21 @@ N_QUEUED = 1
 MAX_FAILURES_FROM_THE_START = 10
 """Trials that may fail, each with a reason of its own, before any has worked."""
 
+FIRST_TRIAL_TIMEOUT_S = 6 * 3600.0
+"""How long a trial may take as long as none was trained to its end in this run, in seconds."""
+
+TRIAL_TIMEOUT_FACTOR = 20.0
+"""How many times the longest trial so far one may take: networks differ that much."""
+
+MIN_TRIAL_TIMEOUT_S = 1200.0
+"""What any trial may take, in seconds, unless ``--trial-timeout`` says less."""
+
+MIN_PATIENCE_S = 300.0
+"""Seconds that trials under way get after ``--timeout``, or as long as it was, if that is less."""
+
 _WAIT_S = 1.0
+
+_NAMES = {int(signal.SIGINT): "Ctrl-C"}
 
 
 @dataclass(frozen=True)
@@ -37,14 +53,16 @@ class RunReport:
 
     Attributes:
         progress: Where the study stands.
-        ended_by: ``target``, ``timeout``, ``interrupt`` (Ctrl-C) or ``exhausted`` (nothing new
-            to try).
+        ended_by: ``target``, ``timeout``, ``interrupt`` (Ctrl-C, SIGTERM, SIGHUP) or
+            ``exhausted`` (nothing new to try).
         n_abandoned: Trials under way that were given up, to be tried again.
+        signal_number: Of the signal that interrupted it; 0 if none did.
     """
 
     progress: Progress
     ended_by: str
     n_abandoned: int = 0
+    signal_number: int = 0
 
 
 @dataclass
@@ -60,6 +78,8 @@ class _State:
     last: str = ""
     losses_in_a_row: int = 0
     failures_from_the_start: int | None = 0  # None once a trial has worked.
+    last_failure: str = ""
+    longest_s: float | None = None  # Of the trials that were trained to their end.
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     interrupts: Interrupts = field(default_factory=Interrupts)
 
@@ -97,6 +117,7 @@ class Driver:
         """Run trials until the target is reached, time is up, or Ctrl-C.
 
         Raises:
+            TrialFailedError: If no trial worked.
             WorkersLostError: If workers keep dying.
             StorageError: If the database cannot be written any more.
             StudyError: If somebody else writes to the study.
@@ -108,19 +129,17 @@ class Driver:
                 f"{_count(self._study.n_interrupted, 'interrupted trial')} of an earlier run "
                 f"will be tried again."
             )
-        n_abandoned = 0
+        n_abandoned = number = 0
         try:
             with self._state.interrupts:
                 self._study.set_target(self._settings.n_trials)
                 try:
                     ended_by = self._loop()
-                except KeyboardInterrupt:
-                    ended_by = "interrupt"
-                    n_abandoned = self._study.interrupt("interrupted: stopped by Ctrl-C")
-                    self._observer.message(
-                        f"Stopped. {_count(n_abandoned, 'trial')} under way will be tried again "
-                        f"by the same command."
-                    )
+                except KeyboardInterrupt as error:
+                    ended_by, number = "interrupt", signal_of(error)
+                    n_abandoned = self._abandon(_NAMES.get(number) or signal.Signals(number).name)
+                if ended_by == "timeout" and self._study.running:
+                    n_abandoned = self._abandon("--timeout")
         except KeyboardInterrupt:
             raise  # The second one: the next start marks what is left running.
         except BaseException as error:
@@ -128,7 +147,18 @@ class Driver:
             raise
         finally:
             self._observer.finish(self.progress())
-        return RunReport(self.progress(), ended_by, n_abandoned)
+        if ended_by != "interrupt":
+            self._check_any_worked()
+        return RunReport(self.progress(), ended_by, n_abandoned, number)
+
+    def _abandon(self, by: str) -> int:
+        """Give up what is under way, to be tried again; return how much that was."""
+        n_abandoned = self._study.interrupt(f"interrupted: stopped by {by}")
+        self._observer.message(
+            f"Stopped by {by}. {_count(n_abandoned, 'trial')} under way will be tried again by "
+            f"the same command."
+        )
+        return n_abandoned
 
     def _loop(self) -> str:
         """Keep workers busy; return what ended the run."""
@@ -140,12 +170,14 @@ class Driver:
             while ended_by == "target" and self._wants_more():
                 if not self._start():
                     ended_by = "exhausted"
-            if not self._state.tickets:
+            if not self._state.tickets or (ended_by == "timeout" and self._is_patience_over()):
                 return ended_by
             with self._state.interrupts.waiting():
                 outcomes = self._executor.wait(_WAIT_S)
-            for outcome in outcomes:
+            # What finished is told before anything else can end the run.
+            for outcome in sorted(outcomes, key=lambda one: not isinstance(one, Finished)):
                 self._take(outcome)
+            self._check_failures()
 
     def _wants_more(self) -> bool:
         n_running = len(self._state.tickets)
@@ -157,6 +189,24 @@ class Driver:
     def _is_time_up(self) -> bool:
         timeout_s = self._settings.timeout_s
         return timeout_s is not None and self._clock() - self._state.started >= timeout_s
+
+    def _is_patience_over(self) -> bool:
+        """Whether those under way when time is up take too long, too: one of them may hang."""
+        timeout_s, longest_s = self._settings.timeout_s, self._state.longest_s
+        assert timeout_s is not None
+        patience_s = timeout_s
+        if longest_s is not None:
+            patience_s = min(timeout_s, max(MIN_PATIENCE_S, 2 * longest_s))
+        return self._clock() - self._state.started >= timeout_s + patience_s
+
+    def _trial_timeout_s(self) -> float:
+        """Return how long a trial may take that starts now."""
+        if self._settings.trial_timeout_s is not None:
+            return self._settings.trial_timeout_s
+        longest_s = self._state.longest_s
+        if longest_s is None:
+            return FIRST_TRIAL_TIMEOUT_S
+        return max(MIN_TRIAL_TIMEOUT_S, TRIAL_TIMEOUT_FACTOR * longest_s)
 
     def _start(self) -> bool:
         asked = self._study.ask(self._make_config)
@@ -173,31 +223,61 @@ class Driver:
 
     def _submit(self, ticket: _Ticket) -> None:
         request = self._study.request(ticket.asked.number)
+        request = replace(request, timeout_s=self._trial_timeout_s())
         self._state.tickets[self._executor.submit(request)] = ticket
 
     def _take(self, outcome: Outcome) -> None:
         ticket = self._state.tickets.pop(outcome.ticket)
-        if isinstance(outcome, Finished):
-            self._state.losses_in_a_row = 0
-            told = self._study.tell(ticket.asked.number, outcome.result)
-            self._update(_line(told))
-            self._check_failures(told)
-        else:
+        if isinstance(outcome, Lost):
             self._take_loss(ticket, outcome)
+            return
+        self._state.losses_in_a_row = 0
+        number = ticket.asked.number
+        if isinstance(outcome, TimedOut):
+            told = self._study.fail(number, outcome.reason)
+            self._observer.message(f"Trial {number} failed. {outcome.reason}")
+        else:
+            told = self._study.tell(number, outcome.result)
+            self._remember(outcome.result)
+        self._update(_line(told))
+        self._count_failure(told)
 
-    def _check_failures(self, told: Told) -> None:
-        """End a run in which nothing works: that is the task's fault, not the trials'."""
+    def _remember(self, result: TrialResult) -> None:
+        """Learn from a trial that was trained to its end how long trials may take."""
+        if result.outcome == "complete":
+            took_s = sum(result.seconds.values())
+            self._state.longest_s = max(self._state.longest_s or 0.0, took_s)
+
+    def _count_failure(self, told: Told) -> None:
         state = self._state
-        if state.failures_from_the_start is None:
-            return
-        if told.outcome != "failed" or told.n_derived:
-            state.failures_from_the_start = None
-            return
-        state.failures_from_the_start += 1
-        if state.failures_from_the_start >= MAX_FAILURES_FROM_THE_START:
+        is_failure = told.outcome == "failed" and not told.n_derived
+        if told.outcome == "failed":
+            state.last_failure = told.reason
+        if state.failures_from_the_start is not None:
+            state.failures_from_the_start = (
+                state.failures_from_the_start + 1 if is_failure else None
+            )
+
+    def _check_failures(self) -> None:
+        """End a run in which nothing works: that is the task's fault, not the trials'."""
+        n_failures = self._state.failures_from_the_start or 0
+        if n_failures >= MAX_FAILURES_FROM_THE_START:
             raise TrialFailedError(
-                f"The first {state.failures_from_the_start} trials all failed. The last one: "
-                f"{told.reason}"
+                f"The first {n_failures} trials all failed. The last one: "
+                f"{self._state.last_failure}"
+            )
+
+    def _check_any_worked(self) -> None:
+        """Call a run failed if its study holds nothing but failures."""
+        study = self._study
+        n_failed = study.outcomes["failed"]
+        if n_failed and n_failed == study.n_done and not study.n_points:
+            why = self._state.last_failure or study.last_failure
+            which = f"All {n_failed} trials" if n_failed > 1 else "The only trial"
+            raise TrialFailedError(
+                f"{which} of study {study.name!r} failed. The last one: {why}"
+                if n_failed > 1
+                else f"{which} of study {study.name!r} failed: {why}"
             )
 
     def _take_loss(self, ticket: _Ticket, loss: Lost) -> None:
@@ -219,6 +299,7 @@ class Driver:
             number, f"Its worker died {ticket.losses} times. The last time: {loss.reason}"
         )
         self._update(_line(told))
+        self._state.last_failure = told.reason
 
     def _give_up(self, error: BaseException) -> None:
         """Mark what is under way as interrupted, if the database still lets us."""

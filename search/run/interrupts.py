@@ -1,56 +1,61 @@
-"""Ctrl-C at a moment of our choosing.
+"""Ctrl-C, SIGTERM and SIGHUP at a moment of our choosing.
 
-A ``KeyboardInterrupt`` may strike between any two instructions, also between writing a trial
-and remembering that it was written. So while a driver runs, the first Ctrl-C (or SIGTERM) only
-leaves a note, unless the driver waits for workers: there it is raised at once. The second one
-is raised wherever it strikes.
+An interrupt may strike between any two instructions, also between writing a trial and remembering
+that it was written. So while a driver runs, the first one only leaves a note, unless the driver
+waits for workers: there it is raised at once. The second one is raised wherever it strikes.
+Outside of that, :func:`ending_cleanly` turns the signals that would end Python on the spot into
+exceptions, so that child processes and temporary files do not outlive it.
 """
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from workers.messages.executor import Interrupted
+
+_ENDING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)  # No SIGHUP on Windows.
+_SIGNALS = (signal.SIGINT, *_ENDING)
 
 
 class Interrupts:
     """Catches interrupts of the main thread while it is entered."""
 
     def __init__(self) -> None:
-        self.is_requested = False
+        self.requested: int | None = None
         self._is_waiting = False
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
-        # Signals come to the main thread only; in another one there is nothing to catch.
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                self._previous[number] = signal.signal(number, self._handle)
+        self._previous = _install(_SIGNALS, self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous.clear()
+        _restore(self._previous)
+        self._previous = {}
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
-        is_second, self.is_requested = self.is_requested, True
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        is_second, self.requested = self.requested is not None, number
+        _let_go_of_terminal(number)
         if is_second or self._is_waiting:
-            raise KeyboardInterrupt
+            raise Interrupted(number)
 
     def check(self) -> None:
         """Raise what was requested.
 
         Raises:
-            KeyboardInterrupt: If somebody pressed Ctrl-C.
+            Interrupted: If somebody pressed Ctrl-C, or sent another of the signals.
         """
-        if self.is_requested:
-            raise KeyboardInterrupt
+        if self.requested is not None:
+            raise Interrupted(self.requested)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -61,3 +66,59 @@ class Interrupts:
             yield
         finally:
             self._is_waiting = False
+
+
+@contextmanager
+def ending_cleanly() -> Iterator[None]:
+    """Raise ``Interrupted`` within the block where SIGTERM or SIGHUP would just end Python."""
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        _let_go_of_terminal(number)
+        raise Interrupted(number)
+
+    previous = _install(_ENDING, handle)
+    try:
+        yield
+    finally:
+        _restore(previous)
+
+
+def signal_of(error: BaseException) -> int:
+    """Return the signal behind an interrupt, also where it was wrapped: SIGINT unless known."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, Interrupted):
+        found = found.__cause__ or found.__context__
+    return signal.SIGINT if found is None else found.signal_number
+
+
+def _install(numbers: tuple[int, ...], handle: Callable[..., None]) -> dict[int, Any]:
+    """Set a handler; return those that were there."""
+    # Signals come to the main thread only; in another one there is nothing to catch.
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    before = {number: signal.getsignal(number) for number in numbers}
+    # `nohup` and shells that start something in the background ignore some on purpose.
+    kept = {number: found for number, found in before.items() if found is not signal.SIG_IGN}
+    for number in kept:
+        signal.signal(number, handle)
+    return kept
+
+
+def _restore(handlers: dict[int, Any]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _let_go_of_terminal(number: int) -> None:
+    """After SIGHUP the terminal is gone: whatever is written to it would be an error."""
+    if number != getattr(signal, "SIGHUP", None):
+        return
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            descriptor = stream.fileno() if stream is not None else -1
+            os.tcgetpgrp(descriptor)
+        except OSError as error:
+            if error.errno == 5:  # EIO: a terminal that hung up; others say that they are none.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        except ValueError:
+            pass  # Closed.

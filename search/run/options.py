@@ -124,9 +124,18 @@ class RunOptions:
     timeout_s: float | None = option(
         None,
         "duration",
-        "Ask for no new trial after this time, such as 30m.",
+        "Ask for no new trial after this time, such as 30m; a preparation that takes longer is "
+        "ended, and so are trials that take as long again.",
         group=LENGTH,
         flag="--timeout",
+    )
+    trial_timeout_s: float | None = option(
+        None,
+        "duration",
+        "End a trial as failed after this time, such as 10m.",
+        group=LENGTH,
+        flag="--trial-timeout",
+        shown="20 times the longest so far, at least 20m; 6h before there is one",
     )
     workers: int | None = option(
         None,
@@ -220,7 +229,7 @@ class RunOptions:
         return dict(self.fix or {}) | ({} if self.family is None else {"family": self.family})
 
 
-_TUNE_DECIDES = ("more", "workers", "timeout_s", "address", "race", "branch")
+_TUNE_DECIDES = ("more", "workers", "timeout_s", "trial_timeout_s", "address", "race", "branch")
 UNDER_TUNE = tuple(name for name in declared(RunOptions) if name not in _TUNE_DECIDES)
 """Options of a search under Ray Tune, which decides the others, or leaves them to schedulers."""
 

@@ -26,6 +26,7 @@ from spaces.data.dataset import Dataset, Split
 from spaces.data.request import Progress, no_progress
 from spaces.space.compression import config_from_params
 from spaces.tasks.registry import canonical_ref
+from spaces.tasks.user_code import code_folder
 from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
 from workers.executors.ray_workers import RayExecutor
 from workers.latency.quiet_windows import QuietWindows
@@ -97,6 +98,12 @@ def run_study(
     observer = observer or Silent()
     options = options_of(RunOptions, given, "run_study")
     started = time.monotonic()
+
+    def left_s() -> float | None:
+        if options.timeout_s is None:
+            return None
+        return max(0.0, options.timeout_s - time.monotonic() + started)
+
     info, dataset = prepare_run(task, options, progress)
     before = data_drawn_by_name(options.storage, options.study or info.name)
     if before not in (None, info.data_fingerprint):
@@ -115,10 +122,6 @@ def run_study(
     settings = study_settings(options, info)
     with study_for_run(options.storage, settings) as opened:
         target = _target(opened, options.trials, options.more)
-        left_s = options.timeout_s
-        if left_s is not None:
-            left_s = max(0.0, left_s - time.monotonic() + started)
-        run_settings = RunSettings(n_trials=target, timeout_s=left_s)
         assert opened.settings.seed is not None
         make_config = ConfigMaker(info, opened.settings.seed)
         windows = ""
@@ -132,14 +135,17 @@ def run_study(
             n_left = target - opened.n_done
             windows = uuid.uuid4().hex
             executor = RayExecutor(
-                MakeEvaluator(info.ref, THREADS, windows),
+                MakeEvaluator(info.ref, THREADS, windows, code_folder(info.ref)),
                 plain_dataset(dataset),
                 n_workers=None if options.workers is None else min(options.workers, n_left),
                 address=options.address,
                 threads=THREADS,
+                start_timeout_s=left_s(),
+                notice=observer.message,
             )
             progress("starting workers", 1, 1)
         try:
+            run_settings = RunSettings(target, left_s(), options.trial_timeout_s)
             return Driver(opened, executor, make_config, run_settings, observer).run()
         finally:
             executor.shutdown()
@@ -193,6 +199,7 @@ def prepare_run(
         with_ram=with_ram,
         group_by=options.group_by,
         split_rule=split_rule,
+        timeout_s=options.timeout_s,
     )
     if options.epochs is not None:
         info = replace(info, epochs=options.epochs)

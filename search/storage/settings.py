@@ -54,10 +54,14 @@ class RunSettings:
 
     Attributes:
         n_trials: Trials the study is to have in the end, derived ones not counted.
-        timeout_s: Seconds after which no new trial is started; None for no end.
+        timeout_s: Seconds after which no new trial is started; None for no end. Those under way
+            may take as long again.
+        trial_timeout_s: Seconds after which a trial is ended as failed; None for a limit that
+            follows from how long trials took.
         max_losses: Workers that may die over one trial before it fails.
     """
 
     n_trials: int = DEFAULT_TRIALS
     timeout_s: float | None = None
+    trial_timeout_s: float | None = None
     max_losses: int = 2

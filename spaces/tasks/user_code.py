@@ -2,6 +2,9 @@
 
 A file is named by its path, ``net.py`` or ``net.py:NAME``. The user asked for the code to run by
 naming it. It may import TensorFlow, so the driver leaves it to processes of its own.
+
+The folder of a file that is named, and the current folder for a module, come last on the path of
+every process that loads it: such code imports its neighbours, and they hide nothing installed.
 """
 
 from __future__ import annotations
@@ -59,6 +62,22 @@ def canonical_code_ref(ref: str, kind: Kind) -> str:
     return f"{path.resolve()}:{name}"
 
 
+def code_folder(ref: str) -> str | None:
+    """Return the folder that code is imported from because it was named; None for no code."""
+    if not is_code_ref(ref):
+        return None
+    head, _, _ = ref.rpartition(":")
+    path = next((text for text in (ref, head) if text.endswith(".py")), None)
+    folder = Path.cwd() if path is None else Path(path).expanduser().resolve().parent
+    return str(folder)
+
+
+def add_code_folder(folder: str | None) -> None:
+    """Let this process import from a folder that was named, after everything else."""
+    if folder is not None and folder not in sys.path:
+        sys.path.append(folder)
+
+
 def load_code(
     ref: str,
     kind: Kind,
@@ -78,6 +97,7 @@ def load_code(
         ConfigError: Of the kind's classes, if there is no such code, or no such object in it.
     """
     path, name = _split_file_ref(ref, kind)
+    add_code_folder(code_folder(ref))
     if path is not None:
         module = _load_file(path, kind)
     else:
@@ -145,7 +165,7 @@ def _load_file(path: Path, kind: Kind) -> ModuleType:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         del sys.modules[module_name]
         raise kind.unusable(f"{str(path)!r} failed to load: {_describe(error)}.") from error
     return module
@@ -158,10 +178,10 @@ def _load_module(name: str, ref: str, kind: Kind) -> ModuleType:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise kind.unknown(
                 f"Module {error.name!r} of {kind.word} {ref!r} cannot be found. Is it installed, "
-                f"or on PYTHONPATH?"
+                f"in the current folder, or on PYTHONPATH?"
             ) from error
         raise kind.unusable(f"Module {name!r} failed to load: {_describe(error)}.") from error
-    except Exception as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise kind.unusable(f"Module {name!r} failed to load: {_describe(error)}.") from error
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from spaces.errors import ConversionError, DeviceError
 from workers.processes.captured import captured
-from workers.processes.child_process import import_path
+from workers.processes.import_path import python_command, python_path
 
 TIMEOUT_S = 120.0
 """How long one compilation may take; small networks take milliseconds."""
@@ -79,11 +79,11 @@ class VelaProcess:
         if self._process is None or self._process.poll() is not None:
             self.close()
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "workers.devices.vela_process"],
+                python_command(__name__, "serve"),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": import_path()},
+                env={**os.environ, "PYTHONPATH": python_path()},
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the driver, which ends its workers.
             )
@@ -91,7 +91,7 @@ class VelaProcess:
         return self._process
 
 
-def _serve() -> None:
+def serve() -> None:
     """Answer a line of arguments with a line of what came of it, until there is no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -123,7 +123,3 @@ def _answer(arguments: list[str]) -> dict[str, Any]:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300].rstrip(". ")
-
-
-if __name__ == "__main__":
-    _serve()

@@ -16,7 +16,7 @@ from typing import Any
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue
 from spaces.data.dataset import Dataset
-from spaces.errors import TaskError, TrialFailedError
+from spaces.errors import ConfigError, SearchError, TaskError, TrialFailedError
 from spaces.space.compression import available_schemes, is_prunable
 from spaces.space.search_space import Parameter
 from spaces.tasks.keras_tuner_models import made
@@ -239,7 +239,9 @@ def build_model(
     hp = new_hyperparameters(values)
     try:
         model = build_fresh(hypermodel, hp)
-    except (TaskError, TrialFailedError):
+    except SearchError as error:
+        if type(error) is ConfigError:
+            raise TrialFailedError(_why_build_failed(error, hp, values)) from error
         raise
     except Exception as error:
         raise TrialFailedError(_why_build_failed(error, hp, values)) from error

@@ -52,6 +52,7 @@ class EvaluateRequest:
         start_weights: What a branch starts from, as ``workers.training.weights`` packs it; None to
             train what it branched from first.
         keep_weights: Whether the trained weights are wanted back, for branches.
+        timeout_s: Seconds after which the executor ends it; None for never.
     """
 
     config: TrialConfig
@@ -63,6 +64,7 @@ class EvaluateRequest:
     race: Race | None = None
     start_weights: bytes | None = field(default=None, repr=False)
     keep_weights: bool = False
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,20 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from spaces import errors
 from spaces.data.request import Progress, no_progress
 from spaces.errors import SearchError
+from workers.processes.import_path import python_command, python_path
+from workers.processes.run_folder import RunFolder
 
 Job = Callable[..., Any]
 
@@ -28,6 +34,9 @@ def run_job(
     kwargs: dict[str, Any],
     progress: Progress = no_progress,
     env: dict[str, str] | None = None,
+    *,
+    timeout_s: float | None = None,
+    what: str = "A job",
 ) -> Any:
     """Run ``module:function`` in a fresh process and return what it returns.
 
@@ -36,19 +45,33 @@ def run_job(
         kwargs: JSON data.
         progress: Called with what the job reports.
         env: Environment variables to add.
+        timeout_s: Seconds it may take; None for as long as it takes.
+        what: What it is, in an error.
 
     Raises:
         SearchError: The same class and text that the job raised; or a plain
             ``SearchError`` with the end of the job's stderr if it died.
     """
+    with _temporary_folder() as folder:
+        return _run(target, kwargs, progress, {**folder, **(env or {})}, timeout_s, what)
+
+
+def _run(
+    target: str,
+    kwargs: dict[str, Any],
+    progress: Progress,
+    env: dict[str, str],
+    timeout_s: float | None,
+    what: str,
+) -> Any:
     read_fd, write_fd = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers.processes.child_process", str(write_fd), target],
+        python_command(__name__, "main", str(write_fd), target),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         pass_fds=(write_fd,),
-        env={**os.environ, "PYTHONPATH": import_path(), **(env or {})},
+        env={**os.environ, "PYTHONPATH": python_path(), **env},
         text=True,
         # Ctrl-C reaches the whole foreground group; the parent ends the job itself, so that
         # one interrupt does not print two tracebacks.
@@ -63,8 +86,13 @@ def run_job(
                 json.dump(kwargs, stdin)
         except BrokenPipeError:
             pass  # it died at once; what it said is in its stderr
-        answer = _follow(read_fd, progress)
+        answer = _follow(read_fd, progress, timeout_s)
         process.wait()
+    except TimeoutError:
+        raise SearchError(
+            f"{what} took longer than the {timeout_s:,.0f} s it was given (--timeout). Give it "
+            f"more time, or look what hangs."
+        ) from None
     finally:
         if process.poll() is None:
             process.terminate()
@@ -83,22 +111,46 @@ def run_job(
     return answer["result"]
 
 
-def _follow(read_fd: int, progress: Progress) -> dict[str, Any] | None:
-    """Read events until the pipe closes; return the last that is an answer."""
+def _follow(read_fd: int, progress: Progress, timeout_s: float | None) -> dict[str, Any] | None:
+    """Read events until the pipe closes; return the last that is an answer.
+
+    Raises:
+        TimeoutError: If it is not closed in time.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     answer = None
-    with os.fdopen(read_fd) as events:
-        for line in events:
-            event = json.loads(line)
-            if "progress" in event:
-                progress(*event["progress"])
-            else:
-                answer = event
-    return answer
+    pending = b""
+    with os.fdopen(read_fd, "rb", buffering=0) as events:
+        while True:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and (left <= 0 or not select.select([events], [], [], left)[0]):
+                raise TimeoutError
+            data = events.read(1 << 16)
+            if not data:
+                return answer
+            *lines, pending = (pending + data).split(b"\n")
+            for line in lines:
+                event = json.loads(line)
+                if "progress" in event:
+                    progress(*event["progress"])
+                else:
+                    answer = event
 
 
-def import_path() -> str:
-    """Let the child import what this process can, also from a checkout or a notebook."""
-    return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+@contextmanager
+def _temporary_folder() -> Iterator[dict[str, str]]:
+    """Give a job a folder of its own for temporary files; what it leaves when killed goes with it.
+
+    Yields:
+        Environment variables; none where no folder can be made, which is no reason to fail.
+    """
+    try:
+        folder = RunFolder()
+    except OSError:
+        yield {}
+        return
+    with folder:
+        yield {"TMPDIR": str(folder.temporary)}
 
 
 class _Tail:
@@ -127,8 +179,9 @@ class _Tail:
         return lines[-1] if lines else ""
 
 
-def _main(argv: list[str]) -> int:
-    write_fd, target = int(argv[0]), argv[1]
+def main() -> int:
+    """Run the job that the command line names; the other end of :func:`run_job`."""
+    write_fd, target = int(sys.argv[1]), sys.argv[2]
     kwargs = json.load(sys.stdin)
     with os.fdopen(write_fd, "w", buffering=1) as events:
 
@@ -139,13 +192,21 @@ def _main(argv: list[str]) -> int:
             send({"progress": [what, done, total]})
 
         module_name, _, name = target.partition(":")
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
         try:
             job: Job = getattr(importlib.import_module(module_name), name)
             send({"result": job(progress, **kwargs)})
         except SearchError as error:
             send({"error": type(error).__name__, "text": str(error)})
+        except (SystemExit, KeyboardInterrupt) as error:
+            said = f"{type(error).__name__}: {error}".rstrip(": ")
+            text = f"The code of the task ended its process ({said}): a model's code must not."
+            send({"error": "SearchError", "text": text})
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(_main(sys.argv[1:]))
+def _end_with(parent: int) -> None:
+    """End when the parent does: nobody waits for the answer any more."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)

@@ -7,6 +7,7 @@ quiet windows of its node.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
@@ -14,9 +15,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spaces.data.dataset import Dataset
-from spaces.errors import ConversionError, StorageError, TrialFailedError
+from spaces.errors import (
+    ConfigError,
+    ConversionError,
+    SearchError,
+    StorageError,
+    TaskError,
+    TrialFailedError,
+)
 from spaces.tasks.registry import resolve_task
+from spaces.tasks.user_code import add_code_folder
 from workers.latency.quiet_windows import QuietWindows
+from workers.messages.executor import Interrupted, TrialOverdue
 from workers.messages.race import curve_recipe, settled_from
 from workers.messages.result import EvaluateRequest, TrialResult
 from workers.training.checkpoint import Resume
@@ -28,6 +38,11 @@ from workers.trial.train_config import Stopwatch, Weights, build, train_config
 if TYPE_CHECKING:
     from workers.devices.device import Device
     from workers.trial.gate import Gate
+
+
+_OF_ONE_TRIAL = (TrialFailedError, ConversionError, ConfigError, TaskError)
+"""Errors that one configuration may meet and others not, such as a model built from its values.
+Not what is derived from them: a device that is missing is so for all."""
 
 
 class TrialEvaluator:
@@ -70,6 +85,9 @@ class TrialEvaluator:
     ) -> TrialResult:
         """Evaluate one trial. What goes wrong within it becomes its recorded reason.
 
+        An error of ours or of the user's set-up (a device that is not there, data that is gone) is
+        raised: it would meet every other trial too.
+
         Args:
             request: The trial.
             on_epoch: Called after every epoch, in this process; the trial is stopped when it
@@ -87,11 +105,18 @@ class TrialEvaluator:
         try:
             with busy:
                 self._evaluate(request, device, watch, known, on_epoch, on_gate, resume)
-        except (TrialFailedError, ConversionError) as error:
+        except (Interrupted, TrialOverdue):
+            raise
+        except SearchError as error:
+            if type(error) not in _OF_ONE_TRIAL:
+                raise
             known["reason"] = str(error)
-        except Exception as error:
+        except BaseException as error:
             # A layer's own code, a kernel that finds no memory, a pass of a converter: these
-            # have no class in common, and one configuration's trouble is not the run's.
+            # have no class in common, and one configuration's trouble is not the run's. Nor is
+            # a `sys.exit` in a task's code.
+            if isinstance(error, KeyboardInterrupt) and _may_be_ctrl_c():
+                raise
             text = " ".join(str(error).split())[:300]
             known["reason"] = f"{type(error).__name__}: {text}".rstrip(": ")
         return TrialResult(
@@ -176,6 +201,11 @@ class TrialEvaluator:
             known["weights"] = pack_weights(trained.model.get_weights())
 
 
+def _may_be_ctrl_c() -> bool:
+    """Whether a plain ``KeyboardInterrupt`` may come from the keyboard: Python's own handler."""
+    return signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 class _Referee:
     """Judges a training after every epoch; a callback of it.
 
@@ -219,13 +249,16 @@ class MakeEvaluator:
         threads: TensorFlow threads.
         windows: Name of the run, by which the workers of a node find their quiet windows;
             empty for none.
+        code_folder: Folder that the task's code is imported from, because it was named.
     """
 
     task_ref: str
     threads: int = 1
     windows: str = ""
+    code_folder: str | None = None
 
     def __call__(self, dataset: Dataset) -> TrialEvaluator:
         """Import TensorFlow, load the task, and return what evaluates its trials."""
+        add_code_folder(self.code_folder)
         windows = QuietWindows.of_run(self.windows) if self.windows else None
         return TrialEvaluator(self.task_ref, dataset, self.threads, windows)

@@ -55,6 +55,7 @@ def prepare_task(
     with_ram: bool = False,
     group_by: str | None = None,
     split_rule: str = "stratified",
+    timeout_s: float | None = None,
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
 
@@ -68,6 +69,7 @@ def prepare_task(
         with_ram: Whether the RAM of a model is wanted.
         group_by: Which pictures belong together (see :class:`~spaces.data.request.DataRequest`).
         split_rule: How missing splits are drawn (see there).
+        timeout_s: Seconds it may take; None for as long as it takes.
 
     Returns:
         What the driver needs to know, and the data set, memory-mapped.
@@ -88,6 +90,8 @@ def prepare_task(
             "split_rule": split_rule,
         },
         progress,
+        timeout_s=timeout_s,
+        what="The preparation (reading the data, building the model)",
     )
     info = task_info_from_dict(answer["info"])
     return info, open_dataset(Path(answer["dataset_dir"]))

@@ -113,3 +113,54 @@ def test_a_file_that_holds_no_task_gets_one_clear_line(
 def test_what_does_not_exist_is_unknown(ref: str) -> None:
     with pytest.raises(UnknownTaskError):
         resolve_task(ref)
+
+
+class TestNeighbours:
+    """What is named may import what lies beside it; that hides nothing which is installed."""
+
+    @pytest.fixture(autouse=True)
+    def path_of_its_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", list(sys.path))
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "project"
+        folder.mkdir()
+        (folder / "beside_it.py").write_text("DESCRIPTION = 'from beside'\n")
+        (folder / "random.py").write_text("raise RuntimeError('hides the library')\n")
+        text = TASK_FILE.replace('description=""', "description=DESCRIPTION")
+        head = "import random\nfrom beside_it import DESCRIPTION\n"
+        (folder / "named_task.py").write_text(head + text)
+        sys.modules.pop("beside_it", None)
+        return folder
+
+    def test_of_a_file_from_any_folder(
+        self, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        assert resolve_task("project/named_task.py").description == "from beside"
+        assert sys.path[-1] == str(folder) and sys.path.count(str(folder)) == 1
+
+    def test_of_a_module_in_the_current_folder(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(folder)
+        assert resolve_task("named_task:TASK").description == "from beside"
+        assert sys.path[-1] == str(folder)
+        del sys.modules["named_task"]
+
+    def test_a_built_in_task_is_no_code_of_anybody(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(folder)
+        before = list(sys.path)
+        resolve_task("fruit")
+        assert sys.path == before
+
+
+@pytest.mark.parametrize("line", ["raise SystemExit(0)", "raise KeyboardInterrupt"])
+def test_a_file_that_ends_python_fails_to_load(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "script.py"
+    path.write_text(line + "\n")
+    with pytest.raises(TaskError, match="failed to load: (SystemExit: 0|KeyboardInterrupt)"):
+        resolve_task(str(path))

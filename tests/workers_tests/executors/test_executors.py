@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,20 @@ import pytest
 
 from spaces.config.trial import TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, DataError, WorkersLostError
+from workers.executors import ray_workers
+from workers.executors.memory import oom_kills
 from workers.executors.ray_workers import RayExecutor
-from workers.messages.executor import Evaluator, Executor, Finished, InlineExecutor, Lost, Outcome
+from workers.messages.executor import (
+    Evaluator,
+    Executor,
+    Finished,
+    InlineExecutor,
+    Lost,
+    Outcome,
+    TimedOut,
+)
 from workers.messages.result import EvaluateRequest, TrialResult
+from workers.processes.run_folder import PREFIX
 
 MakeExecutor = Callable[[Evaluator], Executor]
 
@@ -80,6 +94,36 @@ class ExecutorTestCase:
         executor.submit(request())
         with pytest.raises(DataError, match="^The pictures are gone.$"):
             collect(executor, 1)
+
+    def test_what_finished_comes_before_what_raised(self, make: MakeExecutor) -> None:
+        def evaluate(request: EvaluateRequest) -> TrialResult:
+            if request.config.seed == 1:
+                raise DataError("The pictures are gone.")
+            return fail(request)
+
+        executor = make(evaluate)
+        tickets = [executor.submit(request(seed)) for seed in (0, 1)]
+        time.sleep(0.5)  # Likely, but not needed: both are back when they are waited for.
+        found: list[Outcome] = []
+        with pytest.raises(DataError, match="^The pictures are gone.$"):
+            while True:
+                found += executor.wait(60)
+        assert [outcome.ticket for outcome in found] == tickets[:1]
+
+    def test_a_trial_that_hangs_is_ended(self, make: MakeExecutor) -> None:
+        def evaluate(request: EvaluateRequest) -> TrialResult:
+            if request.config.seed == 1:
+                time.sleep(1000)
+            return fail(request)
+
+        executor = make(evaluate)
+        hung = executor.submit(replace(request(1), timeout_s=0.5))
+        after = executor.submit(replace(request(2), timeout_s=500))
+        outcomes = collect(executor, 2)
+        ended = outcomes[hung]
+        assert isinstance(ended, TimedOut)
+        assert "longer than" in ended.reason and "--trial-timeout" in ended.reason
+        assert reason(outcomes[after]) == "2"
 
     def test_at_least_one_worker(self, make: MakeExecutor) -> None:
         assert make(fail).n_workers >= 1
@@ -219,6 +263,110 @@ class TestRayExecutor(ExecutorTestCase):
         import ray
 
         assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+
+
+@pytest.mark.slow
+class TestRayStartedForARun:
+    """Ray of its own: whatever else the machine has, and whatever becomes of it."""
+
+    @pytest.fixture
+    def folders(self) -> Callable[[], set[str]]:
+        return lambda: {path.name for path in Path("/tmp").glob(f"{PREFIX}{os.getuid()}-*")}
+
+    def test_elsewhere(
+        self,
+        make_ray: MakeRay,
+        folders: Callable[[], set[str]],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """RAY_ADDRESS of another cluster, a folder too long for sockets, traps as neighbours."""
+        for name in ("random", "workers", "numpy"):
+            (tmp_path / f"{name}.py").write_text("raise SystemExit('was run')\n")
+        long = tmp_path / ("long" * 30)
+        long.mkdir()
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:6379")
+        monkeypatch.setenv("TMPDIR", str(long))
+        monkeypatch.setattr(sys, "path", ["", *sys.path])
+        handler = signal.getsignal(signal.SIGTERM)
+
+        def look(request: EvaluateRequest) -> TrialResult:
+            import numpy
+            import workers
+
+            assert numpy.__file__ and workers.__file__
+            try:
+                raise KeyboardInterrupt  # A task's own, in a worker: no Ctrl-C gets there.
+            except KeyboardInterrupt:
+                is_ignored = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            facts = (str(tmp_path) in sys.path, os.getcwd() == str(tmp_path), is_ignored)
+            return TrialResult(request.config, "failed", reason=str(facts))
+
+        before, notices = folders(), []
+        executor = make_ray(ignore_payload(look), notice=notices.append)
+        [new] = folders() - before
+        executor.submit(request())
+        assert reason(collect(executor, 1)[0]) == str((False, True, True))
+        assert len(notices) == 1 and "192.0.2.1" in notices[0] and "--address" in notices[0]
+        assert signal.getsignal(signal.SIGTERM) == handler
+        executor.shutdown()
+        assert new not in folders()
+
+    @pytest.mark.parametrize("kind", ["raylet", "gcs_server"])
+    def test_ray_that_is_killed_is_one_line(self, kind: str, make_ray: MakeRay) -> None:
+        """Left alone, Ray ends this process from C++."""
+        executor = make_ray(ignore_payload(lambda request: time.sleep(1000) or fail(request)))
+        executor.submit(request())
+        import ray
+
+        [info] = ray._private.worker._global_node.all_processes[kind]
+        os.kill(info.process.pid, signal.SIGKILL)
+        with pytest.raises(WorkersLostError, match=f"{kind} .* was ended by SIGKILL.*goes on"):
+            collect(executor, 1)
+        executor.shutdown()
+        assert not ray.is_initialized()
+
+    def test_a_cluster_with_too_few_cores_is_not_waited_for(
+        self, make_ray: MakeRay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = make_ray(ignore_payload(fail))
+        monkeypatch.setattr("workers.executors.ray_workers._ROOM_S", 0.5)
+        with pytest.raises(ConfigError, match="must have 3 free cores .* but has 0"):
+            make_ray(ignore_payload(fail), n_workers=3)
+        first.submit(request(4))
+        assert reason(collect(first, 1)[0]) == "4"
+
+    def test_workers_that_do_not_start_in_time(self, make_ray: MakeRay) -> None:
+        with pytest.raises(WorkersLostError, match="^Time is up .--timeout., and the workers"):
+            make_ray(lambda payload: time.sleep(1000), start_timeout_s=1)
+
+
+@pytest.mark.parametrize(
+    ("error", "n_kills", "told"),
+    [
+        (RuntimeError("node running low on memory"), 0, "the machine runs out of memory"),
+        (RuntimeError("connection lost"), 1, "killed by the kernel for want of memory"),
+        (RuntimeError("connection lost"), 0, "it was killed, ran out of memory, or crashed"),
+    ],
+)
+def test_why_a_worker_died(
+    error: Exception, n_kills: int, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counter = tmp_path / "memory.events"
+    counter.write_text(f"low 0\nhigh 0\nmax 3\noom 3\noom_kill {5 + n_kills}\n")
+    slot = ray_workers._Slot(None, None, pid=7, oom_kills=5)
+    monkeypatch.setattr(ray_workers, "oom_kills", lambda: oom_kills([tmp_path / "no", counter]))
+    assert told in ray_workers._died(slot, error) and "process 7" in ray_workers._died(slot, error)
+
+
+def test_ray_that_cannot_write_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/small/disk")
+
+    monkeypatch.setattr("workers.executors.ray_start.RunFolder", full)
+    with pytest.raises(WorkersLostError, match="No space left on device: /small/disk.*TMPDIR"):
+        RayExecutor(ignore_payload(fail), None, n_workers=1)
 
 
 def test_no_workers() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -81,3 +83,47 @@ def test_an_interrupted_parent_ends_its_job(tmp_path: Any) -> None:
         run_job(f"{HERE}:sleep", {"marker": str(marker)}, interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(int(marker.read_text()), 0)
+
+
+def leave_python(progress: Any, how: str) -> None:
+    if how == "exit":
+        raise SystemExit(0)
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("how", ["exit", "interrupt"])
+def test_a_job_whose_code_ends_its_process_says_so(how: str) -> None:
+    with pytest.raises(SearchError, match="ended its process .(SystemExit: 0|KeyboardInterrupt)"):
+        run_job(f"{HERE}:leave_python", {"how": how})
+
+
+def test_a_job_that_hangs_is_ended_when_time_is_up(tmp_path: Any) -> None:
+    marker = tmp_path / "pid"
+    with pytest.raises(SearchError, match=r"^Reading took longer than the 3 s .* \(--timeout\)"):
+        run_job(f"{HERE}:sleep", {"marker": str(marker)}, timeout_s=3, what="Reading")
+    if marker.exists():  # Not, where the machine is so busy that it had not begun.
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(marker.read_text()), 0)
+
+
+def test_a_job_ends_with_its_parent(tmp_path: Any) -> None:
+    """Also if that is killed, and so cannot end it."""
+    marker = tmp_path / "pid"
+    script = (
+        "import sys; sys.path[:] = eval(sys.argv[1])\n"
+        "from workers.processes.child_process import run_job\n"
+        f"run_job({HERE + ':sleep'!r}, {{'marker': {str(marker)!r}}})\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, repr(sys.path)])
+    while not (marker.exists() and marker.read_text()):
+        time.sleep(0.05)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            os.kill(int(marker.read_text()), 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)
+    pytest.fail("the job lives on")

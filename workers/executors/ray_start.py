@@ -1,0 +1,273 @@
+"""Ray started for one run, or a running cluster joined; and whether it still lives.
+
+Whatever the machine is like, there is Ray in the end or one line that says why not: Ray itself
+answers with tracebacks, waits for ever, or ends the process from C++.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spaces.errors import ConfigError, WorkersLostError
+from workers.messages.executor import Interrupted
+from workers.processes.import_path import python_path
+from workers.processes.run_folder import RunFolder
+
+N_TRIES = 3
+"""Times that Ray is started: on a busy machine its processes miss deadlines of their own."""
+
+_SPARE_STORE_BYTES = 256 * 1024**2
+
+
+class StartedRay:
+    """The ray module, initialized, for one executor.
+
+    Args:
+        address: A running cluster to join, ``auto`` for the one of this machine; None starts
+            Ray here, listening on loopback only.
+        n_workers: Workers that it is for; None for one for each ``threads`` cores.
+        threads: Cores of a worker.
+        payload: What all workers share, for the size of the shared memory.
+        notice: Told what a person should know.
+
+    Attributes:
+        ray: The module.
+
+    Raises:
+        ConfigError: If there is no cluster at the address.
+        WorkersLostError: If Ray cannot be started here.
+    """
+
+    def __init__(
+        self,
+        address: str | None,
+        n_workers: int | None,
+        threads: int,
+        payload: Any,
+        notice: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._set_environment(address)
+        import ray
+        import ray.exceptions
+
+        self.ray: Any = ray
+        self._folder: RunFolder | None = None
+        self._is_ours = not ray.is_initialized()
+        self._address = address
+        if not self._is_ours:
+            return
+        if address is not None:
+            self._join(address)
+            return
+        if os.environ.get("RAY_ADDRESS"):
+            notice(
+                f"RAY_ADDRESS={os.environ['RAY_ADDRESS']} is not used: workers run on this "
+                f"machine. To join that cluster: --address auto."
+            )
+        n_cores = (n_workers or available_cores() // threads or 1) * threads
+        self._start(n_cores, _SPARE_STORE_BYTES + _buffer_bytes(payload))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it was started here for this executor, with room for just its workers."""
+        return self._is_ours and self._address is None
+
+    def check(self) -> None:
+        """Do nothing as long as Ray lives.
+
+        Ray finds out for itself only after a while, and then ends this process from C++.
+
+        Raises:
+            WorkersLostError: If a process of it that cannot be done without is gone.
+        """
+        node = self._node()
+        if node is None:
+            return
+        for kind in ("raylet", "gcs_server"):
+            for info in node.all_processes.get(kind, ()):
+                code = info.process.poll()
+                if code is not None:
+                    raise WorkersLostError(
+                        f"Ray's process {kind} ({info.process.pid}) {_how(code)}. Nothing that "
+                        f"finished is lost; the same command starts Ray anew and goes on."
+                    )
+
+    def is_alive(self) -> bool:
+        """Whether :meth:`check` has nothing to say."""
+        try:
+            self.check()
+        except WorkersLostError:
+            return False
+        return True
+
+    def shutdown(self) -> None:
+        """Leave Ray, and end it if it was started here."""
+        if self._is_ours:
+            if not self.is_alive() and (node := self._node()) is not None:
+                # What is left of it would be asked for answers that never come.
+                node.kill_all_processes(check_alive=False, allow_graceful=False)
+            with _own_handlers():
+                self.ray.shutdown()
+        if self._folder is not None:
+            self._folder.remove()
+
+    def _node(self) -> Any:
+        """Ray's processes, where they were started here: the only way to see that they live."""
+        worker = getattr(getattr(self.ray, "_private", None), "worker", None)
+        return getattr(worker, "_global_node", None) if self.is_local else None
+
+    @staticmethod
+    def _set_environment(address: str | None) -> None:
+        # Set before the import: Ray reads them then, and so do the processes it starts.
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        # Ray prints a paragraph to stdout for every worker that dies; we say it in one line, and
+        # stdout is for data.
+        os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+        if address is None:
+            # Nothing listens outside loopback. Ray has no other switch for it: it replaces
+            # 127.0.0.1 as a node's address, except on systems where it allows no clusters.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+            # A process that imports on a busy machine is slow, and not lost.
+            os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
+
+    def _join(self, address: str) -> None:
+        try:
+            self._init(address=address)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"There must be a Ray cluster at --address, but {address!r} cannot be joined: "
+                f"{last_line(error)}"
+            ) from error
+
+    def _start(self, n_cores: int, store_bytes: int) -> None:
+        for attempt in range(N_TRIES):
+            try:
+                self._folder = RunFolder()
+                with _environment(TMPDIR=str(self._folder.temporary)):
+                    self._init(
+                        address="local",  # Whatever RAY_ADDRESS says.
+                        num_cpus=n_cores,
+                        include_dashboard=False,  # It has no login.
+                        object_store_memory=store_bytes,
+                        _temp_dir=str(self._folder.path),
+                    )
+                return
+            except (Interrupted, KeyboardInterrupt):
+                self._clear()
+                raise
+            except OSError as error:
+                self._clear()
+                where = f": {error.filename}" if error.filename else ""
+                raise WorkersLostError(
+                    f"Ray cannot write its files ({error.strerror or error}{where}). Free some "
+                    f"room there, or set TMPDIR to a folder with room."
+                ) from error
+            except Exception as error:  # Ray raises plain `Exception` too.
+                folder = self._folder
+                assert folder is not None
+                self._clear()
+                if attempt + 1 == N_TRIES:
+                    raise WorkersLostError(
+                        f"Ray could not be started in {N_TRIES} tries: {last_line(error)} Is the "
+                        f"machine very busy, out of memory, or its disk full? {_room(folder.path)}"
+                    ) from error
+
+    def _clear(self) -> None:
+        with _own_handlers():
+            self.ray.shutdown()
+        if self._folder is not None:
+            self._folder.remove()
+
+    def _init(self, **options: Any) -> None:
+        from ray.job_config import JobConfig
+
+        job = JobConfig()
+        # Ray puts the driver's script's folder and the current one first on its workers' path.
+        job._py_driver_sys_path = _Unchanging()
+        quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
+        try:
+            with _own_handlers(), _environment(PYTHONPATH=python_path()):
+                self.ray.init(job_config=job, **quiet, **options)
+        except SystemExit as error:  # Ray's own way to take SIGTERM.
+            raise Interrupted(signal.SIGTERM) from error
+
+
+class _Unchanging(list[str]):
+    """A list that stays empty."""
+
+    def extend(self, _: object) -> None:
+        """Take nothing."""
+
+
+@contextmanager
+def _own_handlers() -> Iterator[None]:
+    """Keep our handlers of signals: Ray takes SIGTERM for itself."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    """Set variables for the processes that are started within the block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def available_cores() -> int:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's text: with Ray, the one that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _how(code: int) -> str:
+    """Say how a process ended."""
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+def _room(folder: Path) -> str:
+    status = os.statvfs(folder.parent)
+    free_mb = status.f_bavail * status.f_frsize / 1e6
+    return f"{free_mb:,.0f} MB are free in {folder.parent}."
+
+
+def _buffer_bytes(payload: Any) -> int:
+    """Return the bytes of all arrays in it, without copying them."""
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        pickle.dumps(payload, protocol=5, buffer_callback=buffers.append)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return 0  # Ray's own pickle takes more; it is only about room.
+    return sum(buffer.raw().nbytes for buffer in buffers)
