@@ -293,6 +293,7 @@ class TestRayStartedForARun:
 
         def look(request: EvaluateRequest) -> TrialResult:
             import numpy
+
             import workers
 
             assert numpy.__file__ and workers.__file__
