@@ -18,8 +18,11 @@ import click
 from search.run.interrupts import ending_cleanly, signal_of
 from spaces.errors import SearchError
 
-INTERRUPTED = 128
-"""Exit code of a command that a signal stopped, less the signal's number, as shells have it."""
+
+def interrupted_code(signal_number: int = signal.SIGINT) -> int:
+    """Return the exit code of a command that a signal stopped, as shells have it."""
+    return 128 + (signal_number or signal.SIGINT)
+
 
 CONTEXT_SETTINGS: MutableMapping[str, Any] = {
     "help_option_names": ["-h", "--help"],
@@ -117,7 +120,7 @@ class CommandGroup(click.Group):
             number = signal_of(error)
             by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
             sys.stderr.write(f"Interrupted{by}.\n")
-            sys.exit(INTERRUPTED + number)
+            sys.exit(interrupted_code(number))
         except Exception as error:
             if isinstance(error, BrokenPipeError):
                 # Whoever read our output (head, less) has enough. Python would complain of what

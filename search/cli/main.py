@@ -15,7 +15,7 @@ import click
 from click.core import ParameterSource
 
 from search import __version__
-from search.cli.base import INTERRUPTED, CommandGroup, examples
+from search.cli.base import CommandGroup, examples, interrupted_code
 from search.cli.classify import classify
 from search.cli.console import hint, print_json, stderr_console, stdout_console
 from search.cli.options import (
@@ -101,7 +101,7 @@ def run(task: str, as_json: bool, **given: Any) -> None:
         again += ["--more", "50"]
     say_what_next(found, storage, again, report.ended_by)
     if report.ended_by == "interrupt":
-        sys.exit(INTERRUPTED + report.signal_number)
+        sys.exit(interrupted_code(report.signal_number))
     if not found.n_points and found.why_no_model:
         sys.exit(1)  # The trials were run, and gave nothing.
 

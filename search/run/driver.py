@@ -117,7 +117,7 @@ class Driver:
         """Run trials until the target is reached, time is up, or Ctrl-C.
 
         Raises:
-            TrialFailedError: If no trial worked.
+            TrialFailedError: If none of the first trials worked.
             WorkersLostError: If workers keep dying.
             StorageError: If the database cannot be written any more.
             StudyError: If somebody else writes to the study.
@@ -147,8 +147,6 @@ class Driver:
             raise
         finally:
             self._observer.finish(self.progress())
-        if ended_by != "interrupt":
-            self._check_any_worked()
         return RunReport(self.progress(), ended_by, n_abandoned, number)
 
     def _abandon(self, by: str) -> int:
@@ -265,19 +263,6 @@ class Driver:
             raise TrialFailedError(
                 f"The first {n_failures} trials all failed. The last one: "
                 f"{self._state.last_failure}"
-            )
-
-    def _check_any_worked(self) -> None:
-        """Call a run failed if its study holds nothing but failures."""
-        study = self._study
-        n_failed = study.outcomes["failed"]
-        if n_failed and n_failed == study.n_done and not study.n_points:
-            why = self._state.last_failure or study.last_failure
-            which = f"All {n_failed} trials" if n_failed > 1 else "The only trial"
-            raise TrialFailedError(
-                f"{which} of study {study.name!r} failed. The last one: {why}"
-                if n_failed > 1
-                else f"{which} of study {study.name!r} failed: {why}"
             )
 
     def _take_loss(self, ticket: _Ticket, loss: Lost) -> None:

@@ -419,18 +419,6 @@ class TestCtrlC:
         assert reports[0].progress.n_done == 2
 
 
-def test_a_run_in_which_nothing_worked_fails_with_the_reason(storage: InMemoryStorage) -> None:
-    executor = InlineExecutor(failing)
-    with pytest.raises(TrialFailedError, match="^All 3 trials .* failed.*OSError: no picture"):
-        drive(storage, executor, RunSettings(3))
-    # And again, when there is nothing to do: the reason is that of the study.
-    with pytest.raises(TrialFailedError, match="^All 3 trials .* failed.*OSError: no picture"):
-        drive(storage, executor, RunSettings(3))
-    assert (
-        drive(storage, InlineExecutor(analytic.make_result), RunSettings(4)).progress.n_done == 4
-    )
-
-
 def failing(request: EvaluateRequest) -> TrialResult:
     return TrialResult(request.config, "failed", reason="OSError: no picture")
 
