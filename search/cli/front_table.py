@@ -73,7 +73,10 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     for line in describe_classes(front.class_names, front.class_counts, front.ignored):
         console.print(line, markup=False)
     _print_scheme_failures(console, front)
-    for note in front.model_notes:  # Notes on the data were printed when it was read.
+    for note in (
+        *front.leaks,
+        *front.model_notes,
+    ):  # Other notes on the data were printed when it was read.
         console.print(f"Note: {note}", markup=False)
     trials = (f"{name} {front.pick(rule).trial}" for rule, name in PICK_NAMES.items())
     console.print(f"Trials: {', '.join(trials)}", markup=False)

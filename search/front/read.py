@@ -117,6 +117,7 @@ class StudyFront:
         baseline: What became of the configuration made by hand; None without one.
         model_notes: Those of the notes that are about model and device: what is left out.
         class_names: In the order of the labels.
+        leaks: Those of the notes that make accuracies doubtful.
         class_counts: For each split, images of every class; empty for studies begun before
             they were stored.
         ignored: Files of the data that were left out, by kind.
@@ -146,6 +147,7 @@ class StudyFront:
     model_notes: tuple[str, ...] = ()
     class_names: tuple[str, ...] = ()
     class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    leaks: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
     scheme_failures: tuple[SchemeFailure, ...] = ()
     why_no_model: str = ""
@@ -290,6 +292,7 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         baseline=_baseline(trials, str(task.get("baseline_note", ""))),
         model_notes=tuple(task.get("model_notes", ())),
         class_names=tuple(task.get("class_names", ())),
+        leaks=tuple(task.get("leaks", ())),
         class_counts=dict(task.get("class_counts", {})),
         ignored=dict(task.get("ignored", {})),
         scheme_failures=scheme_failures(trials),

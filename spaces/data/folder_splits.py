@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.copies import Pair, joined
 from spaces.data.dataset import SPLIT_NAMES
 from spaces.data.drawn_splits import draw_by_group, draw_by_name
 from spaces.data.groups import groups_asked_for, groups_by_name
@@ -15,6 +16,9 @@ from spaces.data.listing import readable
 from spaces.data.picture_checks import Pictures
 from spaces.data.request import DataRequest
 from spaces.errors import DataError
+
+MAX_JOINED = 20
+"""Pictures that look alike and are still taken for copies of one."""
 
 SplitMembers = Mapping[str, npt.NDArray[np.int64]]
 """For each split, indices of its pictures, ascending."""
@@ -54,6 +58,7 @@ def picture_groups(
 def assign_splits(
     pictures: Pictures,
     groups: Sequence[str],
+    copies: Sequence[Pair],
     given: Sequence[str],
     seed: int,
     request: DataRequest,
@@ -63,6 +68,7 @@ def assign_splits(
     Args:
         pictures: Files with a hash of their bytes.
         groups: As :func:`picture_groups` returns them.
+        copies: Pairs of pictures that show the same: these stay together where that is possible.
         given: Splits that have folders of their own.
         seed: Chooses what is split off.
         request: Holds the rule.
@@ -77,14 +83,18 @@ def assign_splits(
         names = [readable(pictures[number][0].name) for number in to_draw]
         drawn = draw_by_name(classes, names, missing, seed)
     else:
-        try:
-            drawn = draw_by_group(classes, [groups[number] for number in to_draw], missing, seed)
-        except DataError:
-            if request.group_by is not None:
-                raise
-            # Nobody asked for groups, and copies of too few pictures are all there is: what is
-            # said of copies across splits then says it.
-            drawn = draw_by_group(classes, [str(number) for number in to_draw], missing, seed)
+        ways = [joined(groups, copies, MAX_JOINED), groups]
+        if request.group_by is None:
+            # Nobody asked for groups: where copies of too few pictures are all there is, what is
+            # said of leaks says it.
+            ways.append([f"{number}" for number in range(len(pictures))])
+        for way in ways:
+            try:
+                drawn = draw_by_group(classes, [way[number] for number in to_draw], missing, seed)
+                break
+            except DataError:
+                if way is ways[-1]:
+                    raise
     members = {split: [to_draw[number] for number in drawn[split]] for split in SPLIT_NAMES}
     for number, (file, _) in enumerate(pictures):
         if file.split not in ("", "train"):

@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.class_folders import FoundFile, find_pictures, kind_of_file
+from spaces.data.copies import find_copies
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
 from spaces.data.folder_splits import assign_splits, picture_groups, split_note
+from spaces.data.leaks import describe_leaks
 from spaces.data.listing import readable
 from spaces.data.npz import load_npz
 from spaces.data.picture_checks import (
-    Pictures,
     broken_note,
     check_broken,
     check_counts,
@@ -29,7 +29,7 @@ from spaces.data.pixel_checks import check_pixels
 from spaces.data.request import DataRequest
 from spaces.errors import ConfigError, DataError
 
-READER_VERSION = "3"  # To be raised when the same files come to mean other arrays.
+READER_VERSION = "4"  # To be raised when the same files come to mean other arrays.
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,11 @@ def load_image_folder(
         files = [file for file, _ in whole]
         check_counts(path, found, files, others, dict(reasons_by_class(pictures, broken)))
         whole_groups = [group for number, group in enumerate(groups) if number not in broken]
-        members = assign_splits(whole, whole_groups, found.splits, seed, request)
+        request.progress("looking for copies", 0, 1)
+        pairs = find_copies(images, [digest for _, digest in whole])
+        members = assign_splits(whole, whole_groups, pairs, found.splits, seed, request)
+        leaks = describe_leaks(path, files, whole_groups, pairs, members)
+        request.progress("looking for copies", 1, 1)
         labels = np.array([order.index(file.class_name) for file in files], np.int64)
         train, val, test = (
             Split(images[members[split]], labels[members[split]]) for split in SPLIT_NAMES
@@ -151,10 +155,11 @@ def load_image_folder(
                     [readable(os.path.relpath(file.path, path)) for file in files],
                 ),
                 *split_note(found.splits, members),
-                *_copies_note(whole, members),
+                *leaks,
             ),
             scales=decoded.scales,
             group_by=request.group_by,
+            leaks=leaks,
             ignored=_all_ignored(ignored, len(broken)),
         )
 
@@ -180,15 +185,3 @@ def _class_order(
         return list(found), found
     names = tuple(sorted(called))
     return [called[name] for name in names], names
-
-
-def _count_note(count: int, what: str) -> tuple[str, ...]:
-    return (f"{count} {what}.",) if count else ()
-
-
-def _copies_note(pictures: Pictures, members: dict[str, npt.NDArray[np.int64]]) -> tuple[str, ...]:
-    trained = {pictures[number][1] for number in members["train"]}
-    n_copies = sum(
-        pictures[number][1] in trained for split in ("val", "test") for number in members[split]
-    )
-    return _count_note(n_copies, "pictures of val and test are also in train, byte for byte")
