@@ -16,9 +16,11 @@ SPLIT_WORDS = {
     "validate": "val",
     "dev": "val",
     "devel": "val",
+    "development": "val",
     "test": "test",
     "testing": "test",
     "tst": "test",
+    "holdout": "test",
     "eval": "eval",
     "evaluation": "eval",
 }
@@ -76,6 +78,12 @@ def split_of(name: str, dataset: str = "") -> tuple[str, tuple[str, ...]] | None
         return None
     said = _NEUTRAL | {splits[0]} | (set(words(dataset)) - set(SPLIT_WORDS))
     return SPLIT_WORDS[splits[0]], tuple(word for word in found if word not in said)
+
+
+def is_wrapper(name: str) -> bool:
+    """Whether a name says no more than that data, or a split of it, lies in the folder."""
+    found = words(name)
+    return bool(found) and all(word in _NEUTRAL or word in SPLIT_WORDS for word in found)
 
 
 def is_annotation_folder(name: str) -> bool:

@@ -73,6 +73,8 @@ def _scarce(
     )
     if held:
         text += f" (and {describe_ignored(held)})"
+    elif not counts[split, class_name]:
+        text += " (empty)"
     if reason := reasons.get((split, class_name)):
         text += f" (others cannot be read: {reason})"
     return text

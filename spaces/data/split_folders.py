@@ -6,7 +6,7 @@ with the way out. Nothing here guesses.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spaces.data.folder_names import (
@@ -15,6 +15,7 @@ from spaces.data.folder_names import (
     is_fold,
     is_fold_alone,
     is_images_folder,
+    is_wrapper,
     mask_of,
     split_of,
 )
@@ -88,7 +89,9 @@ def refuse_folds(root: Path, folders: Sequence[Path], lister: Lister) -> None:
     Raises:
         DataError: If all folders are folds.
     """
-    if len(folders) < 2 or not all(is_fold(path.name, root.name) for path in folders):
+    others = [path for path in folders if not is_fold(path.name, root.name)]
+    folders = [path for path in folders if path not in others]
+    if len(folders) < 2 or not all(split_of(path.name, root.name) for path in others):
         return
     inner = [lister.look(path).folders for path in folders]
     if not all(
@@ -121,13 +124,15 @@ def split_folders(root: Path, folders: Sequence[Path], lister: Lister) -> dict[s
             groups.setdefault(rest, []).append((split, folder))
     _refuse_class_and_split_in_one(root, groups, len(folders))
     group = _chosen(groups)
-    if not group:
+    said = [split for split, _ in group]
+    if not group or (
+        len(set(said)) < len(said) and not any(lister.look(path).folders for _, path in group)
+    ):
         return {}
     splits = _one_a_split(root, group)
     only_splits = len(splits) == sum(not is_annotation_folder(path.name) for path in folders)
     if "train" not in splits:
-        exact = all(folder.name.casefold() in CANONICAL for folder in splits.values())
-        if only_splits and exact:
+        if only_splits and () in groups and (len(splits) > 1 or _is_canonical(splits)):
             names = " and ".join(f"{folder.name}/" for folder in splits.values())
             raise DataError(f"{root} must have a folder train/ too, but has only {names}.")
         return {}
@@ -141,8 +146,8 @@ def unwrapped(folder: Path, lister: Lister) -> Path:
     if len(below.folders) != 1 or below.files:
         return folder
     (inner,) = below.folders
-    is_wrapper = inner.name.casefold() == folder.name.casefold() or is_images_folder(inner.name)
-    return inner if is_wrapper and lister.look(inner).folders else folder
+    says_nothing = inner.name.casefold() == folder.name.casefold() or is_wrapper(inner.name)
+    return inner if says_nothing and lister.look(inner).folders else folder
 
 
 def splits_in_classes(
@@ -215,6 +220,10 @@ def _chosen(groups: Group) -> list[tuple[str, Path]]:
         if any(split == "train" for split, _ in group) and len({split for split, _ in group}) > 1
     ]
     return with_train[0] if len(with_train) == 1 else []
+
+
+def _is_canonical(splits: Mapping[str, Path]) -> bool:
+    return all(folder.name.casefold() in CANONICAL for folder in splits.values())
 
 
 def _one_a_split(root: Path, group: Sequence[tuple[str, Path]]) -> dict[str, Path]:

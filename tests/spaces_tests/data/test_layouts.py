@@ -71,6 +71,9 @@ TRAIN_AND_TEST = {"train": {"cat": 4, "dog": 3}, "test": {"cat": 2, "dog": 1}}
         ("TrainSet", "TestSet"),
         ("train-images", "test-images"),
         ("train/images", "test/images"),
+        ("train/data", "test/data"),
+        ("train_data/train", "test_data/test"),
+        ("train", "holdout"),
         ("pets_train", "pets_test"),
         ("train_pets", "test_pets"),
         ("data-train-v2", "data-test-v2"),
@@ -84,7 +87,7 @@ def test_splits_by_any_of_their_names(tmp_path: Path, train: str, test: str) -> 
     )
     assert found(root) == TRAIN_AND_TEST
     said = " ".join(find_pictures(root).notes)
-    if train in ("train", "Training", "TRAIN"):
+    if (train, test) in (("train", "test"), ("Training", "Testing"), ("TRAIN", "TEST")):
         assert said == ""
     else:
         assert f"{train}/ as train" in said and f"{test}/ as test" in said
@@ -120,6 +123,7 @@ def test_eval_is_the_test_split_beside_a_validation_split(tmp_path: Path) -> Non
         ("test_a", "test_b"),
         ("images", "drawings"),
         ("hats", "gloves", "masks"),
+        ("test_1", "test_2"),
     ],
 )
 def test_classes_that_look_like_something_else(tmp_path: Path, classes: tuple[str, ...]) -> None:
@@ -231,6 +235,10 @@ def test_masks_and_annotations_are_no_pictures(
         ({"fold1/a": 3, "fold1/b": 3, "fold2/a": 3, "fold2/b": 3}, "are folds. Put one"),
         ({"cv_1/a": 3, "cv_1/b": 3, "cv_2/a": 3, "cv_2/b": 3}, "are folds. Put one"),
         ({"fold1": 3, "fold2": 3}, "are folds"),
+        ({"fold1/a": 3, "fold2/a": 3, "test/a": 3}, "are folds. Put one"),
+        ({"split1/a": 3, "split2/a": 3}, "are folds. Put one"),
+        ({"development/a": 3, "evaluation/a": 3}, "must have a folder train/ too"),
+        ({"cat": 3, "dog": 0, "eel": 3}, "dog 0 .empty.. Add pictures, or remove"),
         ({"train2017": 4, "val2017": 2, "annotations/*.json": 2}, "4 pictures lie right in it"),
         ({"Fold 1/train/a": 3, "Fold 2/train/a": 3}, "splits of its own. Name one of them: .*1"),
         ({"cat/train": 3, "cat/test": 3, "dog/train": 3}, "dog/ has not all"),
