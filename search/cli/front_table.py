@@ -13,6 +13,7 @@ from search.front.baseline import smallest_as_accurate
 from search.front.picks import PICK_RULES, PickRule
 from search.front.read import FrontPoint, StudyFront
 from search.units import format_accuracy, format_latency, format_size
+from spaces.config.metrics import is_uneven
 from spaces.config.objectives import OBJECTIVES
 from spaces.data.class_counts import describe_classes
 
@@ -42,6 +43,8 @@ COLUMNS = (
     "same_speed_as",
     "ram_bytes",
     "branched_from",
+    "balanced_accuracy",
+    "macro_f1",
     "float_operations",
 )
 """Columns of JSON and CSV before the parameters; only ever added to."""
@@ -224,6 +227,7 @@ def study_to_dict(front: StudyFront) -> dict[str, Any]:
         "generated_pictures": front.generated,
         "device": front.device,
         "size_metric": front.size_metric,
+        "metric": front.metric,
         "n_target": front.n_target,
         "n_trials": front.n_trials,
         "n_infeasible": front.n_infeasible,
@@ -254,7 +258,7 @@ def _header(front: StudyFront) -> list[str]:
         f"{_count(front.n_points, 'model')}, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
         f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
-        f"Accuracy: validation split; size: {size}; latency: {front.device}",
+        f"{_counts_first(front)}; size: {size}; latency: {front.device}",
     ]
 
 
@@ -286,10 +290,18 @@ def _row(point: FrontPoint) -> dict[str, Any]:
         "same_speed_as": point.same_speed_as,
         "ram_bytes": point.ram_bytes,
         "branched_from": point.branched_from,
+        "balanced_accuracy": point.class_scores.get("balanced_accuracy"),
+        "macro_f1": point.class_scores.get("macro_f1"),
         "float_operations": (
             None if point.float_operations is None else sum(point.float_operations.values())
         ),
     }
+
+
+def _counts_first(front: StudyFront) -> str:
+    if front.metric == "accuracy":
+        return "Accuracy: validation split"
+    return f"What counts: {front.metric}, validation split"
 
 
 def _certainty(front: StudyFront, point: FrontPoint) -> dict[str, float]:
@@ -322,6 +334,17 @@ def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
     if any(not point.is_distinguishable for point in points):
         lines.append("~ faster than a point no worse in accuracy and size, but within the noise.")
     lines.append(front.accuracy_context.line(best))
+    if is_uneven(front.class_counts.get("val", ())) or front.metric != "accuracy":
+        scored = [point for point in points if point.class_scores]
+        if scored:
+            lead = max(scored, key=lambda point: point.values[0])
+            found = lead.class_scores
+            lines.append(
+                f"Classes are uneven: trial {lead.trial} has balanced accuracy "
+                f"{format_accuracy(found['balanced_accuracy'])}, macro F1 "
+                f"{format_accuracy(found['macro_f1'])}, accuracy "
+                f"{format_accuracy(found['accuracy'])}."
+            )
     mixed = [point.float_operations or {} for point in points if point.is_mixed]
     if mixed:
         lines.append(

@@ -52,6 +52,7 @@ _MEASURED = (
     attributes.LEDGER,
     attributes.LATENCY,
     attributes.SPARSITY,
+    attributes.CLASS_SCORES,
     attributes.EPOCHS_TRAINED,
     attributes.DERIVED_FROM,
     attributes.TFLITE_SHA256,
@@ -178,6 +179,7 @@ def _content(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     task = stored[attributes.TASK]
     config = TrialConfig.from_dict(found[attributes.CONFIG])
     values = dict(zip((objective.name for objective in OBJECTIVES), trial.values, strict=True))
+    values["accuracy"] = found.get(attributes.CLASS_SCORES, {}).get("accuracy", trial.values[0])
     values["size_bytes"] = int(values["size_bytes"])
     measured = values | {key: found[key] for key in _MEASURED if key in found}
     counts = task.get("class_counts", {}).get("val")

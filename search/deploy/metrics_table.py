@@ -30,6 +30,10 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     ):
         before = form(promised[key]) if key in promised else ""
         table.add_row(name, before, form(measured[key]))
+    for key, name in (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
+        before, now = (one.get("class_scores", {}).get(key) for one in (promised, measured))
+        if before is not None and now is not None:
+            table.add_row(f"{name}, validation", format_accuracy(before), format_accuracy(now))
     console.print(table)
     console.print()
     images = f"{metrics['test']['images']:,} test images"

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from spaces.config.metrics import Metric, of_largest_class
 from spaces.config.objectives import OBJECTIVES
 from spaces.errors import ConfigError
 
@@ -77,15 +78,16 @@ class ReferencePoint:
         return cls(error=1 - 1 / n_classes)
 
     @classmethod
-    def for_images(cls, counts: Sequence[int]) -> ReferencePoint:
+    def for_images(cls, counts: Sequence[int], metric: Metric = "accuracy") -> ReferencePoint:
         """Return the default of a data set: always saying its largest class, 100 MB, 10 s.
 
         Where classes are even that is guessing, as in :meth:`for_classes`.
 
         Args:
             counts: Images of every class that accuracies are measured on.
+            metric: What stands for the accuracy.
         """
-        return cls(error=max(1 - max(counts) / sum(counts), MIN_ERROR))
+        return cls(error=max(1 - of_largest_class(metric, counts), MIN_ERROR))
 
     def to_dict(self) -> dict[str, float]:
         """Return plain data for JSON."""

@@ -50,6 +50,8 @@ class FrontPoint:
         branched_from: Number of the trial from whose weights its training started; None for
             random ones.
         params: Searched parameters.
+        class_scores: Accuracy, balanced accuracy and macro F1; empty for studies begun before.
+        score: Value of the study's first objective; None for the accuracy.
         ram_bytes: RAM of an inference, where the device or the microcontroller's interpreter
             told it.
         float_operations: How many operations of an integer file run in floats all the same, by
@@ -73,6 +75,8 @@ class FrontPoint:
     latency_noise: float | None = None
     same_speed_as: int | None = None
     ram_bytes: int | None = None
+    class_scores: Mapping[str, float] = field(default_factory=dict)
+    score: float | None = None
     float_operations: Mapping[str, int] | None = None
 
     @property
@@ -88,7 +92,8 @@ class FrontPoint:
     @property
     def values(self) -> tuple[float, float, float]:
         """Objective values in the order of ``spaces.config.objectives.OBJECTIVES``."""
-        return self.accuracy, float(self.size_bytes), self.latency_ms
+        score = self.accuracy if self.score is None else self.score
+        return score, float(self.size_bytes), self.latency_ms
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ class StudyFront:
         model_notes: Those of the notes that are about model and device: what is left out.
         class_names: In the order of the labels.
         leaks: Those of the notes that make accuracies doubtful.
+        metric: The first objective.
         class_counts: For each split, images of every class; empty for studies begun before
             they were stored.
         ignored: Files of the data that were left out, by kind.
@@ -148,6 +154,7 @@ class StudyFront:
     class_names: tuple[str, ...] = ()
     class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
     leaks: tuple[str, ...] = ()
+    metric: str = "accuracy"
     ignored: Mapping[str, int] = field(default_factory=dict)
     scheme_failures: tuple[SchemeFailure, ...] = ()
     why_no_model: str = ""
@@ -273,6 +280,7 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         generated=bool(task["generated"]),
         device=stored[attributes.DEVICE],
         size_metric=stored[attributes.SIZE_METRIC],
+        metric=stored.get(attributes.METRIC, "accuracy"),
         n_target=stored.get(attributes.TARGET),
         n_trials=sum(outcome in COUNTED for outcome in outcomes),
         n_infeasible=outcomes.count("infeasible"),
@@ -328,14 +336,14 @@ def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
 
 def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:
     """Return for each point the most accurate one that only noise keeps from dominating it."""
-    accuracies = np.array([point.accuracy for point in points])
+    accuracies = np.array([point.values[0] for point in points])
     sizes = np.array([point.size_bytes for point in points])
     latencies = np.array([point.latency_ms for point in points])
     noises = np.array([point.latency_noise for point in points], float)  # NaN where not known.
     found: list[int | None] = []
     for index, point in enumerate(points):
         lead = latencies / point.latency_ms - 1
-        is_same = (accuracies >= point.accuracy) & (sizes <= point.size_bytes)
+        is_same = (accuracies >= point.values[0]) & (sizes <= point.size_bytes)
         is_same &= lead <= np.hypot(noises, noises[index])
         is_same[index] = False
         best = int(np.argmax(np.where(is_same, accuracies, -1)))
@@ -344,11 +352,14 @@ def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:
 
 
 def _point(trial: FrozenTrial) -> FrontPoint:
-    accuracy, size_bytes, latency_ms = trial.values
+    score, size_bytes, latency_ms = trial.values
     stored = trial.user_attrs
+    scores = stored.get(attributes.CLASS_SCORES, {})
     return FrontPoint(
         trial=trial.number,
-        accuracy=accuracy,
+        accuracy=scores.get("accuracy", score),
+        score=score,
+        class_scores=scores,
         size_bytes=int(size_bytes),
         latency_ms=latency_ms,
         quantization=stored[attributes.CONFIG]["quantization"],

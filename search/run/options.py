@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from search.options import check_options, declared, option
 from search.storage.attributes import DEFAULT_STORAGE
+from spaces.config.metrics import METRICS, Metric
 from spaces.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -80,6 +81,14 @@ class RunOptions:
         "what it takes of the device's flash.",
         group=COUNTS,
         choices=SIZES,
+    )
+    metric: Metric = option(
+        "accuracy",
+        "choice",
+        "Which metric counts; --min-accuracy is then of it. Where classes are uneven, accuracy "
+        "is high for a model that never says the rare ones.",
+        group=COUNTS,
+        choices=METRICS,
     )
     max_size_bytes: float | None = option(
         None,
@@ -229,7 +238,16 @@ class RunOptions:
         return dict(self.fix or {}) | ({} if self.family is None else {"family": self.family})
 
 
-_TUNE_DECIDES = ("more", "workers", "timeout_s", "trial_timeout_s", "address", "race", "branch")
+_TUNE_DECIDES = (
+    "metric",
+    "more",
+    "workers",
+    "timeout_s",
+    "trial_timeout_s",
+    "address",
+    "race",
+    "branch",
+)
 UNDER_TUNE = tuple(name for name in declared(RunOptions) if name not in _TUNE_DECIDES)
 """Options of a search under Ray Tune, which decides the others, or leaves them to schedulers."""
 

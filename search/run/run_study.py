@@ -114,6 +114,10 @@ def run_study(
                 f"Study {options.study or info.name!r} keeps the splits it was begun with, which "
                 "are drawn by name; a new study gets stratified ones."
             )
+    if options.metric != "accuracy" and options.race:
+        observer.message(
+            f"The race is off: curves of training are accuracies, and {options.metric} counts."
+        )
     for line in (
         *describe_classes(info.class_names, info.class_counts, info.ignored),
         *info.notes,

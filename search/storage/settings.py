@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from spaces.config.metrics import Metric
 from workers.messages.result import Limits, SizeMetric, TaskInfo
 
 DEFAULT_TRIALS = 100
@@ -22,6 +23,8 @@ class StudySettings:
         task: Task with its search space, data fingerprint, and the epochs of a trial.
         device: Device that latencies belong to.
         size_metric: Which size is ``size_bytes``.
+        metric: The first objective. With another one than accuracy there is no race: curves of
+            training are accuracies.
         limits: What feasible models keep. They may change from run to run: what is stored is
             judged anew.
         sampler: Name of the sampler. It may change from run to run.
@@ -38,6 +41,7 @@ class StudySettings:
     task: TaskInfo
     device: str = "host"
     size_metric: SizeMetric = "gzip"
+    metric: Metric = "accuracy"
     limits: Limits = Limits()
     sampler: str = "gp"
     seed: int | None = None

@@ -161,13 +161,11 @@ def _open_study(
                 f"Study {settings.name!r} was not made by `search run`, and has "
                 f"{len(trials)} trials of its own. Use --study NEW_NAME."
             )
-        storage.set_study_system_attr(
-            study_id, attributes.METRIC_NAMES, [objective.name for objective in OBJECTIVES]
-        )
+        storage.set_study_system_attr(study_id, attributes.METRIC_NAMES, _metric_names(settings))
         for key, value in note_attrs(settings).items():
             storage.set_study_system_attr(study_id, key, value)
         space = settings.task.space
-        reference = _reference(settings.task)
+        reference = _reference(settings)
     else:
         _check_same(stored, settings, seed)
         space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
@@ -204,12 +202,18 @@ def _open_study(
     )
 
 
-def _reference(task: TaskInfo) -> ReferencePoint:
+def _metric_names(settings: StudySettings) -> list[str]:
+    """Return what Optuna calls the objectives: the first one by the study's metric."""
+    return [settings.metric, *(objective.name for objective in OBJECTIVES[1:])]
+
+
+def _reference(settings: StudySettings) -> ReferencePoint:
     """Return where the hypervolume of a new study is measured from."""
+    task = settings.task
     counts = task.class_counts.get("val")
     if not counts:
         return ReferencePoint.for_classes(len(task.class_names))
-    return ReferencePoint.for_images(counts)
+    return ReferencePoint.for_images(counts, settings.metric)
 
 
 def _points_of_a_training(space: SearchSpace) -> int:
@@ -244,6 +248,7 @@ def _study_attrs(
         attributes.DATA_FINGERPRINT: settings.task.data_fingerprint,
         attributes.DEVICE: settings.device,
         attributes.SIZE_METRIC: settings.size_metric,
+        **({} if settings.metric == "accuracy" else {attributes.METRIC: settings.metric}),
         attributes.LIMITS: asdict(settings.limits),
         attributes.SAMPLER: settings.sampler,
         attributes.SEED: seed,
@@ -280,6 +285,7 @@ def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -
         ),
         "epochs": (task["epochs"], settings.task.epochs),
         "device": (stored[attributes.DEVICE], settings.device),
+        "metric": (stored.get(attributes.METRIC, "accuracy"), settings.metric),
         "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
         "seed": (stored[attributes.SEED], seed),
     }

@@ -230,6 +230,7 @@ class OpenStudy:
             # Weights that are only quantized anew gave all their other points before.
             fan_out=settings.fan_out and config.training.epochs > 0,
             check_gate=settings.gate,
+            metric=self.settings.metric,
             race=self._shortcuts.race() if self._is_raced(running) else None,
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
             keep_weights=settings.branch,
@@ -241,7 +242,7 @@ class OpenStudy:
     def _is_raced(self, running: Running) -> bool:
         """Whether a training may be stopped: not the one that others are read against."""
         is_new = running.branch is None and not self._is_baseline(running.proposal)
-        return self.settings.race and is_new
+        return self.settings.race and self.settings.metric == "accuracy" and is_new
 
     # --- Telling --------------------------------------------------------------------------
 

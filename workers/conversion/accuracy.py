@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from spaces.config.metrics import class_scores
 from spaces.data.dataset import Split
 from workers.conversion.runtime import BATCH_SIZE, Array, load, outputs
 
@@ -32,11 +33,26 @@ def tflite_accuracy(
     Raises:
         ConversionError: If the runtime cannot run the model.
     """
+    return tflite_class_scores(tflite, split, batch_size, threads, pause=pause)["accuracy"]
+
+
+def tflite_class_scores(
+    tflite: bytes,
+    split: Split,
+    batch_size: int = BATCH_SIZE,
+    threads: int = 1,
+    *,
+    pause: Callable[[], None] | None = None,
+) -> dict[str, float]:
+    """Return accuracy, balanced accuracy and macro F1 of a ``.tflite`` model, run by LiteRT.
+
+    Arguments and errors are those of :func:`tflite_accuracy`.
+    """
     found = outputs(tflite, split.images, batch_size, threads, pause=pause)
-    is_right = found.argmax(axis=1) == split.labels
+    predicted = found.argmax(axis=1)
     if np.issubdtype(found.dtype, np.floating):
-        is_right &= np.isfinite(found).all(axis=1)
-    return float(np.mean(is_right))
+        predicted = np.where(np.isfinite(found).all(axis=1), predicted, -1)
+    return class_scores(predicted, split.labels)
 
 
 def tflite_scores(tflite: bytes, images: Array) -> tuple[Array, float]:

@@ -185,7 +185,7 @@ def _measured(
     bench: Bench, config: TrialConfig, trainings: Sequence[Trained], export: dict[str, Any]
 ) -> tuple[bytes, bytes | None, dict[str, Any]]:
     """Convert and measure what is deployed: its file, what is compiled of it, and metrics."""
-    from workers.conversion.accuracy import tflite_accuracy
+    from workers.conversion.accuracy import tflite_accuracy, tflite_class_scores
     from workers.conversion.convert import float_tflite, representative_images
     from workers.deploy.comparison import joined_history, phases
     from workers.deploy.evaluation import best_epoch
@@ -200,6 +200,7 @@ def _measured(
     found, sizes = measure_on(bench.device, tflite, sizes)
     deployed = bench.row(trained, tflite, found.latency.median_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
+    scores = tflite_class_scores(tflite, dataset.val)
     promised = export.get("measured", {})
     history = joined_history(trainings)
     restored = trainings[0].best_epoch
@@ -212,7 +213,8 @@ def _measured(
         "epochs": sum(step.epochs_trained for step in trainings),
         "promised": promised,
         "measured": {
-            "accuracy": tflite_accuracy(tflite, dataset.val),
+            "accuracy": scores["accuracy"],
+            "class_scores": scores,
             "size_bytes": sizes.size_bytes(size_metric),
             "latency_ms": found.latency.median_ms,
             "tflite_sha256": sha256,

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from spaces.config.metrics import Metric
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.errors import ConversionError
@@ -52,6 +53,7 @@ class EvaluateRequest:
         start_weights: What a branch starts from, as ``workers.training.weights`` packs it; None to
             train what it branched from first.
         keep_weights: Whether the trained weights are wanted back, for branches.
+        metric: The study's first objective.
         timeout_s: Seconds after which the executor ends it; None for never.
     """
 
@@ -64,6 +66,7 @@ class EvaluateRequest:
     race: Race | None = None
     start_weights: bytes | None = field(default=None, repr=False)
     keep_weights: bool = False
+    metric: Metric = "accuracy"
     timeout_s: float | None = None
 
 
@@ -210,6 +213,8 @@ class Point:
         latency: Latency on the study's device.
         ledger: Every size.
         tflite: The model file.
+        class_scores: Accuracy, balanced accuracy and macro F1 (see ``spaces.config.metrics``).
+        metric: Which of them is the first objective.
     """
 
     config: TrialConfig
@@ -218,6 +223,8 @@ class Point:
     latency: Latency
     ledger: Ledger
     tflite: bytes = field(repr=False)
+    class_scores: Mapping[str, float] = field(default_factory=dict)
+    metric: Metric = "accuracy"
 
     @property
     def tflite_sha256(self) -> str:
@@ -227,7 +234,8 @@ class Point:
     @property
     def values(self) -> tuple[float, float, float]:
         """Objective values in the order of ``spaces.config.objectives.OBJECTIVES``."""
-        return self.accuracy, float(self.size_bytes), self.latency.latency_ms
+        score = self.accuracy if self.metric == "accuracy" else self.class_scores[self.metric]
+        return score, float(self.size_bytes), self.latency.latency_ms
 
     def scaled_to(self, baseline_ms: float | None) -> Point:
         """Return it with its latency scaled to another speed of the machine."""

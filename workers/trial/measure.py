@@ -73,7 +73,7 @@ class _Converted:
 
     tflite: bytes
     sizes: Ledger
-    accuracy: float
+    scores: dict[str, float]
 
 
 def measure_points(
@@ -123,12 +123,12 @@ def measure_points(
                     trained, scheme, float_model, images, request.size_metric
                 )
             with watch.stage("measure"):
-                accuracy = _accuracy(tflite, dataset, None if scheme is own else budget_s, windows)
+                scores = _scores(tflite, dataset, None if scheme is own else budget_s, windows)
                 sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
         else:
-            converted[scheme] = _Converted(tflite, sizes, accuracy)
+            converted[scheme] = _Converted(tflite, sizes, scores)
     points: dict[QuantizationScheme, Point] = {}
     with watch.stage("latency"):
         quiet = windows.window() if windows is not None and device.needs_quiet else None
@@ -141,11 +141,11 @@ def measure_points(
     return points, skipped
 
 
-def _accuracy(
+def _scores(
     tflite: bytes, dataset: Dataset, budget_s: float | None, windows: QuietWindows | None
-) -> float:
-    """Return the accuracy on the validation split, if it is found out in time."""
-    from workers.conversion.accuracy import tflite_accuracy
+) -> dict[str, float]:
+    """Return accuracy and its like on the validation split, if they are found out in time."""
+    from workers.conversion.accuracy import tflite_class_scores
     from workers.latency.host import quick_latency_ms
 
     if budget_s is not None:
@@ -156,7 +156,7 @@ def _accuracy(
                 f"{seconds:.1f} s, more than {budget_s:.1f} s"
             )
     pause = None if windows is None else windows.pause
-    return tflite_accuracy(tflite, dataset.val, pause=pause)
+    return tflite_class_scores(tflite, dataset.val, pause=pause)
 
 
 def _point(
@@ -176,7 +176,9 @@ def _point(
         latency = latency.measured_in(quiet=is_quiet, note=note)
     return Point(
         config=request.config.with_quantization(scheme),
-        accuracy=model.accuracy,
+        accuracy=model.scores["accuracy"],
+        class_scores=model.scores,
+        metric=request.metric,
         size_bytes=sizes.size_bytes(request.size_metric),
         latency=latency,
         ledger=sizes,
