@@ -23,6 +23,7 @@ from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
 from spaces.data.request import DataRequest
 from spaces.errors import DataError, TaskError
+from spaces.tasks.constructor_arguments import CLASSES_NAMES, DATA_NAMES, accepted
 from spaces.tasks.task import Task
 
 USUAL_SIZE = 96
@@ -113,11 +114,10 @@ def wanted_shape(model: Any) -> tuple[int | None, ...] | None:
 
     target = model
     if inspect.isclass(target) or (inspect.isfunction(target) and not _takes_hp(target)):
-        names = inspect.signature(target).parameters
-        if "input_shape" in names:
+        if accepted(target, {"input_shape": None}):
             return None
         # How many classes there are is not known yet, and is not what is asked.
-        target = made(target, {n: 2 for n in ("n_classes", "num_classes") if n in names})
+        target = made(target, accepted(target, dict.fromkeys(CLASSES_NAMES, 2)))
     build = target.build if hasattr(target, "build") else target
     try:
         built = build(keras_tuner.HyperParameters())
@@ -140,18 +140,17 @@ def made(maker: Any, arguments: Mapping[str, Any]) -> Any:
     name = getattr(maker, "__name__", type(maker).__name__)
     try:
         return maker(**arguments)
-    except TypeError as error:
+    except (TypeError, ValueError, KeyError) as error:
         raise TaskError(
-            f"{name}(...) may only need input_shape, n_classes or num_classes, but got: {error}. "
+            f"{name}(...) may only need input_shape, n_classes, num_classes or classes, but got: "
+            f"{error}. "
             f"Make one with its arguments in the file, `MODEL = {name}(...)`, and name MODEL."
         ) from error
 
 
 def _takes_hp(function: Any) -> bool:
     """Whether it is ``build(hp)`` itself, and no maker of something with ``build(hp)``."""
-    return not {"input_shape", "n_classes", "num_classes"} & set(
-        inspect.signature(function).parameters
-    )
+    return not set(DATA_NAMES) & set(inspect.signature(function).parameters)
 
 
 def _picture(shape: tuple[int | None, ...] | None, name: str) -> tuple[int, bool]:

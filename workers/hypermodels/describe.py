@@ -19,6 +19,7 @@ from spaces.data.dataset import Dataset
 from spaces.errors import ConfigError, SearchError, TaskError, TrialFailedError
 from spaces.space.compression import available_schemes, is_prunable
 from spaces.space.search_space import Parameter
+from spaces.tasks.constructor_arguments import accepted, of_data
 from spaces.tasks.keras_tuner_models import made
 from workers.hypermodels.conditions import MAX_BUILDS, BranchExplorer
 from workers.hypermodels.fitting import fitted
@@ -29,6 +30,7 @@ from workers.hypermodels.hyperparameters import (
     one_line,
     read_parameters,
 )
+from workers.hypermodels.keras3 import is_keras3, to_keras2
 from workers.hypermodels.own_space import own_space
 from workers.hypermodels.user_fit import (
     batch_size,
@@ -95,7 +97,8 @@ class LoadedModel:
 
         Raises:
             TaskError: If it is no tf_keras model, or does not fit the data.
-            TrialFailedError: If a ``fit`` of its own fails before it trains.
+            TrialFailedError: If a ``fit`` of its own fails before it trains, or it is a model of
+                Keras 3 with layers that Keras 2 lacks.
         """
         try:
             built = self.hypermodel.build(hp)
@@ -104,10 +107,18 @@ class LoadedModel:
             if "keras.src" in str(error).replace("tf_keras.src", ""):
                 raise TaskError(f"build(hp) mixes Keras 2 and Keras 3. {USE_TF_KERAS}.") from error
             raise
+        notes: tuple[str, ...] = ()
+        if is_keras3(built):
+            try:
+                built, notes = to_keras2(built, self.input_shape)
+            except TaskError as error:
+                # Of these values: with others it may be another model.
+                raise TrialFailedError(str(error).rstrip(".")) from error
         check_kind(built)
         model = fitted(built, self.input_shape)
         check_shapes(model, self.input_shape, self.n_classes)
-        attach(model, self._own_training(built, model, hp))
+        own = self._own_training(built, model, hp)
+        attach(model, replace(own, notes=(*notes, *own.notes)))
         # It is compiled for whoever loads it, who has not got the user's code.
         model._is_compiled = False
         return model
@@ -162,14 +173,9 @@ def load_hypermodel(
     """
     target = _import(spec) if isinstance(spec, str) else spec
     if inspect.isclass(target) or (callable(target) and not hasattr(target, "build")):
-        arguments = {
-            "input_shape": tuple(input_shape),
-            "n_classes": n_classes,
-            "num_classes": n_classes,
-        }
-        accepted = _accepted(target, arguments)
-        if accepted or inspect.isclass(target):
-            target = made(target, accepted)
+        arguments = accepted(target, of_data(input_shape, n_classes))
+        if arguments or inspect.isclass(target):
+            target = made(target, arguments)
         else:
             target = _BuildFunction(target)
     if not callable(getattr(target, "build", None)) or _is_keras_model(target):
@@ -311,18 +317,6 @@ def _import(spec: str) -> Any:
     if not hasattr(module, name):
         raise TaskError(f"Module {module_name!r} has no model {name!r}.")
     return getattr(module, name)
-
-
-def _accepted(function: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of ``arguments`` that ``function`` takes by name."""
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return {}
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        if inspect.isclass(function):
-            return dict(arguments)
-    return {name: value for name, value in arguments.items() if name in parameters}
 
 
 def _is_keras_model(target: Any) -> bool:

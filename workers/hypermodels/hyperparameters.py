@@ -14,6 +14,7 @@ from typing import Any
 from spaces.config.trial import ParamValue
 from spaces.errors import TaskError
 from spaces.space.search_space import Condition, Parameter
+from workers.hypermodels.keras3 import forget_names
 
 
 def new_hyperparameters(values: Mapping[str, ParamValue]) -> Any:
@@ -31,6 +32,7 @@ def build_fresh(hypermodel: Any, hp: Any) -> Any:
 
     # Layer names are numbered through a process; a deployed file must not depend on that.
     tf_keras.backend.clear_session()
+    forget_names()
     return hypermodel.build(hp)
 
 
