@@ -15,8 +15,10 @@ from spaces.errors import TaskError
 def fitted(model: Any, input_shape: tuple[int, int, int]) -> Any:
     """Return a model with the same layers for images of a shape; the same one if it fits.
 
-    A ``Sequential`` without ``Input`` gets one. Where only the axes differ, as in ``(28, 28)``
-    or ``(784,)``, a ``Reshape`` goes before the first layer. What does not fit stays as it is.
+    A ``Sequential`` without ``Input`` gets one, and a batch of a fixed size becomes one of any.
+    Sizes that are left open are those of the images. Where only the axes differ, as in
+    ``(28, 28)`` or ``(784,)``, a ``Reshape`` goes before the first layer. What does not fit stays
+    as it is.
 
     Args:
         model: Keras 2 model.
@@ -39,8 +41,11 @@ def fitted(model: Any, input_shape: tuple[int, int, int]) -> Any:
             f"quantize one by one: return `tf_keras.Model(inputs, outputs)`."
         )
     shape = model.input_shape
-    if not isinstance(shape, tuple) or len(shape) == len(input_shape) + 1:
+    if not isinstance(shape, tuple):
         return model
+    if len(shape) == len(input_shape) + 1:
+        is_open = shape[0] is None and None not in shape[1:]
+        return model if is_open and not _takes_integers(model) else _with_input(model, input_shape)
     if None in shape[1:] or math.prod(shape[1:]) != math.prod(input_shape):
         return model
     inputs = tf_keras.Input(input_shape, name="image")
@@ -50,3 +55,55 @@ def fitted(model: Any, input_shape: tuple[int, int, int]) -> Any:
     clean = tf_keras.Model.from_config(joined.get_config())
     clean.set_weights(model.get_weights())
     return clean
+
+
+def _takes_integers(model: Any) -> bool:
+    return bool(model.inputs[0].dtype.is_integer)
+
+
+def _with_input(model: Any, input_shape: tuple[int, int, int]) -> Any:
+    """Return a copy of a model, weights included, with another input; itself if it does not fit.
+
+    Raises:
+        TaskError: If it works with batches of one size only, or takes whole numbers.
+    """
+    import tf_keras
+
+    shape = model.input_shape
+    if any(
+        size not in (None, wanted) for size, wanted in zip(shape[1:], input_shape, strict=True)
+    ):
+        return model
+    stateful = [layer.name for layer in model.layers if getattr(layer, "stateful", False)]
+    if stateful:
+        raise TaskError(
+            f"Layer {stateful[0]!r} is stateful, and goes on from one batch to the next; images "
+            f"are shuffled, so write stateful=False."
+        )
+    dtype = model.inputs[0].dtype
+    if dtype.is_integer:
+        raise TaskError(
+            f"The model's input is {dtype.name}, but images arrive as numbers from 0 to 1: write "
+            f"Input without dtype, and leave out a Rescaling(1/255)."
+        )
+    try:
+        copy = tf_keras.models.clone_model(
+            model, tf_keras.Input(input_shape, name="image"), clone_function=_copied
+        )
+        copy.set_weights(model.get_weights())
+        copy(tf_keras.backend.zeros((2, *input_shape)))
+    except Exception as error:
+        text = " ".join(str(error).split())[:120]
+        raise TaskError(
+            f"The model's input is {shape}, and with batches of any size and images of "
+            f"{input_shape} it fails ({type(error).__name__}: {text}): write "
+            f"Input({input_shape}), without a batch size."
+        ) from error
+    return copy
+
+
+def _copied(layer: Any) -> Any:
+    """Return a layer like another one, which says nothing of the shape of its input."""
+    config = layer.get_config()
+    config.pop("batch_input_shape", None)
+    return type(layer).from_config(config)

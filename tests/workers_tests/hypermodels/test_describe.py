@@ -459,7 +459,14 @@ def test_a_ready_keras_model_is_refused() -> None:
 def keras_3_model(hp: Any) -> Any:
     import keras
 
-    return keras.Sequential([keras.Input(INPUT_SHAPE), keras.layers.Flatten()])
+    return keras.Sequential(
+        [
+            keras.Input(INPUT_SHAPE),
+            keras.layers.RMSNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(N_CLASSES),
+        ]
+    )
 
 
 def keras_3_layer(hp: Any) -> Any:
@@ -481,7 +488,7 @@ def two_outputs(hp: Any) -> Any:
     [
         (lambda hp: None, "got None. Is a `return` missing"),
         (lambda hp: "model", "must return a tf_keras model"),
-        (keras_3_model, "import tf_keras as keras"),
+        (keras_3_model, "RMSNormalization 'rms_normalization' has no counterpart in Keras 2"),
         (keras_3_layer, "import tf_keras as keras"),
         (two_outputs, "one output of 4 units"),
         (lambda hp: net(units=10), r"one output of 4 units.*its output is \(10,\)"),

@@ -331,14 +331,6 @@ def test_a_model_that_is_compiled_for_some_values_only_says_so(pictures: Dataset
         final_accuracy(studied, pictures, compiled=False)
 
 
-def keras_3(hp: Any) -> Any:
-    import keras
-
-    return keras.Sequential(
-        [keras.Input((8, 8, 1)), keras.layers.Flatten(), keras.layers.Dense(2)]
-    )
-
-
 def mixed(hp: Any) -> Any:
     import keras
     import tf_keras
@@ -366,7 +358,6 @@ def subclassed(hp: Any) -> Any:
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (keras_3, "import tf_keras as keras"),
         (mixed, "import tf_keras as keras"),
         (keras_3_optimizer, "import tf_keras as keras"),
         (subclassed, "tf_keras.Model\\(inputs, outputs\\)"),

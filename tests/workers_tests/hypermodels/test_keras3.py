@@ -258,3 +258,49 @@ def test_which_models_are_of_keras_3(k3: Any, keras: Any) -> None:
     assert is_keras3(k3.Sequential([k3.Input(SHAPE)]))
     assert not is_keras3(keras.Sequential([keras.Input(SHAPE)]))
     assert not is_keras3(None)
+
+
+class TestInAStudy:
+    """Described and built as any other model is."""
+
+    def build(self, hp: Any) -> Any:
+        import keras
+
+        layers = keras.layers
+        inputs = keras.Input(SHAPE)
+        x = layers.Conv2D(hp.Int("filters", 4, 8, step=4), 3, activation="relu")(inputs)
+        if hp.Boolean("rms", default=False):
+            x = layers.RMSNormalization()(x)
+        x = layers.Dropout(0.2)(layers.GlobalAveragePooling2D()(x))
+        model = keras.Model(inputs, layers.Dense(4, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(0.01), "sparse_categorical_crossentropy")
+        return model
+
+    def test_it_is_described(self, keras: Any) -> None:
+        from spaces.config.schemes import QuantizationScheme
+        from workers.hypermodels.describe import describe_model, load_hypermodel
+
+        described = describe_model(load_hypermodel(self.build, SHAPE, 4))
+        assert [parameter.name for parameter in described.parameters] == ["filters", "rms"]
+        assert QuantizationScheme.QAT_INT8 in described.schemes
+        assert described.prunable
+        assert described.settled["learning_rate"] == 1.0
+        (refused,) = [note for note in described.notes if "RMSNormalization" in note]
+        assert "rms=True" in refused
+
+    def test_the_same_seed_gives_the_same_weights_and_names(self, keras: Any) -> None:
+        from workers.hypermodels.describe import build_model, load_hypermodel
+        from workers.training.keras_compat import seed_everything
+
+        hypermodel = load_hypermodel(self.build, SHAPE, 4)
+        models = []
+        for _ in range(2):
+            seed_everything(3)
+            models.append(build_model(hypermodel, {"filters": 8})[0])
+        one, other = models
+        assert [layer.name for layer in one.layers] == [layer.name for layer in other.layers]
+        for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+            assert np.array_equal(a, b)
+        seed_everything(4)
+        another = build_model(hypermodel, {"filters": 8})[0]
+        assert not np.array_equal(one.get_weights()[0], another.get_weights()[0])
