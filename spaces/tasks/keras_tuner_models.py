@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spaces.config.metrics import is_uneven
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
@@ -53,7 +54,15 @@ def task_of_model(module: ModuleType, name: str, model: object) -> Task | None:
         model=model,
         load_data=_LoadData(model, name),
         data_help="--data: folder of class folders, or .npz",
+        adapt=weigh_uneven_classes,
     )
+
+
+def weigh_uneven_classes(task: Task, dataset: Dataset) -> Task:
+    """Return the task with class weights searched, where its training images are uneven."""
+    if not is_uneven(np.bincount(dataset.train.labels, minlength=dataset.n_classes).tolist()):
+        return task
+    return replace(task, class_weights=("none", "balanced"))
 
 
 def is_hypermodel(model: object) -> bool:

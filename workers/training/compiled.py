@@ -42,6 +42,7 @@ class OwnTraining:
         settings: What decides about the training, as text: two that are equal train alike.
         fit_names: Hyperparameters that ``fit`` asks for, and ``build`` does not.
         notes: What a person should know.
+        weighs_classes: Whether its own code weighs the losses of classes.
     """
 
     optimizer: MakeOptimizer | None = None
@@ -52,6 +53,7 @@ class OwnTraining:
     settings: str = ""
     fit_names: frozenset[str] = field(default_factory=frozenset)
     notes: tuple[str, ...] = ()
+    weighs_classes: bool = False
 
     @property
     def settled(self) -> dict[str, ParamValue]:
@@ -63,6 +65,8 @@ class OwnTraining:
             found.update(learning_rate=1.0, optimizer="adam", weight_decay=0.0)
         if self.batch_size is not None:
             found.update(batch_size=self.batch_size)
+        if self.loop is not None or self.weighs_classes:
+            found.update(class_weights="none")  # Not ours to decide, or decided already.
         return found
 
 
@@ -123,6 +127,7 @@ def read_compiled(
         loss,
         settings=f"{text} {loss_text} {class_weight}",
         notes=(*notes, *loss_notes, *_unused_metrics(compiled)),
+        weighs_classes=class_weight is not None,
     )
 
 
