@@ -29,6 +29,7 @@ from spaces.config.trial import ParamValue, TrialConfig
 from spaces.space.compression import params_from_config
 from spaces.space.search_space import SearchSpace
 from workers.messages.executor import Finished, Outcome
+from workers.messages.limits import Foreseen, Limits, may_keep, refusal
 from workers.messages.race import Race
 from workers.messages.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
@@ -48,6 +49,7 @@ class Policy:
     branch: bool = True
     gate: bool = True
     n_start: int = DEFAULT_START
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True)
@@ -228,9 +230,22 @@ def _result(
         if stage in seconds:
             seconds[stage] *= max(1, len(points)) / n_schemes
     accuracies = tuple(row["val_accuracy"])
+    foreseen = {s: Foreseen(p.values[1], p.values[2]) for s, p in points.items()}
+    kept = [s for s, found in foreseen.items() if may_keep(found, request.limits)]
+    own_foreseen = foreseen.get(config.quantization)
+    gate: dict[str, Any] = {}
+    if request.check_gate:
+        gate["foreseen"] = foreseen
+        if own_foreseen is not None:
+            gate["size_bytes"] = own_foreseen.size_bytes
+            gate["latency_ms"] = own_foreseen.latency_ms
+        if foreseen and not kept and not _branch_keeps(request, row):
+            spent = {stage: seconds.get(stage, 0.0) for stage in ("gate", "build")}
+            why = refusal(foreseen, request.limits)
+            return TrialResult(config, "infeasible", why, seconds=spent, **gate)
     verdict, bar = "", None
     if request.race is not None and request.check_gate:  # The gate tells sizes and latencies.
-        models = [(p.values[1], p.values[2]) for p in points.values()]
+        models = [(foreseen[s].size_bytes, foreseen[s].latency_ms) for s in kept]
         bar = request.race.bar(models)
         if request.race.can_judge:
             verdict, accuracies = _judge(request.race, models, accuracies, settled, bar)
@@ -239,7 +254,13 @@ def _result(
         seconds = {k: seconds.get(k, 0.0) for k in ("gate", "build", "train")}
         seconds["train"] *= share
         return TrialResult(
-            config, "stopped", verdict, history={"val_accuracy": accuracies}, seconds=seconds
+            config,
+            "stopped",
+            verdict,
+            bar=bar,
+            history={"val_accuracy": accuracies},
+            seconds=seconds,
+            **gate,
         )
     own = points.pop(config.quantization, None)
     common: dict[str, Any] = {
@@ -249,10 +270,19 @@ def _result(
         "seconds": seconds,
         "bar": bar,
         "weights": b"" if request.keep_weights else None,
+        **gate,
     }
     if own is None:
         return TrialResult(config, "failed", "not recorded", **common)
     return TrialResult(config, "complete", point=own, **common)
+
+
+def _branch_keeps(request: EvaluateRequest, row: Mapping[str, Any]) -> bool:
+    """Whether a recorded branch of a training keeps the limits."""
+    if not request.branch_sparsity:
+        return False
+    pruned = (p for branch in row.get("branches", []) for p in branch["points"].values())
+    return any(may_keep(Foreseen(size, ms), request.limits) for _, size, ms in pruned)
 
 
 def _judge(
@@ -305,6 +335,7 @@ class Run:
     n_stopped: int
     n_branches: int
     n_failed: int
+    n_infeasible: int = 0
 
     def seconds_to(self, hypervolume: float) -> float:
         """Return when a hypervolume was reached; infinity if it was not."""
@@ -348,6 +379,7 @@ def replay(
         branch=policy.branch,
         gate=policy.gate,
         n_start=policy.n_start,
+        limits=policy.limits,
     )
     study = open_study(InMemoryStorage(), settings)
     executor = SimulatedExecutor(recording, n_workers)
@@ -360,4 +392,5 @@ def replay(
         executor.n_stopped,
         report.progress.n_branches,
         report.progress.n_failed,
+        report.progress.n_infeasible,
     )

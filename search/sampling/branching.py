@@ -20,6 +20,7 @@ from typing import TypeAlias
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import PruningConfig, TrialConfig
 from spaces.space.search_space import SearchSpace
+from workers.messages.limits import Foreseen, Limits, may_keep
 
 SPARSITIES = (0.5, 0.7, 0.85)
 """What branches prune to: about a half, a third and a sixth of the bytes."""
@@ -134,17 +135,25 @@ def branch_config(
     )
 
 
+def branch_sparsity(config: TrialConfig, epochs: int, space: SearchSpace) -> float:
+    """Return the most that a branch could prune a training to; 0 if there is no such branch."""
+    pruned = (k.sparsity for k in KINDS if k.sparsity and branch_config(config, k, epochs, space))
+    return max(pruned, default=0.0)
+
+
 class Brancher:
     """Knows what trainings gave, and says which branch is worth more than a new training.
 
     Args:
         epochs: Of a whole training.
         space: What the study searches.
+        limits: What points must keep to be worth anything.
     """
 
-    def __init__(self, epochs: int, space: SearchSpace) -> None:
+    def __init__(self, epochs: int, space: SearchSpace, limits: Limits | None = None) -> None:
         self._epochs = epochs
         self.space = space
+        self._limits = limits or Limits()
         self._trainings: dict[int, _Training] = {}
         self._effects: dict[str, deque[_Effect]] = {}
         self._costs: dict[str, deque[float]] = {}
@@ -245,14 +254,19 @@ class Brancher:
                 continue
             if kind is QAT:
                 accuracy = max(accuracy, *(p[0] for p in points.values()))
-            predicted.append(
-                (
-                    max(0.0, 1 - (1 - accuracy) * effect.error),
-                    size * effect.size,
-                    latency * effect.latency,
-                )
+            expected = (
+                max(0.0, 1 - (1 - accuracy) * effect.error),
+                size * effect.size,
+                latency * effect.latency,
             )
+            if self._keeps_limits(expected):
+                predicted.append(expected)
         return predicted
+
+    def _keeps_limits(self, values: Values) -> bool:
+        accuracy, size_bytes, latency_ms = values
+        is_accurate = accuracy >= (self._limits.min_accuracy or 0.0)
+        return is_accurate and may_keep(Foreseen(size_bytes, latency_ms), self._limits)
 
     def _effect(self, kind: Kind) -> _Effect:
         """Return the median of what was seen; what is expected counts like five sightings."""

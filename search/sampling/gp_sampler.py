@@ -35,6 +35,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.front.pareto import Front, ReferencePoint, gains
+from search.sampling.foresight import Foresight
 from search.sampling.gaussian_process import Array, GaussianProcess
 from search.sampling.hypervolume_improvement import Improvement
 from search.sampling.space_moves import Params, as_numbers, draw_params, vary
@@ -42,7 +43,7 @@ from search.storage import attributes
 from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import SearchSpace
-from workers.messages.result import Limits
+from workers.messages.limits import Limits
 
 N_BY_HYPERVOLUME = 24
 """Trainings that have nothing but the hypervolume in mind."""
@@ -52,6 +53,7 @@ MAX_ROWS = 200
 
 _QUANTIZATION = "quantization"
 _N_NEAR, _N_ANYWHERE = 160, 80
+_N_NEAREST = 8
 _N_CHANGES = 2.0
 _DISTANCE = 0.2
 _SHARE_CROSSED = 0.3
@@ -96,6 +98,7 @@ class SurrogateSampler(BaseSampler):
 
     Attributes:
         space: What may vary; whoever asks sets it.
+        foresight: Guesses which trainings break limits; None without such limits.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class SurrogateSampler(BaseSampler):
         limits: Limits | None = None,
     ) -> None:
         self.space = SearchSpace()
+        self.foresight: Foresight | None = None
         self._random = Random(seed)
         self._independent = RandomSampler(seed=seed)
         self._n_startup = n_startup
@@ -198,12 +202,12 @@ class SurrogateSampler(BaseSampler):
                 for number in left:
                     del self._owners[number]
         elif hint := trial.user_attrs.get(attributes.HINT):
-            error, size_bytes, latency_ms = hint
-            training.points[scheme] = (
-                math.nan if error is None else math.log(error + _MIN_ERROR),
-                math.nan if size_bytes is None else math.log(size_bytes),
-                math.nan if latency_ms is None else math.log(latency_ms),
-            )
+            for hinted, (error, size_bytes, latency_ms) in hint.items():
+                training.points[hinted] = (
+                    math.nan if error is None else math.log(error + _MIN_ERROR),
+                    math.nan if size_bytes is None else math.log(size_bytes),
+                    math.nan if latency_ms is None else math.log(latency_ms),
+                )
 
     def _chosen(self) -> list[_Training]:
         """Return the trainings to learn from: all, or the front's and a spread of the rest."""
@@ -219,12 +223,12 @@ class SurrogateSampler(BaseSampler):
 
     def _plan(self) -> Params:
         trainings = self._chosen()
-        if len(trainings) < self._n_startup or not len(self._front):
-            return draw_params(self.space, self._random)
+        if len(trainings) < self._n_startup:
+            return self._draw()
         candidates = self._candidates()
         schemes = self._schemes(trainings)
         if not candidates or not schemes or not self._fit(trainings, schemes):
-            return draw_params(self.space, self._random)
+            return self._draw()
         under_way = list(self._under_way.values())
         inputs = self._inputs([*candidates, *under_way])
         error, deviation = self._processes[0].predict_with_deviation(inputs)
@@ -232,17 +236,68 @@ class SurrogateSampler(BaseSampler):
         latency = np.exp(self._processes[2].predict(inputs))
         given = np.array([[self._gives(c, s) for s in schemes] for c in candidates])
         given = np.concatenate([given, np.ones((len(under_way), len(schemes)), dtype=bool)])
+        n = len(candidates)
+        if not len(self._front):
+            hopeful = error + _DEVIATIONS[0] * deviation
+            over = np.where(given, self._over_limits(hopeful, size, latency), np.inf)[:n]
+            return self._nearest(candidates, over.min(axis=1))
         sets = []
         for node in _DEVIATIONS:
             accuracy = 1 - np.exp(error + node * deviation)
             sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
         front = gains(self._front.values, self._reference, log_error=self._by_log_error)
-        n = len(candidates)
         expected_anyway = sets[1][n:].reshape(-1, front.shape[1])
         best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)
         improvement = Improvement(np.concatenate([front, expected_anyway]), best)
         worth = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, sets, strict=True))
+        if self.foresight is not None:
+            worth = worth * self.foresight.chances(candidates)
         return candidates[int(np.argmax(worth / self._seconds(trainings, inputs[:n])))]
+
+    def _draw(self) -> Params:
+        """Return a point at random; where there are limits, one that is expected to keep them."""
+        if self.foresight is None or not self.foresight.knows_something:
+            return draw_params(self.space, self._random)
+        candidates = self._candidates()
+        if not candidates:
+            return draw_params(self.space, self._random)
+        return self.foresight.pick(candidates, self._random)
+
+    def _nearest(self, candidates: Sequence[Params], over: Array) -> Params:
+        """Return what may keep the limits, as long as nothing does.
+
+        No hypervolume tells better from worse then. The nearest of all would be the same place
+        time and again, so every second proposal is drawn, and of those that may keep the limits
+        any will do.
+
+        Args:
+            candidates: To choose from.
+            over: By how much each is expected to break limits, should it turn out well.
+        """
+        if self._random.random() < 0.5:
+            return self._draw()
+        over = over + self._over_foreseen(candidates)
+        hopeful = [c for c, excess in zip(candidates, over, strict=True) if excess <= 0]
+        return self._random.choice(hopeful) if hopeful else candidates[int(np.argmin(over))]
+
+    def _over_limits(self, error: Array, size: Array, latency: Array) -> Array:
+        """Return by how much models are expected to break limits, as sums of logarithms."""
+        limits = self._limits
+        over = np.zeros(error.shape)
+        if limits.max_size_bytes:
+            over += np.maximum(np.log(size / limits.max_size_bytes), 0)
+        if limits.max_latency_ms:
+            over += np.maximum(np.log(latency / limits.max_latency_ms), 0)
+        if limits.min_accuracy:
+            over += np.maximum(error - math.log(1 - limits.min_accuracy + _MIN_ERROR), 0)
+        return over
+
+    def _over_foreseen(self, candidates: Sequence[Params]) -> Array:
+        """Return by how much trainings are expected to break limits, RAM's among them."""
+        if self.foresight is None:
+            return np.zeros(len(candidates))
+        over: Array = np.maximum(self.foresight.log_ratios(candidates)[0], 0)
+        return over
 
     def _seconds(self, trainings: Sequence[_Training], inputs: Array) -> Array:
         """Return how long trainings are expected to take; 1 for all if nothing is known."""
@@ -260,13 +315,18 @@ class SurrogateSampler(BaseSampler):
         return expected
 
     def _candidates(self) -> list[Params]:
-        """Return points near those on the front, and anywhere, that were not tried."""
+        """Return points near those on the front, and anywhere, that were not tried.
+
+        As long as the front is empty they are near what came nearest to keeping the limits.
+        """
         owners = sorted({*self._owners.values()}, key=repr)
         parents = [self._trainings[key].params for key in owners]
+        if not parents and self.foresight is not None:
+            parents = self.foresight.nearest(_N_NEAREST)
         random = self._random
         found: dict[_Key, Params] = {}
         for index in range(_N_NEAR + _N_ANYWHERE):
-            if index < _N_NEAR:
+            if index < _N_NEAR and parents:
                 other = random.choice(parents) if random.random() < _SHARE_CROSSED else None
                 params = vary(
                     self.space,
@@ -284,8 +344,13 @@ class SurrogateSampler(BaseSampler):
         return list(found.values())
 
     def _schemes(self, trainings: Sequence[_Training]) -> list[str]:
-        """Return the schemes that were seen; the others are not modelled yet."""
-        return sorted({scheme for training in trainings for scheme in training.points})
+        """Return the schemes that gave models; the others are not modelled yet.
+
+        The gate foresees sizes of schemes too that are not measured afterwards.
+        """
+        points = [point for training in trainings for point in training.points.items()]
+        measured = {scheme for scheme, (error, *_) in points if not math.isnan(error)}
+        return sorted(measured or {scheme for scheme, _ in points})
 
     def _gives(self, params: Params, scheme: str) -> bool:
         """Whether a training with these parameters gives a point of a scheme."""

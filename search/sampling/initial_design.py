@@ -12,6 +12,9 @@ with what a person would try:
   cost little, and which padding or head they want is not known;
 - such networks again, pruned more and more, with other learning rates;
 - points that fill the whole space evenly (a Halton sequence, shifted by the seed).
+
+Where a study has limits, points of the design that are expected to break them come with smaller
+networks (:func:`shrunk`).
 """
 
 from __future__ import annotations
@@ -174,6 +177,61 @@ def _capacity(parameter: Parameter, at: float) -> ParamValue | None:
         ordered = sorted(parameter.choices, key=float)
         return ordered[round(at * (len(ordered) - 1))]
     return None
+
+
+def capacity(space: SearchSpace, params: Mapping[str, ParamValue]) -> float:
+    """Return the capacity of a network: 0 for the smallest of a space, 1 for the largest.
+
+    It is the mean place of its sizes in their ranges; those that are not active, as the filters
+    of blocks that it does not have, are none.
+    """
+    places = [
+        _place(parameter, params[parameter.name]) if parameter.name in params else 0.0
+        for parameter in space.parameters
+        if _is_size(parameter)
+    ]
+    return sum(places) / len(places) if places else 0.0
+
+
+def shrunk(space: SearchSpace, params: Mapping[str, ParamValue], share: float) -> Params:
+    """Return a point of smaller capacity.
+
+    Args:
+        space: Where it lies.
+        params: The point.
+        share: By how much every size moves towards its smallest: 0 not at all, 1 all the way.
+    """
+
+    def choose(parameter: Parameter) -> ParamValue | None:
+        value = params.get(parameter.name)
+        if value is None or not _is_size(parameter):
+            return value
+        return _capacity(parameter, _place(parameter, value) * (1 - share))
+
+    return _point(space, choose)
+
+
+def _is_size(parameter: Parameter) -> bool:
+    if parameter.name in (*TRAINING_NAMES, *COMPRESSION_NAMES):
+        return False
+    return parameter.kind == "int" or (
+        parameter.kind == "categorical" and _are_sizes(parameter.choices)
+    )
+
+
+def _place(parameter: Parameter, value: ParamValue) -> float:
+    """Return where a size lies in its range: what ``_capacity`` takes."""
+    if parameter.kind == "int":
+        assert parameter.low is not None and parameter.high is not None
+        low, high = float(parameter.low), float(parameter.high)
+        if low <= 0 or low == high:
+            at = to_unit(parameter, value)
+        else:
+            at = math.log(float(value) / low) / math.log(high / low)
+    else:
+        ordered = sorted(parameter.choices, key=float)
+        at = ordered.index(value) / max(1, len(ordered) - 1)
+    return 1 - at if any(word in parameter.name for word in _SHRINKING) else at
 
 
 def _are_sizes(choices: tuple[ParamValue, ...]) -> bool:

@@ -8,7 +8,8 @@ samplers ignore, so its numbers are its own.
 NSGA-II finds points that were derived from another trial's training in the population of that
 trial. Our own sampler takes all points of a training for one observation. TPE gets one point of
 each training, its trial's own: with six at one place, good and bad at once, it does worse than
-drawing at random (``benchmarks/cost/samplers.py``). And it gets them on the scales on which the
+drawing at random (``benchmarks/cost/samplers.py``); where that one breaks a limit and a derived
+one does not, TPE gets one of those too. And it gets them on the scales on which the
 hypervolume is measured, or what is far from the front in bytes decides which points are good.
 """
 
@@ -28,14 +29,17 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from search.front.pareto import SIGNS, Front, ReferencePoint, gains
+from search.sampling.foresight import Foresight
 from search.sampling.gp_sampler import SurrogateSampler, spread
 from search.storage import attributes
 from search.storage.batches import Ending, new_trial
+from search.storage.constraints import early_ratio, is_feasible
+from search.storage.trial_attributes import foreseen_of
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import ParamValue
 from spaces.errors import ConfigError
 from spaces.space.search_space import SearchSpace
-from workers.messages.result import Limits
+from workers.messages.limits import Limits, nearest
 
 SAMPLERS: Mapping[str, str] = {
     "gp": "models what a training gives, picks what promises the largest gain of hypervolume",
@@ -44,6 +48,8 @@ SAMPLERS: Mapping[str, str] = {
     "random": "draws at random",
 }
 """Samplers by name, with one line on each."""
+
+QUANTIZATION = "quantization"
 
 _MAX_GOOD_POINTS = 25
 _N_STARTUP_TRIALS = 10
@@ -141,9 +147,22 @@ class Mirror:
     Args:
         sampler: Makes the proposals.
         seed: Seed of the proposals at random that end a series of repetitions.
+        limits: Limits of the study.
+        fan_out: Whether a training gives a point for every scheme that needs none of its own.
+
+    Attributes:
+        foresight: Guesses which trainings break the limits; None without limits that an
+            untrained network can break.
     """
 
-    def __init__(self, sampler: BaseSampler, seed: int) -> None:
+    def __init__(
+        self,
+        sampler: BaseSampler,
+        seed: int,
+        *,
+        limits: Limits | None = None,
+        fan_out: bool = True,
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = _WindowedStorage()
         self._study = optuna.create_study(
@@ -155,6 +174,13 @@ class Mirror:
         self._random = RandomSampler(seed=seed)
         self._is_tpe = isinstance(sampler, TPESampler)
         self._window = _Window()
+        self._represented: set[int] = set()
+        self._limits = limits or Limits()
+        self.foresight: Foresight | None = None
+        if self._limits.are_known_early:
+            self.foresight = Foresight(fan_out=fan_out)
+            if isinstance(sampler, SurrogateSampler):
+                sampler.foresight = self.foresight
 
     def propose(
         self,
@@ -176,6 +202,8 @@ class Mirror:
             self._study.enqueue_trial(dict(fixed))
         if isinstance(self._sampler, SurrogateSampler):
             self._sampler.space = space
+        if self.foresight is not None:
+            self.foresight.space = space
         self._study.sampler = self._random if at_random else self._sampler
         self._storage.shown = self._window.numbers if self._is_tpe else None
         try:
@@ -206,11 +234,30 @@ class Mirror:
         """Turn a proposal down, or forget a trial that failed."""
         self._study.tell(handle, state=TrialState.FAIL)
 
-    def end(self, handle: Trial, ending: Ending) -> None:
-        """End a proposed trial."""
+    @property
+    def has_feasible(self) -> bool:
+        """Whether any model keeps the limits."""
+        return bool(self._represented)
+
+    def is_surely_over(self, params: Mapping[str, ParamValue]) -> bool:
+        """Whether a training is known to break the limits, whatever comes of it."""
+        return self.foresight is not None and self.foresight.is_surely_over(params)
+
+    def end(self, handle: Trial, ending: Ending, number: int | None = None) -> None:
+        """End a proposed trial.
+
+        Args:
+            handle: The proposal.
+            ending: How it ended.
+            number: Of the trial in the study, where points may be derived from it.
+        """
+        self._foresee(handle.params, ending.state, ending.user_attrs, ending.system_attrs)
+        if number is not None and _keeps_limits(ending.state, ending.system_attrs):
+            self._represented.add(number)
         for index, value in enumerate(_broken(ending.system_attrs)):
             handle.set_constraint(str(index), value)
-        if (hint := _hint(ending.state, ending.user_attrs)) is not None:
+        scheme = str(handle.params.get(QUANTIZATION, ""))
+        if (hint := _hint(scheme, ending.state, ending.user_attrs)) is not None:
             handle.set_user_attr(attributes.HINT, hint)
         if (seconds := _seconds(ending.state, ending.user_attrs)) is not None:
             handle.set_user_attr(attributes.SECONDS, seconds)
@@ -219,10 +266,18 @@ class Mirror:
 
     def add(self, trial: FrozenTrial) -> None:
         """Add an ended trial: one of an earlier run, or one derived from another."""
+        self._foresee(trial.params, trial.state, trial.user_attrs, trial.system_attrs)
+        parent = trial.user_attrs.get(attributes.DERIVED_FROM, trial.number)
+        is_kept = _keeps_limits(trial.state, trial.system_attrs)
         if self._is_tpe and attributes.DERIVED_FROM in trial.user_attrs:
-            return
+            # A training whose own model breaks a limit is seen by one that does not.
+            if parent in self._represented or not is_kept:
+                return
+        if is_kept:
+            self._represented.add(parent)
         user_attrs: dict[str, Any] = {}
-        if (hint := _hint(trial.state, trial.user_attrs)) is not None:
+        scheme = str(trial.params.get(QUANTIZATION, ""))
+        if (hint := _hint(scheme, trial.state, trial.user_attrs)) is not None:
             user_attrs[attributes.HINT] = hint
         if attributes.BRANCHED_FROM in trial.user_attrs:
             user_attrs[attributes.BRANCHED_FROM] = True
@@ -240,6 +295,24 @@ class Mirror:
             )
         )
         self._show(len(self._study.get_trials(deepcopy=False)) - 1)
+
+    def _foresee(
+        self,
+        params: Mapping[str, ParamValue],
+        state: TrialState,
+        user_attrs: Mapping[str, Any],
+        system_attrs: Mapping[str, Any],
+    ) -> None:
+        """Learn from a trial how far trainings like it are from keeping the limits."""
+        if self.foresight is None:
+            return
+        ratio = early_ratio(system_attrs, self._limits)
+        if ratio is None and state == TrialState.PRUNED:
+            gate = user_attrs.get(attributes.GATE, {})
+            if (found := nearest(foreseen_of(gate), self._limits)) is not None:
+                ratio = found[1].furthest(self._limits)
+        if ratio is not None:
+            self.foresight.observe(params, ratio)
 
     def _scaled(self, values: Sequence[float] | None) -> tuple[float, ...] | None:
         """Return objective values as the sampler gets them."""
@@ -318,8 +391,14 @@ def _is_infeasible(trial: FrozenTrial) -> bool:
     return trial.values is None or any(value > 0 for value in trial.constraints.values())
 
 
-def _hint(state: TrialState, user_attrs: Mapping[str, Any]) -> list[float | None] | None:
-    """Return what is known of a trial that has no values: error, size and latency.
+def _keeps_limits(state: TrialState, system_attrs: Mapping[str, Any]) -> bool:
+    return state == TrialState.COMPLETE and is_feasible(system_attrs)
+
+
+def _hint(
+    trial_scheme: str, state: TrialState, user_attrs: Mapping[str, Any]
+) -> dict[str, list[float | None]] | None:
+    """Return what is known of a trial that has no values: error, size and latency by scheme.
 
     The error of a stopped training lies between where it stood and where its bar is; nobody
     knows where, so samplers go by the middle (of the logarithms).
@@ -332,7 +411,12 @@ def _hint(state: TrialState, user_attrs: Mapping[str, Any]) -> list[float | None
     if curve and bar is not None:
         at_worst, at_best = 1 - max(curve), 1 - min(bar, 1.0)
         error = math.sqrt(max(at_worst, _MIN_ERROR) * max(min(at_best, at_worst), _MIN_ERROR))
-    return [error, gate.get("size_bytes"), gate.get("latency_ms")]
+    known: dict[str, list[float | None]] = {
+        str(scheme): [None, found.size_bytes, found.latency_ms]
+        for scheme, found in foreseen_of(gate).items()
+    }
+    known[trial_scheme] = [error, gate.get("size_bytes"), gate.get("latency_ms")]
+    return known
 
 
 def _seconds(state: TrialState, user_attrs: Mapping[str, Any]) -> float | None:

@@ -68,8 +68,8 @@ PREDICTED_GAIN = "predicted_gain"
 GAIN = "hypervolume_gain"
 """Hypervolume that the trial added, with all its derived points."""
 HINT = "hint"
-"""``[error, size_bytes, latency_ms]`` of a trial without values, each null where not known: for
-our own sampler, in its mirror of the study only."""
+"""``[error, size_bytes, latency_ms]`` by scheme of a trial without values, each null where not
+known: for our own sampler, in its mirror of the study only."""
 BAR = "bar"
 """Accuracy that the training had to reach, with the race: the best among points that were no
 larger and no slower when it began."""
@@ -85,7 +85,7 @@ TFLITE_SHA256 = "tflite_sha256"
 """Hash of the model file: tells whether a retrained model is the same, byte for byte."""
 GATE = "gate"
 """``size_bytes``, ``latency_ms`` and ``ram_bytes`` known before training; on trials that were
-infeasible or stopped."""
+infeasible or stopped. ``schemes`` has the three for every scheme that was looked at."""
 EPOCHS_TRAINED = "epochs_trained"
 """Epochs really trained."""
 SPARSITY = "sparsity"

@@ -61,6 +61,24 @@ def is_feasible(system_attrs: Mapping[str, Any]) -> bool:
     return all(value <= 0 for value in system_attrs.get(attributes.CONSTRAINTS) or ())
 
 
+def early_ratio(system_attrs: Mapping[str, Any], limits: Limits) -> float | None:
+    """Return how many times a trial is over the limit it breaks most: up to 1 if it keeps all.
+
+    Args:
+        system_attrs: Of the trial.
+        limits: Limits of the study; that on accuracy does not count, as only training tells.
+
+    Returns:
+        The ratio; None if nothing of it is known.
+    """
+    found = system_attrs.get(attributes.CONSTRAINTS)
+    if not found or found[0] > 0:
+        return None
+    early = ((1, limits.max_size_bytes), (2, limits.max_latency_ms), (4, limits.max_ram_bytes))
+    ratios = [1 + found[i] for i, limit in early if limit and i < len(found)]
+    return max(ratios, default=None)
+
+
 def _excess(value: float | None, limit: float | None) -> float:
     # An accuracy of at least 0 is no limit either.
     return 0.0 if value is None or not limit else value / limit - 1

@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 from search.storage import attributes
 from search.storage.batches import Ending
 from search.storage.constraints import constraint_values
-from spaces.config.schemes import SCHEMES
+from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
+from workers.messages.limits import Foreseen, nearest
 from workers.messages.result import Limits, Point, TrialResult
 
 
@@ -41,10 +42,7 @@ def ending_of(result: TrialResult, limits: Limits) -> Ending:
                 **_run_attrs(result),
                 attributes.OUTCOME: "stopped",
                 attributes.REASON: result.reason,
-                attributes.GATE: {
-                    "size_bytes": result.size_bytes,
-                    "latency_ms": result.latency_ms,
-                },
+                attributes.GATE: _gate_attr(result, with_ram=False),
             },
         )
     if result.outcome == "infeasible":
@@ -56,21 +54,10 @@ def ending_of(result: TrialResult, limits: Limits) -> Ending:
                 **_run_attrs(result),
                 attributes.OUTCOME: "infeasible",
                 attributes.REASON: result.reason,
-                attributes.GATE: {
-                    "size_bytes": result.size_bytes,
-                    "latency_ms": result.latency_ms,
-                    "ram_bytes": result.ram_bytes,
-                },
+                attributes.GATE: _gate_attr(result),
             },
             system_attrs={
-                attributes.CONSTRAINTS: constraint_values(
-                    limits,
-                    size_bytes=result.size_bytes,
-                    latency_ms=result.latency_ms,
-                    accuracy=None,
-                    ram_bytes=result.ram_bytes,
-                    is_infeasible=True,
-                )
+                attributes.CONSTRAINTS: _refused_constraints(limits, _gate_attr(result))
             },
         )
     return failure(result.reason or "The worker gave no point and no reason.", _run_attrs(result))
@@ -137,16 +124,49 @@ def stored_constraints(
             ram_bytes=user_attrs.get(attributes.LEDGER, {}).get("arena_bytes"),
         )
     if outcome == "infeasible":
-        gate = user_attrs.get(attributes.GATE, {})
-        return constraint_values(
-            limits,
-            size_bytes=gate.get("size_bytes"),
-            latency_ms=gate.get("latency_ms"),
-            accuracy=None,
-            ram_bytes=gate.get("ram_bytes"),
-            is_infeasible=True,
-        )
+        return _refused_constraints(limits, user_attrs.get(attributes.GATE, {}))
     return None
+
+
+def foreseen_of(gate: Mapping[str, Any]) -> dict[QuantizationScheme, Foreseen]:
+    """Return what a stored gate knew of the models of a trial, by scheme."""
+    return {
+        QuantizationScheme(scheme): Foreseen(*figures)
+        for scheme, figures in gate.get("schemes", {}).items()
+    }
+
+
+def _gate_attr(result: TrialResult, *, with_ram: bool = True) -> dict[str, Any]:
+    gate: dict[str, Any] = {"size_bytes": result.size_bytes, "latency_ms": result.latency_ms}
+    if with_ram:
+        gate["ram_bytes"] = result.ram_bytes
+    if result.foreseen:
+        gate["schemes"] = {
+            scheme.value: [found.size_bytes, found.latency_ms, found.ram_bytes]
+            for scheme, found in result.foreseen.items()
+        }
+    return gate
+
+
+def _refused_constraints(limits: Limits, gate: Mapping[str, Any]) -> list[float]:
+    """Return the constraints of a trial that the gate refused: those of its nearest model.
+
+    That is how near the training came, which is what a sampler is to know. Where only the
+    trial's own scheme was looked at, as in earlier versions, they are its.
+    """
+    size_bytes, latency_ms = gate.get("size_bytes"), gate.get("latency_ms")
+    ram_bytes = gate.get("ram_bytes")
+    if (found := nearest(foreseen_of(gate), limits)) is not None:
+        _, model = found
+        size_bytes, latency_ms, ram_bytes = model.size_bytes, model.latency_ms, model.ram_bytes
+    return constraint_values(
+        limits,
+        size_bytes=size_bytes,
+        latency_ms=latency_ms,
+        accuracy=None,
+        ram_bytes=ram_bytes,
+        is_infeasible=True,
+    )
 
 
 def is_sound(point: Point) -> bool:

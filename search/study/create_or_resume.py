@@ -196,7 +196,7 @@ def _open_study(
             baseline_ms=stored.get(attributes.REFERENCE_MS),
         ),
         recorder=recorder,
-        mirror=Mirror(sampler, start_seed),
+        mirror=Mirror(sampler, start_seed, limits=settings.limits, fan_out=settings.fan_out),
         artifacts=artifacts,
         weights=weights,
     )

@@ -49,9 +49,10 @@ class Shortcuts:
         weights: WeightKeeper,
     ) -> None:
         self.n_branches = 0
+        self._max_ram_bytes = settings.limits.max_ram_bytes
         self._files = files
         self._weights = weights
-        self._brancher = Brancher(settings.task.epochs, space)
+        self._brancher = Brancher(settings.task.epochs, space, settings.limits)
         self._curves: deque[Curve] = deque(maxlen=MAX_CURVES)
         self._training_of: dict[int, int] = {}
 
@@ -91,12 +92,14 @@ class Shortcuts:
             number = trial.number if parent is None else int(parent)
             if trial.values is not None:
                 self._training_of[trial.number] = number
-                accuracy, size_bytes, latency_ms = trial.values
-                points.setdefault(number, {})[config.quantization] = (
-                    accuracy,
-                    size_bytes,
-                    latency_ms,
-                )
+                ram_bytes = trial.user_attrs.get(attributes.LEDGER, {}).get("arena_bytes")
+                if self._fits_ram(ram_bytes):
+                    accuracy, size_bytes, latency_ms = trial.values
+                    points.setdefault(number, {})[config.quantization] = (
+                        accuracy,
+                        size_bytes,
+                        latency_ms,
+                    )
             if parent is None and trial.user_attrs.get(attributes.OUTCOME) in COUNTED:
                 trainings.append((number, config, trial))
         for number, config, trial in trainings:
@@ -141,7 +144,11 @@ class Shortcuts:
         self._brancher.note(
             number,
             config,
-            {m.config.quantization: m.values for m in models if is_sound(m)},
+            {
+                m.config.quantization: m.values
+                for m in models
+                if is_sound(m) and self._fits_ram(m.ledger.arena_bytes)
+            },
             gain=gain,
             seconds=sum(result.seconds.values()),
             parent=None if branch is None else branch.parent,
@@ -149,6 +156,11 @@ class Shortcuts:
         )
         if result.weights is not None:
             self._weights.put(number, result.weights, self._worth().__getitem__)
+
+    def _fits_ram(self, ram_bytes: float | None) -> bool:
+        """Whether a model keeps the limit on RAM: branches of one that does not break it too."""
+        limit = self._max_ram_bytes
+        return not limit or ram_bytes is None or ram_bytes <= limit
 
     def _note_curve(self, config: TrialConfig, accuracies: Sequence[float]) -> None:
         """Let the race compare with a training that went on to its end."""

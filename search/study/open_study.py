@@ -19,6 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.front.baseline import baseline_point
 from search.front.pareto import Front
+from search.sampling.branching import branch_sparsity
 from search.sampling.initial_design import start_design
 from search.sampling.samplers import Mirror, Proposal
 from search.storage import attributes
@@ -234,6 +235,12 @@ class OpenStudy:
             race=self._shortcuts.race() if self._is_raced(running) else None,
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
             keep_weights=settings.branch,
+            baseline_ms=self._baseline_ms,
+            branch_sparsity=(
+                branch_sparsity(config, settings.task.epochs, self._space)
+                if settings.branch
+                else 0.0
+            ),
         )
 
     def _is_baseline(self, proposal: Proposal) -> bool:
@@ -377,7 +384,7 @@ class OpenStudy:
         return len(endings)
 
     def _forget(self, number: int, ending: Ending) -> None:
-        self._mirror.end(self._running.pop(number).proposal.handle, ending)
+        self._mirror.end(self._running.pop(number).proposal.handle, ending, number)
 
 
 def _with_system_attrs(ending: Ending, attrs: Mapping[str, Any]) -> Ending:

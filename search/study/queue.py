@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from optuna.trial import FrozenTrial
 
 from search.sampling.branching import Branch
+from search.sampling.initial_design import shrunk
 from search.sampling.samplers import Mirror, Proposal
 from search.storage import attributes
 from search.study.learning import branch_of
@@ -22,6 +23,11 @@ MakeConfig = Callable[[Mapping[str, ParamValue]], TrialConfig]
 
 _N_PROPOSALS = 8
 _N_RANDOM_PROPOSALS = 256
+_N_FORESEEN = 32
+"""Proposals of which those are turned down that are known to break the limits."""
+
+_SHRINKING_STEPS = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.0)
+"""Shares by which a network of the start design shrinks until limits are expected to be kept."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +133,8 @@ class StartQueue:
             retry = self._retries.popleft()
             retry_of, fixed = retry.number, dict(retry.params)
             branch = branch_of(retry)
-        elif self._design:
-            fixed = self._design.popleft()
+        elif (point := self._next_of_design()) is not None:
+            fixed = point
         elif self._next_branch is not None:
             branch = self._next_branch()
         if branch is not None:
@@ -137,6 +143,23 @@ class StartQueue:
                 return replace(start, retry_of=retry_of)
             fixed = None
         return self._proposal(make_config, fixed, under_way, retry_of)
+
+    def _next_of_design(self) -> Mapping[str, ParamValue] | None:
+        """Return the next point of the initial design; None if there is none left.
+
+        What is expected to break the limits comes with a smaller network, or not at all.
+        """
+        foresight = self._mirror.foresight
+        while self._design:
+            point = self._design.popleft()
+            if foresight is None or not foresight.knows_something:
+                return point
+            foresight.space = self.space
+            for share in _SHRINKING_STEPS:
+                smaller = shrunk(self.space, point, share) if share else dict(point)
+                if not foresight.is_over(smaller):
+                    return smaller
+        return None
 
     def _start_of(self, branch: Branch, under_way: Set[str]) -> Start | None:
         """Return a branch as a start; None if it was tried, or the space has it not."""
@@ -172,7 +195,11 @@ class StartQueue:
                 if attempt == 0 and not self._tried:
                     raise  # Nothing ever worked: the space and the configuration disagree.
                 continue
-            if config.hash not in self._tried and config.hash not in under_way:
+            is_new = config.hash not in self._tried and config.hash not in under_way
+            # Once something keeps the limits, constraints tell samplers where their border is;
+            # and turned down for a while only, as it may be that nothing keeps them.
+            is_vain = not is_fixed and not self._mirror.has_feasible and attempt < _N_FORESEEN
+            if is_new and not (is_vain and self._mirror.is_surely_over(proposal.params)):
                 return Start(proposal, config, retry_of=retry_of if is_fixed else None)
             self._mirror.discard(proposal.handle)
         return None

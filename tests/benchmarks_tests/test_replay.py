@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.replay.command import POLICIES, race_rates
 from benchmarks.replay.recording import Policy, Recording, Run, replay
+from workers.messages.limits import Limits
 
 N_TRIALS = 40
 SEEDS = range(4)
@@ -101,3 +102,23 @@ def test_a_hypervolume_never_falls_and_time_never_goes_back(replays: Replays) ->
         seconds = [sample.seconds for sample in run.samples]
         assert volumes == sorted(volumes)
         assert seconds == sorted(seconds)
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(max_size_bytes=5_000), Limits(max_size_bytes=20_000, max_latency_ms=0.012)],
+    ids=["size", "size and latency"],
+)
+def test_with_limits_the_gate_saves_time_and_loses_nothing(
+    recording: Recording, limits: Limits
+) -> None:
+    """At as many trials it finds as much, in much less time; at as much time, more."""
+    gated, ungated = (
+        [replay(recording, Policy("search", gate=gate, limits=limits), 20, seed) for seed in SEEDS]
+        for gate in (True, False)
+    )
+    assert final(gated) > 0.99 * final(ungated)
+    seconds = [run.samples[-1].seconds for run in gated]
+    assert sum(seconds) < 0.9 * sum(run.samples[-1].seconds for run in ungated)
+    meanwhile = [run.hypervolume_at(s) for run, s in zip(ungated, seconds, strict=True)]
+    assert final(gated) > statistics.fmean(meanwhile)

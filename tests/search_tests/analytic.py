@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import Any
 
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
-from spaces.config.trial import ParamValue, TrialConfig
+from spaces.config.trial import ParamValue, PruningConfig, TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.data.request import DataRequest
 from spaces.errors import DataError
 from spaces.space.compression import config_from_params, joint_space
 from spaces.space.search_space import Condition, Parameter, SearchSpace
 from spaces.tasks.task import Task
+from workers.messages.limits import Foreseen, may_keep, refusal
 from workers.messages.race import settled_from
 from workers.messages.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
@@ -135,16 +136,6 @@ def make_result(request: EvaluateRequest) -> TrialResult:
     """Evaluate a request as a worker does: gate, race, own point, siblings."""
     config = request.config
     point = make_point(config)
-    limits = request.limits
-    gate = {"size_bytes": float(point.size_bytes), "latency_ms": point.latency.median_ms}
-    for value, limit, what in (
-        (gate["size_bytes"], limits.max_size_bytes, "size"),
-        (gate["latency_ms"], limits.max_latency_ms, "latency"),
-    ):
-        if limit is not None and value > limit:
-            return TrialResult(
-                config, "infeasible", reason=f"Its {what} of {value:g} exceeds {limit:g}.", **gate
-            )
     siblings: tuple[Point, ...] = ()
     if request.fan_out and not SCHEMES[config.quantization].trains:
         siblings = tuple(
@@ -152,6 +143,19 @@ def make_result(request: EvaluateRequest) -> TrialResult:
             for scheme in POST_TRAINING_SCHEMES
             if scheme != config.quantization
         )
+    foreseen = {
+        p.config.quantization: Foreseen(float(p.size_bytes), p.latency.median_ms)
+        for p in (point, *siblings)
+    }
+    kept = [p for p in (point, *siblings) if _keeps(foreseen, p, request)]
+    gate: dict[str, Any] = {
+        "size_bytes": float(point.size_bytes),
+        "latency_ms": point.latency.median_ms,
+        "foreseen": foreseen,
+    }
+    if request.check_gate and not kept and not _branch_keeps(request):
+        reason = refusal(foreseen, request.limits)
+        return TrialResult(config, "infeasible", reason, seconds={"gate": 0.0001}, **gate)
     common: dict[str, Any] = {
         "sparsity": {"overall": config.pruning.final_sparsity},
         "versions": {"formula": "1"},
@@ -159,8 +163,8 @@ def make_result(request: EvaluateRequest) -> TrialResult:
         **gate,
     }
     curve = learning_curve(point.accuracy, config.training.epochs)
-    if request.race is not None and request.race.can_judge:
-        models = [p.values[1:] for p in (point, *siblings)]
+    if request.check_gate and request.race is not None and request.race.can_judge:
+        models = [p.values[1:] for p in kept]
         bar = request.race.bar(models)
         for epoch in range(len(curve)):
             verdict = (
@@ -190,6 +194,26 @@ def make_result(request: EvaluateRequest) -> TrialResult:
         seconds={"train": 0.001 * (config.training.epochs + 1)},
         weights=config.hash.encode() if request.keep_weights else None,
         **common,
+    )
+
+
+def _keeps(
+    foreseen: Mapping[QuantizationScheme, Foreseen], point: Point, request: EvaluateRequest
+) -> bool:
+    return may_keep(foreseen[point.config.quantization], request.limits)
+
+
+def _branch_keeps(request: EvaluateRequest) -> bool:
+    if request.branch_sparsity <= request.config.pruning.final_sparsity:
+        return False
+    pruned = PruningConfig("constant", request.branch_sparsity, 0.0, 0.5)
+    points = (
+        make_point(replace(request.config, pruning=pruned, quantization=scheme))
+        for scheme in POST_TRAINING_SCHEMES
+    )
+    return any(
+        may_keep(Foreseen(float(p.size_bytes), p.latency.median_ms), request.limits)
+        for p in points
     )
 
 

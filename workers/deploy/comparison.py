@@ -8,7 +8,7 @@ what its compression is to be read against.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from spaces.config.schemes import QuantizationScheme
@@ -22,7 +22,7 @@ from workers.conversion.accuracy import tflite_scores
 from workers.conversion.sizes import gzip_size
 from workers.deploy.evaluation import judge, probabilities, spread
 from workers.deploy.test_time_augmentation import views_of
-from workers.devices.device import Device
+from workers.devices.device import Device, Measurement
 from workers.messages.result import SizeMetric
 from workers.training.early_stopping import EarlyStopping
 from workers.training.losses import ends_in_softmax
@@ -42,6 +42,8 @@ class Bench:
         flips: Whether mirrored pictures show the same thing.
         progress: Called after every epoch.
         early_stopping: When trainings end before their last epoch; not those that branch off.
+        baseline_ms: What the reference network took at the study's start, to whose speed of the
+            machine latencies are scaled like the promised one; None for latencies as measured.
     """
 
     hypermodel: Any
@@ -51,6 +53,16 @@ class Bench:
     flips: bool
     progress: Progress
     early_stopping: EarlyStopping | None = None
+    baseline_ms: float | None = None
+
+    def measure(self, tflite: bytes) -> Measurement:
+        """Measure a model on the device, with its latency on the study's scale.
+
+        Raises:
+            ConversionError: If the device cannot run it.
+        """
+        found = self.device.measure(tflite)
+        return replace(found, latency=found.latency.scaled_to(self.baseline_ms))
 
     def row(
         self, trained: Trained, tflite: bytes, latency_ms: float | None = None
@@ -97,7 +109,7 @@ class Bench:
         latency_ms, why_none = None, "it runs no such models"
         if QuantizationScheme.FLOAT32 in self.device.schemes:
             try:
-                latency_ms = self.device.measure(tflite).latency.median_ms
+                latency_ms = self.measure(tflite).latency.latency_ms
             except ConversionError as error:
                 why_none = str(error)
         row = self.row(trained, tflite, latency_ms)
@@ -174,7 +186,7 @@ class Bench:
             "accuracy": tflite_accuracy(tflite, self.dataset.test),
             "val_accuracy": tflite_accuracy(tflite, self.dataset.val),
             "size_bytes": sizes.size_bytes(self.size_metric),
-            "latency_ms": found.latency.median_ms,
+            "latency_ms": found.latency.scaled_to(self.baseline_ms).latency_ms,
         }
 
     def train(self, config: TrialConfig, what: str) -> list[Trained]:

@@ -178,6 +178,7 @@ def _bench(
         flips=mirrored_shows_the_same(loaded),
         progress=progress,
         early_stopping=None if patience is None else EarlyStopping(patience),
+        baseline_ms=(export.get("measured", {}).get("latency") or {}).get("baseline_ms"),
     )
 
 
@@ -198,7 +199,8 @@ def _measured(
     tflite, sizes = convert_trained(trained, config.quantization, unquantized, images, size_metric)
     sizes = compare_on(bench.device, tflite, sizes, dataset.val.images)
     found, sizes = measure_on(bench.device, tflite, sizes)
-    deployed = bench.row(trained, tflite, found.latency.median_ms)
+    latency = found.latency.scaled_to(bench.baseline_ms)
+    deployed = bench.row(trained, tflite, latency.latency_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
     scores = tflite_class_scores(tflite, dataset.val)
     promised = export.get("measured", {})
@@ -216,7 +218,7 @@ def _measured(
             "accuracy": scores["accuracy"],
             "class_scores": scores,
             "size_bytes": sizes.size_bytes(size_metric),
-            "latency_ms": found.latency.median_ms,
+            "latency_ms": latency.latency_ms,
             "tflite_sha256": sha256,
         },
         "test": {
@@ -240,7 +242,7 @@ def _measured(
         "size_metric": size_metric,
         "compiled_file": None if found.compiled is None else COMPILED_NAME,
         "ledger": asdict(sizes),
-        "latency": asdict(found.latency),
+        "latency": asdict(latency),
         "sparsity": dict(trained.sparsity),
         "history": {name: list(values) for name, values in trained.history.items()},
         "config": config.to_dict(),

@@ -10,10 +10,10 @@ from functools import cache
 
 from spaces.errors import DeviceError
 from spaces.tasks.user_code import Kind, canonical_code_ref, is_code_ref, load_code
-from workers.devices.device import Device, Measurement, modelled_latency
+from workers.devices.device import Device, Measurement
 from workers.devices.ethos_u import ethos_u_devices
 from workers.devices.micro import MicroDevice, WithArena
-from workers.latency.host import host_latency, quick_latency_ms
+from workers.latency.host import host_latency, quick_latency
 from workers.messages.result import SizeMetric
 
 _KIND = Kind("device", "workers.Device", "DEVICE", DeviceError, DeviceError)
@@ -32,7 +32,7 @@ class HostDevice(Device):
 
     def estimate(self, tflite: bytes) -> Measurement:
         """Time two inferences here."""
-        return Measurement(modelled_latency(quick_latency_ms(tflite), self.name, "a quick look"))
+        return Measurement(quick_latency(tflite))
 
 
 @cache

@@ -164,6 +164,8 @@ class Race:
         settled_from: int,
         bar: float,
         recipe: str = USUAL_RECIPE,
+        *,
+        floor: float = 0.0,
     ) -> str:
         """Return why a training is to be stopped now; empty to go on.
 
@@ -173,14 +175,18 @@ class Race:
             settled_from: See :class:`Curve`.
             bar: As :meth:`bar` returns it.
             recipe: See :class:`Curve`.
+            floor: Accuracy below which a model breaks a limit of the study. It is named as the
+                cause where the bar of the others would not have stopped the training.
         """
         expected = self.expected(accuracies, n_epochs, settled_from, recipe) + CHANCE
-        if expected >= bar:
+        if expected >= max(bar, floor):
             return ""
+        why = f"models no larger and no slower reach {bar:.4f}"
+        if expected >= bar:
+            why = f"the limit on accuracy (--min-accuracy) is {floor:.4f}"
         return (
             f"after epoch {len(accuracies)} of {n_epochs} at an accuracy of {accuracies[-1]:.4f}; "
-            f"at most {expected:.4f} was to be expected, and models no larger and no slower "
-            f"reach {bar:.4f}"
+            f"at most {expected:.4f} was to be expected, and {why}"
         )
 
 

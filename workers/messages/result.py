@@ -15,27 +15,12 @@ from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.errors import ConversionError
 from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.limits import Foreseen
+from workers.messages.limits import Limits as Limits
 from workers.messages.race import Race
 
 SizeMetric = Literal["gzip", "tflite", "flash"]
 SIZE_METRICS: tuple[SizeMetric, ...] = ("gzip", "tflite", "flash")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a feasible model must keep; None for no limit.
-
-    Attributes:
-        max_size_bytes: Largest ``size_bytes``.
-        max_latency_ms: Largest ``latency_ms``.
-        min_accuracy: Lowest ``accuracy``, a fraction.
-        max_ram_bytes: Most RAM that an inference takes.
-    """
-
-    max_size_bytes: float | None = None
-    max_latency_ms: float | None = None
-    min_accuracy: float | None = None
-    max_ram_bytes: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +40,10 @@ class EvaluateRequest:
         keep_weights: Whether the trained weights are wanted back, for branches.
         metric: The study's first objective.
         timeout_s: Seconds after which the executor ends it; None for never.
+        baseline_ms: What the reference network took at the study's start, to whose speed of the
+            machine all its latencies are scaled; None if no latency was measured yet.
+        branch_sparsity: What a branch could prune this training to, so that it keeps limits which
+            the training itself does not; 0 if there are no branches.
     """
 
     config: TrialConfig
@@ -68,6 +57,8 @@ class EvaluateRequest:
     keep_weights: bool = False
     metric: Metric = "accuracy"
     timeout_s: float | None = None
+    baseline_ms: float | None = None
+    branch_sparsity: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -118,6 +109,19 @@ class Ledger:
         return min(self.tflite_bytes, self.sparse_bytes)
 
 
+_STUDENT_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179)
+
+
+def student_t(freedom: int) -> float:
+    """Return what 95 % of Student's distribution lie within, on both sides together.
+
+    Args:
+        freedom: Degrees of freedom, at least 1; with more than 12 it is that of 12, which is
+            some per cent too wide.
+    """
+    return _STUDENT_T[min(freedom, len(_STUDENT_T)) - 1]
+
+
 MIN_NOISE = 0.02
 """Least noise of a measured latency: two measurements of the same file differ by so much."""
 
@@ -147,6 +151,8 @@ class Latency:
         quiet: Whether nobody else of the run kept a core of the machine busy.
         note: Why it was not quiet, where that was tried.
         baseline_ms: The reference's time that ``latency_ms`` is scaled to; None for as measured.
+        scatter_freedom: Degrees of freedom of ``scatter``, one less than the blocks it is of;
+            None where it was not stored yet.
     """
 
     median_ms: float
@@ -165,6 +171,7 @@ class Latency:
     quiet: bool = False
     note: str = ""
     baseline_ms: float | None = None
+    scatter_freedom: int | None = None
 
     @property
     def latency_ms(self) -> float:
@@ -177,11 +184,13 @@ class Latency:
     def noise(self) -> float | None:
         """By how much another measurement may differ, as a fraction; None if not known.
 
-        Two latencies differ if they do by more than both noises, added as squares.
+        Two latencies differ if they do by more than both noises, added as squares: of two
+        measurements of one file no more than 5 % do.
         """
         if self.scatter is None:
             return None
-        return max(MIN_NOISE_QUIET if self.quiet else MIN_NOISE, 2 * self.scatter)
+        width = 2.0 if self.scatter_freedom is None else student_t(self.scatter_freedom)
+        return max(MIN_NOISE_QUIET if self.quiet else MIN_NOISE, width * self.scatter)
 
     def measured_in(self, *, quiet: bool, note: str) -> Latency:
         """Return it with what is known of the window it was measured in."""
@@ -260,6 +269,10 @@ class TrialResult:
         size_bytes: Size that the gate predicted, before training.
         latency_ms: Latency that the gate measured, before training.
         ram_bytes: RAM that the gate measured, before training, where it is known.
+        foreseen: What the gate knew of the trial's models, its own and derived ones, as far as
+            it looked at them.
+        foreseen_at_ms: What the reference network takes at the machine's speed that the gate's
+            latencies are scaled to; None where they belong to no such scale.
         epochs_trained: Epochs really trained, quantization-aware ones included.
         sparsity: Achieved fraction of zero weights: ``overall`` (of prunable layers) and by
             layer name.
@@ -284,6 +297,8 @@ class TrialResult:
     size_bytes: float | None = None
     latency_ms: float | None = None
     ram_bytes: float | None = None
+    foreseen: Mapping[QuantizationScheme, Foreseen] = field(default_factory=dict)
+    foreseen_at_ms: float | None = None
     epochs_trained: int = 0
     sparsity: Mapping[str, float] = field(default_factory=dict)
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -302,14 +317,27 @@ class TrialResult:
         return next((time_ms for time_ms in times if time_ms is not None), None)
 
     def scaled_to(self, baseline_ms: float | None) -> TrialResult:
-        """Return it with all latencies scaled to another speed of the machine.
+        """Return it with all latencies scaled to another speed of the machine, the gate's too.
 
         Args:
-            baseline_ms: What the reference network took then; None for latencies as measured.
+            baseline_ms: What the reference network took then; None for latencies as measured
+                (those of the gate as they are).
         """
         siblings = tuple(sibling.scaled_to(baseline_ms) for sibling in self.siblings)
         point = None if self.point is None else self.point.scaled_to(baseline_ms)
-        return replace(self, point=point, siblings=siblings)
+        scaled = replace(self, point=point, siblings=siblings)
+        if baseline_ms is None or self.foreseen_at_ms is None:
+            return scaled
+        factor = baseline_ms / self.foreseen_at_ms
+        return replace(
+            scaled,
+            latency_ms=None if self.latency_ms is None else self.latency_ms * factor,
+            foreseen={
+                scheme: replace(found, latency_ms=found.latency_ms * factor)
+                for scheme, found in self.foreseen.items()
+            },
+            foreseen_at_ms=baseline_ms,
+        )
 
 
 @dataclass(frozen=True)

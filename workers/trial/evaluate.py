@@ -159,6 +159,7 @@ class TrialEvaluator:
             model.set_weights(as_built)
         known.update(size_bytes=gate.size_bytes, latency_ms=gate.latency_ms)
         known.update(ram_bytes=gate.ram_bytes)
+        known.update(foreseen=gate.foreseen, foreseen_at_ms=gate.foreseen_at_ms)
         if on_gate is not None:
             on_gate(gate)
         if gate.reason:
@@ -224,8 +225,10 @@ class _Referee:
         self._accuracies: list[float] = []
         self.hopeless = self.verdict = ""
         self.bar: float | None = None
+        self._bar, self._floor = 0.0, request.limits.min_accuracy or 0.0
         if self._race is not None and gate.models:
-            self.bar = max(self._race.bar(gate.models), request.limits.min_accuracy or 0.0)
+            self._bar = self._race.bar(gate.models)
+            self.bar = max(self._bar, self._floor)
             self.hopeless = self._race.hopeless(gate.models)
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
@@ -233,7 +236,12 @@ class _Referee:
         self._accuracies.append(metrics["val_accuracy"])
         if self._race is not None and self.bar is not None:
             self.verdict = self._race.verdict(
-                self._accuracies, self._n_epochs, self._settled_from, self.bar, self._recipe
+                self._accuracies,
+                self._n_epochs,
+                self._settled_from,
+                self._bar,
+                self._recipe,
+                floor=self._floor,
             )
         if self._on_epoch is not None and not self._on_epoch(epoch, metrics):
             self.verdict = self.verdict or f"stopped from outside after {epoch + 1} epochs"

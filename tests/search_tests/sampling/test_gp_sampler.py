@@ -47,12 +47,14 @@ class TestImprovement:
 
     def test_a_large_front_is_close(self) -> None:
         rng = np.random.default_rng(0)
-        front = rng.random((500, 3)) ** 0.3
-        sets = rng.random((20, 2, 3))
+        # Far from the best corner, so that there is something left to gain.
+        front = 0.8 * rng.dirichlet([1, 1, 1], 500)
+        sets = rng.random((20, 2, 3)) ** 0.5
         best = np.ones(3)
         close = Improvement(front, best).of(sets)
         samples = rng.random((200_000, 3))
         is_open = ~np.any([(samples <= point).all(axis=1) for point in front], axis=0)
+        assert close.min() > 0.02
         for found, added in zip(close, sets, strict=True):
             reached = np.any([(samples <= point).all(axis=1) for point in added], axis=0)
             assert found == pytest.approx((reached & is_open).mean(), abs=0.01)

@@ -15,9 +15,9 @@ from spaces.data.request import DataRequest, no_progress
 from spaces.errors import DeviceError
 from spaces.tasks.registry import resolve_task
 from workers.deploy.retrain import retrain_job
+from workers.messages.limits import SIZE_TOLERANCE
 from workers.messages.result import EvaluateRequest, Limits, TrialResult
 from workers.trial.evaluate import TrialEvaluator
-from workers.trial.gate import SIZE_TOLERANCE
 from workers.trial.prepare import prepare_job, prepare_task
 
 pytestmark = pytest.mark.slow

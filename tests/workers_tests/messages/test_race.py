@@ -148,3 +148,19 @@ def test_curves_of_another_recipe_are_not_compared() -> None:
     assert race.expected([0.8], 3, recipe=recipes[2]) == 1.0
     assert race.verdict([0.1], 3, 0, bar=0.99, recipe=recipes[2]) == ""
     assert race.verdict([0.1], 3, 0, bar=0.99, recipe=recipes[1])
+
+
+@pytest.mark.parametrize(
+    ("bar", "floor", "cause"),
+    [
+        (0.90, 0.99, "and the limit on accuracy (--min-accuracy) is 0.9900"),
+        (0.96, 0.99, "and models no larger and no slower reach 0.9600"),  # Enough by itself.
+        (0.96, 0.00, "and models no larger and no slower reach 0.9600"),
+        (0.00, 0.96, "and the limit on accuracy (--min-accuracy) is 0.9600"),
+        (0.90, 0.95, ""),
+    ],
+)
+def test_a_verdict_names_what_causes_it(bar: float, floor: float, cause: str) -> None:
+    verdict = Race(FRONT, HALVING).verdict([0.8], 3, 0, bar=bar, floor=floor)
+    assert verdict.endswith(cause)
+    assert bool(verdict) is bool(cause)

@@ -1,0 +1,222 @@
+"""What our own sampler goes by: each of its parts changes what it proposes.
+
+Landscapes of two parameters on which one part alone decides, so that a sampler without it
+proposes something else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from statistics import fmean
+from typing import Any
+
+import pytest
+from optuna.trial import TrialState
+
+from search.sampling.gp_sampler import N_BY_HYPERVOLUME
+from search.sampling.samplers import Mirror, Proposal, make_sampler
+from search.storage import attributes
+from search.storage.batches import Ending
+from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.limits import Limits
+
+SPACE = SearchSpace(
+    (
+        Parameter("x", "float", 0.0, 1.0),
+        Parameter("kind", "categorical", choices=("a", "b")),
+    )
+)
+SEEDS = range(6)
+
+Values = tuple[float, float, float]
+Measure = Callable[[float], Values]
+
+
+def new_mirror(seed: int, limits: Limits | None = None) -> Mirror:
+    """A study whose sampler knows its limits and no other part of the search does."""
+    return Mirror(make_sampler("gp", seed, limits=limits), seed)
+
+
+def tell(
+    mirror: Mirror,
+    x: float,
+    values: Values,
+    *,
+    kind: str = "a",
+    is_branch: bool = False,
+    **user_attrs: Any,
+) -> None:
+    proposal = mirror.propose(SPACE, fixed={"x": x, "kind": kind}, is_branch=is_branch)
+    mirror.end(proposal.handle, Ending(TrialState.COMPLETE, values, user_attrs=user_attrs))
+
+
+def tell_many(mirror: Mirror, measure: Measure, at: Iterable[float]) -> None:
+    for index, x in enumerate(at):
+        tell(mirror, x, measure(x), kind="ab"[index % 2])
+
+
+def grid(n: int, low: float = 0.0, high: float = 1.0) -> list[float]:
+    return [low + (high - low) * (i + 0.5) / n for i in range(n)]
+
+
+def next_x(mirror: Mirror, **kwargs: Any) -> float:
+    """Return where the next proposal lies, which is then forgotten."""
+    proposal = mirror.propose(SPACE, **kwargs)
+    mirror.discard(proposal.handle)
+    return float(proposal.params["x"])
+
+
+def test_trainings_under_way_repel_new_ones() -> None:
+    """The front has two gaps: while a training fills one of them, the next fills the other."""
+
+    def trade_off(x: float) -> Values:
+        return 0.3 + 0.6 * x, 2_000.0 * 10**x, 0.1 * 10**x
+
+    def is_left(proposal: Proposal) -> bool:
+        return float(proposal.params["x"]) < 0.5
+
+    n_other = {True: 0, False: 0}
+    for seed in SEEDS:
+        for is_under_way in n_other:
+            mirror = new_mirror(seed)
+            tell_many(mirror, trade_off, [*grid(4, 0, 0.15), *grid(4, 0.45, 0.55)])
+            tell_many(mirror, trade_off, grid(4, 0.85, 1.0))
+            first = mirror.propose(SPACE)
+            if not is_under_way:
+                mirror.discard(first.handle)
+            second = mirror.propose(SPACE)
+            n_other[is_under_way] += is_left(first) is not is_left(second)
+    assert n_other[True] == len(SEEDS)
+    assert n_other[False] < len(SEEDS) / 2
+
+
+def test_what_promises_the_same_in_less_time_is_proposed() -> None:
+    kinds: list[str] = []
+    for seed in SEEDS:
+        mirror = new_mirror(seed)
+        for index, x in enumerate(grid(20)):
+            kind = "ab"[index % 2]
+            seconds = {"train": 1.0 if kind == "a" else 100.0}
+            values = (0.9 - 0.2 * x, 5_000 * (1.5 - x), 1.0)
+            tell(mirror, x, values, kind=kind, **{attributes.SECONDS: seconds})
+        for _ in range(4):
+            proposal = mirror.propose(SPACE)
+            mirror.discard(proposal.handle)
+            kinds.append(str(proposal.params["kind"]))
+    assert kinds.count("a") >= 0.9 * len(kinds)
+
+
+def test_what_may_be_better_than_expected_is_worth_trying() -> None:
+    """Errors were seen on the left only, where they go up and down: beyond, who knows."""
+    found = []
+    for seed in SEEDS:
+        mirror = new_mirror(seed)
+        for index, x in enumerate(grid(16, 0.0, 0.4)):
+            error = 0.2 * math.exp(0.5 * math.sin(25 * x))
+            tell(mirror, x, (1 - error, 10_000.0, 1.0), kind="ab"[index % 2])
+        found.append(next_x(mirror))
+    assert fmean(found) > 0.42
+
+
+def test_branches_do_not_teach_what_a_new_training_gives() -> None:
+    found = []
+    for seed in SEEDS:
+        mirror = new_mirror(seed)
+        tell_many(mirror, lambda x: (0.9 - 0.3 * x, 5_000 * (1 + x), 1.0), grid(10, 0.0, 0.6))
+        tell_many(mirror, lambda x: (0.5 - 0.3 * x, 5_000 * (1 + x), 1.0), grid(4, 0.6, 1.0))
+        for index, x in enumerate(grid(12, 0.6, 1.0)):
+            values = (0.95 + 0.01 * x, 5_000 * (1 + x), 1.0)
+            tell(mirror, x, values, kind="ba"[index % 2], is_branch=True)
+        found.append(next_x(mirror))
+    assert max(found) < 0.5
+
+
+def test_stopped_trainings_tell_where_not_to_go() -> None:
+    """They stood low and had a high bar; no complete training says anything of that side."""
+    found = []
+    for seed in SEEDS:
+        mirror = new_mirror(seed)
+        tell_many(
+            mirror,
+            lambda x: (1 - 0.2 * math.exp(0.5 * math.sin(25 * x)), 10_000.0, 1.0),
+            grid(16, 0.0, 0.4),
+        )
+        for index, x in enumerate(grid(10, 0.4, 1.0)):
+            stopped = {
+                attributes.GATE: {"size_bytes": 10_000.0, "latency_ms": 1.0},
+                attributes.CURVE: [0.2],
+                attributes.BAR: 0.5,
+            }
+            fixed = {"x": x, "kind": "ab"[index % 2]}
+            proposal = mirror.propose(SPACE, fixed=fixed)
+            mirror.end(proposal.handle, Ending(TrialState.PRUNED, user_attrs=stopped))
+        found.append(next_x(mirror))
+    assert max(found) < 0.45
+
+
+def test_every_second_proposal_is_for_low_errors() -> None:
+    """The hypervolume asks for what is small; by logarithms the lowest error is worth more."""
+
+    def wider_is_better(x: float) -> Values:
+        return 1 - 0.3 * 10 ** (-2.5 * x), 2_000.0 * 10 ** (3 * x), 0.05 * 10 ** (2 * x)
+
+    by_turn: tuple[list[float], list[float]] = ([], [])
+    for seed in SEEDS:
+        mirror = new_mirror(seed)
+        tell_many(mirror, wider_is_better, [*grid(N_BY_HYPERVOLUME - 2, 0.1, 0.8), 0.02, 0.05])
+        for turn in range(6):
+            by_turn[turn % 2].append(next_x(mirror))
+    low, high = sorted((fmean(by_turn[0]), fmean(by_turn[1])))
+    assert high > low + 0.1
+
+    before = new_mirror(0)
+    tell_many(before, wider_is_better, grid(N_BY_HYPERVOLUME - 2, 0.1, 0.8))
+    turns = [next_x(before) for _ in range(6)]
+    assert max(turns) - min(turns) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_kept"),
+    [
+        (Limits(max_size_bytes=5_000), lambda v: v[1] <= 5_000 * 1.05),
+        (Limits(max_latency_ms=0.5), lambda v: v[2] <= 0.5 * 1.05),
+        (Limits(min_accuracy=0.8), lambda v: v[0] >= 0.8 - 0.01),
+    ],
+    ids=["size", "latency", "accuracy"],
+)
+def test_what_breaks_a_limit_is_worth_nothing(
+    limits: Limits, is_kept: Callable[[Values], bool]
+) -> None:
+    """Where the best of the hypervolume lies beyond the limit, proposals stay before it."""
+    wants_more = limits.min_accuracy is None
+
+    def measure(x: float) -> Values:
+        gain = x if wants_more else 1 - x
+        return 0.5 + 0.45 * gain, 1_000.0 + 9_000.0 * gain, 0.1 + 0.9 * gain
+
+    with_limits, without = [], []
+    for seed in SEEDS:
+        for found, known in ((with_limits, limits), (without, None)):
+            mirror = new_mirror(seed, known)
+            tell_constrained(mirror, measure, grid(14), limits)
+            found.extend(is_kept(measure(next_x(mirror))) for _ in range(3))
+    assert all(with_limits)
+    assert not all(without)
+
+
+def tell_constrained(
+    mirror: Mirror, measure: Measure, at: Iterable[float], limits: Limits
+) -> None:
+    """Tell trainings, those that break a limit with the constraint that says so."""
+    for index, x in enumerate(at):
+        accuracy, size, latency = values = measure(x)
+        excess = [
+            0.0,
+            size / limits.max_size_bytes - 1 if limits.max_size_bytes else 0.0,
+            latency / limits.max_latency_ms - 1 if limits.max_latency_ms else 0.0,
+            1 - accuracy / limits.min_accuracy if limits.min_accuracy else 0.0,
+        ]
+        proposal = mirror.propose(SPACE, fixed={"x": x, "kind": "ab"[index % 2]})
+        system_attrs: Mapping[str, Any] = {attributes.CONSTRAINTS: excess}
+        mirror.end(proposal.handle, Ending(TrialState.COMPLETE, values, system_attrs=system_attrs))
