@@ -45,7 +45,8 @@ class SchemeFailure:
         which = "all" if self.n_failed == self.n_tried else "most"
         noun = "training" if self.n_tried == 1 else "trainings"
         which = "" if self.n_tried == 1 else f"{which}, "
-        return f"{self.scheme} gave no model in {which}{of} {noun}: {self.reason}"
+        reason = self.reason.removeprefix(f"{self.scheme}: ")
+        return f"{self.scheme} gave no model in {which}{of} {noun}: {reason}"
 
 
 def scheme_failures(trials: Iterable[FrozenTrial]) -> tuple[SchemeFailure, ...]:
