@@ -65,7 +65,7 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
         _print_scheme_failures(console, front)
         return
     points = front.points if show_all else _selection(front)
-    console.print(_table(points))
+    console.print(_table(points, metric=front.metric))
     if len(points) < len(front.points):
         n_more = len(front.points) - len(points)
         console.print(f"{n_more} more points lie between these; --all shows every one.")
@@ -109,7 +109,7 @@ def print_summary(console: Console, front: StudyFront) -> None:
     ]
     by_trial = {point.trial: point for point in chosen.values()}
     shown = [by_trial[trial] for trial in points]
-    console.print(_table(shown, labels))
+    console.print(_table(shown, labels, metric=front.metric))
     for line in _footnotes(front, shown):
         console.print(line, markup=False)
     for line in baseline_lines(front):
@@ -252,13 +252,14 @@ def data_line(data_name: str, generated: bool) -> str:
 
 def _header(front: StudyFront) -> list[str]:
     data = data_line(front.data_name, front.generated)
+    counts = "Accuracy" if front.metric == "accuracy" else f"What counts, {front.metric}"
     size = SIZE_NAMES.get(front.size_metric, front.size_metric)
     return [
         f"Study {front.study}: {_count(front.n_trials, 'trial')}, "
         f"{_count(front.n_points, 'model')}, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
         f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
-        f"{_counts_first(front)}; size: {size}; latency: {front.device}",
+        f"{counts}: validation split; size: {size}; latency: {front.device}",
     ]
 
 
@@ -267,6 +268,8 @@ def _count(n: int, noun: str) -> str:
 
 
 PHOTOS_DIFFER = "; on photos, expect other accuracies"
+
+METRIC_NAMES = {"balanced_accuracy": "balanced", "macro_f1": "macro F1"}
 
 SIZE_NAMES = {
     "gzip": "gzip-compressed .tflite",
@@ -296,12 +299,6 @@ def _row(point: FrontPoint) -> dict[str, Any]:
             None if point.float_operations is None else sum(point.float_operations.values())
         ),
     }
-
-
-def _counts_first(front: StudyFront) -> str:
-    if front.metric == "accuracy":
-        return "Accuracy: validation split"
-    return f"What counts: {front.metric}, validation split"
 
 
 def _certainty(front: StudyFront, point: FrontPoint) -> dict[str, float]:
@@ -354,13 +351,19 @@ def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
     return lines
 
 
-def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Table:
+def _table(
+    points: Sequence[FrontPoint],
+    labels: list[str] | None = None,
+    *,
+    metric: str = "accuracy",
+) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
     if labels is not None:
         table.add_column("", overflow="fold")
-    for name in ("trial", "accuracy", "size", "latency"):
+    counts = () if metric == "accuracy" else (METRIC_NAMES[metric],)
+    for name in ("trial", "accuracy", *counts, "size", "latency"):
         table.add_column(name, justify="right", no_wrap=True)
     has_ram = any(point.ram_bytes is not None for point in points)
     if has_ram:
@@ -381,6 +384,8 @@ def _table(points: Sequence[FrontPoint], labels: list[str] | None = None) -> Tab
         ]
         if has_ram:
             cells.insert(4, "" if point.ram_bytes is None else format_size(point.ram_bytes))
+        if counts:
+            cells.insert(2, format_accuracy(point.values[0]))
         if labels is None:
             cells.append("" if point.n_params is None else f"{point.n_params:,}")
             cells.append("" if point.derived_from is None else str(point.derived_from))

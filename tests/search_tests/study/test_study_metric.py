@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import optuna
 import pytest
+from rich.console import Console
 
-from search.cli.front_table import front_to_dict
+from search.cli.front_table import front_to_dict, print_front
 from search.deploy.export import export_config
 from search.front.read import load_front
 from search.run.driver import Driver
@@ -59,6 +61,11 @@ def test_the_metric_is_the_first_objective(tmp_path: Path) -> None:
     assert front.metric == "balanced_accuracy"
     for point in front.points:
         assert point.values[0] == pytest.approx(point.accuracy / 2)
+    console = Console(width=100, file=io.StringIO(), record=True)
+    print_front(console, front)
+    text = console.export_text()
+    assert "What counts, balanced_accuracy: validation split" in text
+    assert "accuracy  balanced" in text
     rows = front_to_dict(front)
     assert rows["metric"] == "balanced_accuracy"
     assert rows["front"][0]["macro_f1"] == pytest.approx(rows["front"][0]["accuracy"] / 3)
