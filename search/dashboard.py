@@ -19,13 +19,8 @@ from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from search.storage.database import (
-    artifacts_dir,
-    masked,
-    open_storage,
-    storage_errors,
-    storage_url,
-)
+from search.storage.database import open_storage, storage_errors
+from search.storage.urls import artifacts_dir, masked, storage_url
 from spaces.errors import ConfigError, SearchError, StudyError
 
 HOST = "127.0.0.1"

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from search.run.interrupts import ending_cleanly, signal_of
+from search.storage.urls import scrubbed
 from spaces.errors import SearchError
 
 
@@ -146,11 +147,11 @@ def _unexpected(error: Exception, debug: _Debug) -> str:
 
 def _trace(debug: _Debug) -> None:
     if debug.on:
-        traceback.print_exc()
+        sys.stderr.write(scrubbed(traceback.format_exc()))
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"Error: {text}\n")
+    sys.stderr.write(f"Error: {scrubbed(text)}\n")
 
 
 def _one_line(text: str) -> str:

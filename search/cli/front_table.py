@@ -232,6 +232,7 @@ def study_to_dict(front: StudyFront) -> dict[str, Any]:
         "n_trials": front.n_trials,
         "n_infeasible": front.n_infeasible,
         "n_failed": front.n_failed,
+        "n_foreign": front.n_foreign,
         "n_points": front.n_points,
         "front_size": len(front.points),
         "hypervolume": front.hypervolume,
@@ -258,6 +259,11 @@ def _header(front: StudyFront) -> list[str]:
         f"Study {front.study}: {_count(front.n_trials, 'trial')}, "
         f"{_count(front.n_points, 'model')}, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
+        *(
+            [f"Left out: {_count(front.n_foreign, 'trial')} that `search` did not make."]
+            if front.n_foreign
+            else []
+        ),
         f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
         f"{counts}: validation split; size: {size}; latency: {front.device}",
     ]

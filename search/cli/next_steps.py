@@ -9,7 +9,7 @@ from search.cli.console import hint
 from search.cli.options import STORAGE_VARIABLE
 from search.front.read import StudyFront
 from search.storage.attributes import DEFAULT_STORAGE
-from search.storage.database import masked
+from search.storage.urls import masked
 
 _ENDINGS = {
     "timeout": "Time is up before all trials are done; the same command goes on.",

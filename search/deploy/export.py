@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from search.front.picks import PickRule
-from search.front.read import find_study, read_front, reading, trials_of
+from search.front.read import find_study, front_of, reading
 from search.storage import attributes
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import TrialConfig
@@ -24,8 +24,9 @@ from spaces.errors import ConfigError, ExportError
 from workers.messages.result import SIZE_METRICS, Limits
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.trial import FrozenTrial
+
+    from search.storage.reader import StudyRecord
 
 FORMAT = "search-export"
 VERSION = 1
@@ -103,16 +104,18 @@ def export_config(
     """
     with reading(storage) as opened:
         found = find_study(opened, study)
-        if trial is None:
-            trial = read_front(opened, found).pick(rule, limits).trial
-        trials = trials_of(opened, found)
-        if not 0 <= trial < len(trials):
-            raise ExportError(
-                f"Study {study!r} has trials 0 to {len(trials) - 1}, but got {trial}."
-                if trials
-                else f"Study {study!r} has no trial yet."
-            )
-        return _content(found, trials[trial])
+    if trial is None:
+        trial = front_of(found).pick(rule, limits).trial
+    chosen = [one for one in found.trials if one.number == trial]
+    if not chosen:
+        numbers = [one.number for one in found.trials]
+        raise ExportError(
+            f"Study {study!r} has no trial {trial}; its trials are {min(numbers)} to "
+            f"{max(numbers)}."
+            if numbers
+            else f"Study {study!r} has no trial yet."
+        )
+    return _content(found, chosen[0])
 
 
 def write_export(content: Mapping[str, Any], path: Path, *, force: bool = False) -> None:
@@ -168,14 +171,14 @@ def read_export(path: str | Path) -> dict[str, Any]:
         raise ExportError(f"{path}: {error}") from error
 
 
-def _content(study: Study, trial: FrozenTrial) -> dict[str, Any]:
+def _content(study: StudyRecord, trial: FrozenTrial) -> dict[str, Any]:
     """Return the content of the file, in the order in which people read it."""
     stored, found = study.user_attrs, trial.user_attrs
     if trial.values is None or attributes.CONFIG not in found:
         reason = found.get(attributes.REASON) or f"it is {trial.state.name.lower()}"
-        raise ExportError(
-            f"Trial {trial.number} of study {study.study_name!r} has no model: {reason}."
-        )
+        if attributes.CONFIG not in found:
+            reason = "this program did not make it"
+        raise ExportError(f"Trial {trial.number} of study {study.name!r} has no model: {reason}.")
     task = stored[attributes.TASK]
     config = TrialConfig.from_dict(found[attributes.CONFIG])
     values = dict(zip((objective.name for objective in OBJECTIVES), trial.values, strict=True))
@@ -189,7 +192,7 @@ def _content(study: Study, trial: FrozenTrial) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,
-        "study": study.study_name,
+        "study": study.name,
         "trial": trial.number,
         "task": config.task,
         "data": {key: task[key] for key in _DATA if key in task},

@@ -22,16 +22,17 @@ from search.front.picks import PickRule, pick
 from search.front.scheme_failures import SchemeFailure, scheme_failures, why_no_model
 from search.storage import attributes
 from search.storage.attributes import COUNTED, DEFAULT_STORAGE
-from search.storage.constraints import is_feasible
+from search.storage.constraints import constraint_values
 from spaces.config.trial import ParamValue
 from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import StudyError
 from workers.messages.result import Latency, Limits
 
 if TYPE_CHECKING:
-    from optuna import Study
-    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
+    from sqlalchemy import Engine
+
+    from search.storage.reader import StudyRecord
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ class StudyFront:
             they were stored.
         ignored: Files of the data that were left out, by kind.
         scheme_failures: Quantization schemes that gave no model in most trainings, and why.
+        n_foreign: Trials that this program did not make; they count nowhere.
         why_no_model: Why most trials without a model failed; empty if none did.
     """
 
@@ -158,6 +160,7 @@ class StudyFront:
     ignored: Mapping[str, int] = field(default_factory=dict)
     scheme_failures: tuple[SchemeFailure, ...] = ()
     why_no_model: str = ""
+    n_foreign: int = 0
 
     @cached_property
     def hypervolume(self) -> float:
@@ -193,7 +196,7 @@ def load_front(study: str, storage: str | Path | None = None) -> StudyFront:
         StudyError: If there is no such study, or it was not made by this program.
     """
     with reading(storage) as opened:
-        return read_front(opened, find_study(opened, study))
+        return front_of(find_study(opened, study))
 
 
 def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
@@ -202,68 +205,50 @@ def load_fronts(storage: str | Path | None = None) -> list[StudyFront]:
     Raises:
         StorageError: If there is no such database, or it cannot be read.
     """
-    import optuna
+    from search.storage.reader import read_study, study_names
 
     with reading(storage) as opened:
-        names = optuna.get_all_study_names(opened)
-        studies = [optuna.load_study(study_name=name, storage=opened) for name in names]
-        fronts = [read_front(opened, study) for study in studies if is_ours(study)]
+        # One that was deleted meanwhile is none; one that is being made is not ours yet.
+        records = [read_study(opened, name) for name in study_names(opened)]
+        fronts = [front_of(record) for record in records if record is not None and record.is_ours]
     return sorted(fronts, key=lambda front: front.last_activity or datetime.min, reverse=True)
 
 
 @contextmanager
-def reading(storage: str | Path | None) -> Iterator[RDBStorage]:
+def reading(storage: str | Path | None) -> Iterator[Engine]:
     """Open a database that must be there; what goes wrong with it becomes one line."""
-    from search.storage.database import open_storage, storage_errors, storage_url
+    from search.storage.database import open_for_reading
 
-    storage = DEFAULT_STORAGE if storage is None else storage
-    opened = open_storage(storage, must_exist=True)
-    try:
-        with storage_errors(storage_url(storage)):
-            yield opened
-    finally:
-        opened.engine.dispose()
+    with open_for_reading(DEFAULT_STORAGE if storage is None else storage) as opened:
+        yield opened
 
 
-def find_study(storage: RDBStorage, name: str) -> Study:
-    """Return a study of ours.
+def find_study(engine: Engine, name: str) -> StudyRecord:
+    """Return a study of ours as it is at this moment.
 
     Raises:
         StudyError: If there is no such study, or it was not made by this program.
     """
-    import optuna
+    from search.storage.reader import read_study, study_names
 
-    names = optuna.get_all_study_names(storage)
-    if name not in names:
-        raise StudyError(_no_such_study(name, names))
-    study = optuna.load_study(study_name=name, storage=storage)
-    if not is_ours(study):
+    record = read_study(engine, name)
+    if record is None:
+        raise StudyError(_no_such_study(name, study_names(engine)))
+    if not record.is_ours:
         raise StudyError(
             f"Study {name!r} was not made by `search run`, which alone stores what its numbers "
             f"mean. optuna-dashboard shows it: search dashboard"
         )
-    return study
+    return record
 
 
-def is_ours(study: Study) -> bool:
-    """Whether this program made a study, all of it: the format is what it stores last."""
-    return attributes.FORMAT in study.user_attrs
-
-
-def trials_of(storage: RDBStorage, study: Study) -> list[FrozenTrial]:
-    """Return all trials of a study in the order of their numbers."""
-    from search.storage.optuna_rows import read_trials
-
-    return read_trials(storage.engine, storage.get_study_id_from_name(study.study_name))
-
-
-def read_front(storage: RDBStorage, study: Study) -> StudyFront:
-    """Read the front of an open study."""
+def front_of(study: StudyRecord) -> StudyFront:
+    """Return the front of a study, of the trials that this program made."""
     from optuna.trial import TrialState
 
     stored = study.user_attrs
     task: Mapping[str, Any] = stored[attributes.TASK]
-    trials = trials_of(storage, study)
+    trials = study.own_trials
     complete = [trial for trial in trials if trial.state is TrialState.COMPLETE]
     outcomes = [
         trial.user_attrs.get(attributes.OUTCOME)
@@ -274,7 +259,8 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         moment for t in trials for moment in (t.datetime_start, t.datetime_complete) if moment
     ]
     return StudyFront(
-        study=study.study_name,
+        study=study.name,
+        n_foreign=len(study.trials) - len(trials),
         task=task["name"],
         data_name=task["data_name"],
         generated=bool(task["generated"]),
@@ -295,7 +281,7 @@ def read_front(storage: RDBStorage, study: Study) -> StudyFront:
         n_val=int(task["n_val"]),
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
         last_activity=max(moments, default=None),
-        points=_front_points(complete),
+        points=_front_points(complete, Limits(**stored.get(attributes.LIMITS, {}))),
         notes=tuple(task.get("notes", ())),
         baseline=_baseline(trials, str(task.get("baseline_note", ""))),
         model_notes=tuple(task.get("model_notes", ())),
@@ -321,8 +307,9 @@ def _baseline(trials: Sequence[FrozenTrial], note: str) -> Baseline | None:
     return Baseline(trial.number, values, str(trial.user_attrs.get(attributes.REASON, "")), note)
 
 
-def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
-    feasible = [trial for trial in complete if is_feasible(trial.system_attrs)]
+def _front_points(complete: Sequence[FrozenTrial], limits: Limits) -> tuple[FrontPoint, ...]:
+    # By the limits of today: what a trial stored of those of its time stays as it is.
+    feasible = [trial for trial in complete if keeps_limits(trial, limits)]
     mask = pareto_mask([trial.values for trial in feasible])
     points = [
         _point(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front
@@ -332,6 +319,19 @@ def _front_points(complete: Sequence[FrozenTrial]) -> tuple[FrontPoint, ...]:
         replace(point, same_speed_as=other)
         for point, other in zip(points, _same_speed(points), strict=True)
     )
+
+
+def keeps_limits(trial: FrozenTrial, limits: Limits) -> bool:
+    """Whether a complete trial keeps limits."""
+    accuracy, size_bytes, latency_ms = trial.values
+    broken = constraint_values(
+        limits,
+        size_bytes=size_bytes,
+        latency_ms=latency_ms,
+        accuracy=accuracy,
+        ram_bytes=trial.user_attrs.get(attributes.LEDGER, {}).get("arena_bytes"),
+    )
+    return all(value <= 0 for value in broken)
 
 
 def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:

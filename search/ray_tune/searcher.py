@@ -29,8 +29,9 @@ from search.run.options import UNDER_TUNE, RunOptions
 from search.run.run_study import ConfigMaker, prepare_run, study_settings
 from search.storage import attributes
 from search.storage.attributes import DEFAULT_STORAGE
-from search.storage.database import open_storage, storage_url
+from search.storage.database import open_storage
 from search.storage.settings import StudySettings
+from search.storage.urls import storage_url
 from search.study.create_or_resume import study_for_run, study_seed
 from search.study.open_study import OpenStudy
 from search.study.queue import MakeConfig

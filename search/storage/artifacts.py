@@ -34,7 +34,7 @@ class ArtifactKeeper:
 
     Args:
         folder: Folder of the artifact store; made when the first file comes.
-        owner: Database and study; names of the files start with its hash, as several studies
+        owner: Identity of the study; names of the files start with its hash, as several studies
             share a folder.
     """
 
@@ -44,8 +44,8 @@ class ArtifactKeeper:
         # The dashboard takes hexadecimal digits and dashes only.
         self._prefix = hashlib.sha256(owner.encode()).hexdigest()[:12] + "-"
 
-    def write(self, file_name: str, content: bytes) -> dict[str, str]:
-        """Write a file; return the system attribute that makes it a trial's.
+    def write(self, file_name: str, content: bytes) -> tuple[str, str]:
+        """Write a file; return its id and its description, as Optuna stores them.
 
         Raises:
             StorageError: If there is no room for it.
@@ -66,19 +66,19 @@ class ArtifactKeeper:
             mimetype=_MIME_TYPES[Path(file_name).suffix],
             encoding=None,
         )
-        return {ARTIFACT_PREFIX + artifact_id: json.dumps(asdict(meta))}
+        return artifact_id, json.dumps(asdict(meta))
 
-    def remove(self, keys: Iterable[str]) -> None:
-        """Remove the files of these system attributes."""
-        for key in keys:
+    def remove(self, artifacts: Iterable[str]) -> None:
+        """Remove files by their ids."""
+        for artifact_id in artifacts:
             try:
-                self._store.remove(key.removeprefix(ARTIFACT_PREFIX))
+                self._store.remove(artifact_id)
             except ArtifactNotFound:
                 pass
 
     def sweep(self, named: Iterable[str]) -> int:
-        """Remove this study's files which no attribute names; return how many there were."""
-        wanted = {key.removeprefix(ARTIFACT_PREFIX) for key in named}
+        """Remove this study's files but those named by their ids; return how many there were."""
+        wanted = set(named)
         stray = [
             path
             for path in self._folder.glob(self._prefix + "*")
@@ -89,10 +89,10 @@ class ArtifactKeeper:
         return len(stray)
 
 
-def model_keys(system_attrs: Mapping[str, Any]) -> list[str]:
-    """Return the keys of a trial's ``.tflite`` files."""
+def artifacts_of(system_attrs: Mapping[str, Any]) -> list[str]:
+    """Return the ids of the files that a trial names itself."""
     return [
-        key
-        for key, value in system_attrs.items()
-        if key.startswith(ARTIFACT_PREFIX) and json.loads(value)["filename"] == MODEL_FILE
+        key.removeprefix(ARTIFACT_PREFIX)
+        for key in system_attrs
+        if key.startswith(ARTIFACT_PREFIX)
     ]

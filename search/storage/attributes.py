@@ -12,6 +12,8 @@ DEFAULT_STORAGE = "studies.db"
 # --- User attributes of a study -----------------------------------------------------------
 FORMAT = "format"
 """Version of what this module describes: 1."""
+IDENTITY = "identity"
+"""What tells the study from every other, of the same name, number or row too; for good."""
 TASK = "task"
 """``TaskInfo`` without its search space: names, data set, classes, numbers of images."""
 SEARCH_SPACE = "search_space"
@@ -112,3 +114,23 @@ ARTIFACT_PREFIX = "artifacts:"
 # --- System attributes of a study ---------------------------------------------------------
 METRIC_NAMES = "study:metric_names"
 """Optuna's key of ``Study.set_metric_names``: names of the objectives."""
+
+
+def artifact_link(trial_id: int, artifact_id: str) -> str:
+    """Return the study's system attribute that makes a file a trial's; optuna-dashboard reads it.
+
+    On the study and not on the trial, because files come and go after a trial has ended, and
+    Optuna's caches never read an ended trial again.
+    """
+    return f"{_LINK_PREFIX}{trial_id}:{artifact_id}"
+
+
+def linked_artifact(key: str) -> tuple[int, str] | None:
+    """Return the trial's id and the artifact's of a link; None for other attributes."""
+    if not key.startswith(_LINK_PREFIX):
+        return None
+    trial_id, _, artifact_id = key.removeprefix(_LINK_PREFIX).partition(":")
+    return (int(trial_id), artifact_id) if trial_id.isdigit() and artifact_id else None
+
+
+_LINK_PREFIX = "dashboard:artifacts:"

@@ -16,6 +16,7 @@ from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.storage import attributes
 from spaces.errors import StudyError
 
 
@@ -44,19 +45,23 @@ class Batch:
     Attributes:
         created: New trials, running or ended. They carry the numbers they are to get.
         ended: Endings of running trials, by number.
-        trial_system_attrs: System attributes to set on trials, ended ones too, by number; a
-            value of None removes the attribute.
+        files: Artifacts of trials by number, as they are linked on the study: descriptions by
+            artifact id, None to remove a link. Nothing changes on trials that have ended: Optuna
+            never reads those again.
         study_user_attrs: User attributes to set on the study.
     """
 
     created: tuple[FrozenTrial, ...] = ()
     ended: Mapping[int, Ending] = field(default_factory=dict)
-    trial_system_attrs: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    files: Mapping[int, Mapping[str, str | None]] = field(default_factory=dict)
     study_user_attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Recorder(Protocol):
     """Writes batches. **Who may call it:** the driver that holds the study's lock."""
+
+    def next_number(self) -> int:
+        """Return the number that the next new trial gets: others may have added some."""
 
     def write(self, batch: Batch) -> None:
         """Write a batch, whole or not at all.
@@ -103,6 +108,10 @@ class MemoryRecorder:
         self._storage = storage
         self._study_id = study_id
 
+    def next_number(self) -> int:
+        """Return the number that the next new trial gets."""
+        return len(self._storage.get_all_trials(self._study_id, deepcopy=False))
+
     def write(self, batch: Batch) -> None:
         """Write a batch."""
         storage = self._storage
@@ -120,13 +129,14 @@ class MemoryRecorder:
                     f"Trials are numbered by one driver only, but number {trial.number} was "
                     f"taken by somebody else."
                 )
-        for number, attrs in batch.trial_system_attrs.items():
-            # Optuna does not let go of an ended trial's attributes; in memory they are a dict.
-            stored = storage.get_trial(self._trial_id(number)).system_attrs
-            for key, value in attrs.items():
-                stored.pop(key, None)
-                if value is not None:
-                    stored[key] = value
+        for number, files in batch.files.items():
+            trial_id = self._trial_id(number)
+            for artifact, meta in files.items():
+                link = attributes.artifact_link(trial_id, artifact)
+                # As the dashboard itself lets go of a file: it cannot remove the row either.
+                storage.set_study_system_attr(
+                    self._study_id, link, "null" if meta is None else meta
+                )
         for key, value in batch.study_user_attrs.items():
             storage.set_study_user_attr(self._study_id, key, value)
 

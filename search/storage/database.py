@@ -1,31 +1,41 @@
 """Opens the database: ``studies.db`` in the working directory, or any SQLAlchemy URL.
 
 SQLite is opened in WAL mode with a long busy timeout, so that optuna-dashboard may read while
-a study runs. What goes wrong with a database becomes one line (:class:`StorageError`), in which
-passwords never show.
+a study runs. Whoever only looks writes nothing, so that a read-only file or folder will do. What
+goes wrong with a database becomes one line (:class:`StorageError`), in which passwords never show.
+
+A SQLite file is never opened but by SQLite: closing a descriptor of it drops all locks that this
+process holds on it, whoever took them, and the next process that closes the database would take
+the write-ahead log away from under a driver.
 """
 
 from __future__ import annotations
 
-import re
+import os
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import optuna
 import sqlalchemy as sa
 from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 
 from search.storage.attributes import DEFAULT_STORAGE
+from search.storage.urls import masked, scrubbed, sqlite_path, storage_url
 from spaces.errors import StorageError
 
 _BUSY_TIMEOUT_S = 60
-_SQLITE_HEADER = b"SQLite format 3\0"
+
+SCHEMA_VERSION = 12
+"""Of the tables that this program reads and writes by hand; Optuna has kept it since 3.2."""
 
 # How to get a driver, by the module that is missing.
 _INSTALL = {
@@ -38,48 +48,6 @@ _INSTALL = {
     "oracledb": "pip install oracledb",
     "pyodbc": "pip install pyodbc",
 }
-
-
-def storage_url(storage: str | Path) -> str:
-    """Return an SQLAlchemy URL; a bare path is a SQLite file.
-
-    Raises:
-        StorageError: If it is neither.
-    """
-    text = str(storage)
-    if not text:
-        raise StorageError("A storage is a file name or a database URL, but got ''.")
-    if "://" not in text:
-        return f"sqlite:///{text}"
-    try:
-        make_url(text)
-    except ArgumentError as error:
-        raise StorageError(
-            f"A database URL reads dialect://user@host/name, but got {masked(text)!r}."
-        ) from error
-    return text
-
-
-def masked(url: str) -> str:
-    """Return a URL as it may be shown: without its password."""
-    try:
-        return make_url(url).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return re.sub(r"(://[^:/@]*):.*@", r"\1:***@", url)
-
-
-def sqlite_path(url: str) -> Path | None:
-    """Return the file of a SQLite database; None for other databases and in memory."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
-        return None
-    return Path(str(parsed.database).removeprefix("file:"))
-
-
-def artifacts_dir(url: str) -> Path:
-    """Return the folder of a database's artifacts: beside a SQLite file, else here."""
-    path = sqlite_path(url)
-    return (path.parent if path else Path()) / "artifacts"
 
 
 def open_storage(storage: str | Path = DEFAULT_STORAGE, must_exist: bool = False) -> RDBStorage:
@@ -107,11 +75,79 @@ def open_storage(storage: str | Path = DEFAULT_STORAGE, must_exist: bool = False
         if path is not None:
             sa.event.listen(opened.engine, "connect", _tune_sqlite)
             opened.engine.dispose()  # Connections from before do not count.
+        check_schema(opened.engine, url)
         return opened
 
 
-def _prepare_sqlite(path: Path, must_exist: bool) -> None:
-    """Check a SQLite file and put it into WAL mode, which it then keeps."""
+@contextmanager
+def open_for_reading(storage: str | Path) -> Iterator[sa.Engine]:
+    """Open a database that must be there, to look at it: nothing is written or created.
+
+    Raises:
+        StorageError: If there is none, or it cannot be read.
+    """
+    url = storage_url(storage)
+    path = sqlite_path(url)
+    with ExitStack() as stack:
+        stack.enter_context(storage_errors(url))
+        if path is None:
+            engine = sa.create_engine(url, pool_pre_ping=True)
+        else:
+            _check_place(path, must_exist=True)
+            arguments = {"timeout": _BUSY_TIMEOUT_S}
+            engine = sa.create_engine(_reading_url(path, stack), connect_args=arguments)
+        stack.callback(engine.dispose)
+        check_schema(engine, url)
+        yield engine
+
+
+def _reading_url(path: Path, stack: ExitStack) -> str:
+    """Return the URL by which a SQLite file can be read, wherever it lies.
+
+    A database in WAL mode is read through files beside it. Where none can be made, it is all in
+    one file if there is no log; what a log holds is read from a copy of both.
+    """
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return f"sqlite:///{path}"
+    log = path.with_name(path.name + "-wal")
+    if not log.exists() or not log.stat().st_size:
+        return f"sqlite:///file:{quote(str(path.absolute()))}?immutable=1&uri=true"
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="search-look-")))
+    shutil.copy(log, folder / f"{path.name}-wal")
+    # Not by SQLite's backup: it needs the files that cannot be made. Nobody in this process can
+    # hold a lock on a file that it cannot write to.
+    shutil.copy(path, folder / path.name)
+    return f"sqlite:///{folder / path.name}"
+
+
+def check_schema(engine: sa.Engine, url: str) -> None:
+    """Check that the tables are those that this program reads and writes by hand.
+
+    Raises:
+        StorageError: If they are of another version of Optuna, or of no Optuna at all.
+    """
+    inspector = sa.inspect(engine)
+    if not inspector.has_table("version_info"):
+        if inspector.get_table_names():
+            raise StorageError(
+                f"{masked(url)} is a database of something else: it has no tables of Optuna. "
+                f"Name another with --storage."
+            )
+        return
+    with engine.connect() as connection:
+        row = connection.execute(
+            sa.text("SELECT schema_version, library_version FROM version_info")
+        ).first()
+    if row is not None and row[0] != SCHEMA_VERSION:
+        raise StorageError(
+            f"Database {masked(url)} has tables of Optuna {row[1]} (schema {row[0]}), and this "
+            f"program knows schema {SCHEMA_VERSION}. Use the version of this program that made "
+            f"it, or name another database with --storage."
+        )
+
+
+def _check_place(path: Path, must_exist: bool) -> None:
+    """Refuse what cannot be a database, or would lose what is written to it."""
     if path.is_dir():
         raise StorageError(f"A database is a file, but {str(path)!r} is a folder.")
     if not path.parent.is_dir():
@@ -124,16 +160,30 @@ def _prepare_sqlite(path: Path, must_exist: bool) -> None:
                 f"There is no database {str(path)!r}. `search run TASK` creates one; --storage "
                 f"names another."
             )
-    elif path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(len(_SQLITE_HEADER)) != _SQLITE_HEADER:
-                raise StorageError(
-                    f"{str(path)!r} is no SQLite database. Name another file with --storage."
-                )
+        return
+    if not path.is_file():
+        raise StorageError(f"A database is a file, but {str(path)!r} is none.")
+    if path.stat().st_nlink > 1 and not must_exist:
+        raise StorageError(
+            f"{str(path)!r} has {path.stat().st_nlink} names (hard links), under each of which "
+            f"SQLite would keep another log: trials would be lost. Copy the file to a name of its "
+            f"own, or name another with --storage."
+        )
+
+
+def _prepare_sqlite(path: Path, must_exist: bool) -> None:
+    """Check a SQLite file and put it into WAL mode, which it then keeps."""
+    _check_place(path, must_exist)
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
     try:
         # It stays as it is where it cannot be changed, as on some network file systems.
         connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    except sqlite3.DatabaseError as error:
+        if "not a database" not in str(error):
+            raise
+        raise StorageError(
+            f"{str(path)!r} is no SQLite database. Name another file with --storage."
+        ) from error
     finally:
         connection.close()
 
@@ -160,7 +210,7 @@ def storage_errors(url: str) -> Iterator[None]:
         # Optuna's own words on a database of another Optuna; it has no class for it.
         if "optuna" not in str(error):
             raise
-        raise StorageError(f"Database {masked(url)}: {error}") from error
+        raise StorageError(f"Database {masked(url)}: {scrubbed(str(error))}") from error
     except OSError as error:
         raise StorageError(f"Database {masked(url)}: {error.strerror or error}.") from error
 
@@ -179,10 +229,7 @@ def _one_line(url: str, error: BaseException) -> str:
             )
         root = inner
         inner = getattr(inner, "orig", None) or inner.__cause__
-    said = " ".join(str(root).split()).rstrip(".")
-    password = make_url(url).password
-    if password:
-        said = said.replace(str(password), "***")
+    said = scrubbed(" ".join(str(root).split()).rstrip("."))
     lower = said.lower()
     if "disk is full" in lower or "no space left" in lower:
         return (

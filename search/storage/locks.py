@@ -17,7 +17,8 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from search.storage.database import masked, sqlite_path, storage_errors
+from search.storage.database import storage_errors
+from search.storage.urls import masked, sqlite_path
 from spaces.errors import StorageError, StudyError
 
 PATIENCE_S = 3.0
@@ -50,6 +51,7 @@ def study_lock(url: str, engine: sa.Engine, study_name: str) -> Iterator[None]:
 
 def _lock_path(database: Path, study_name: str) -> Path:
     digest = hashlib.sha256(study_name.encode()).hexdigest()[:8]
+    database = database.resolve()  # One lock, by whichever link a driver comes.
     return database.with_name(f".{database.name}.{digest}.lock")
 
 

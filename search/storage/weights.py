@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 MAX_COUNT = 32
@@ -24,7 +25,9 @@ class WeightKeeper:
     Args:
         folder: Folder of the artifact store; a folder in it is made when the first file comes.
             None keeps them in memory.
-        owner: Database and study; several studies share a folder.
+        owner: Identity of the study; several studies share a folder.
+        formerly: What the owner was called before studies had an identity; its weights are taken
+            over.
         max_count: Trainings kept at most.
         max_bytes: Bytes kept at most, over all of them.
     """
@@ -35,18 +38,27 @@ class WeightKeeper:
         owner: str = "",
         max_count: int = MAX_COUNT,
         max_bytes: int = MAX_BYTES,
+        *,
+        formerly: str = "",
     ) -> None:
         self._folder = None if folder is None else folder / "weights"
-        self._prefix = hashlib.sha256(owner.encode()).hexdigest()[:12] + "-"
+        self._prefix = _prefix(owner)
         self._max_count = max_count
         self._max_bytes = max_bytes
         self._in_memory: dict[int, bytes] = {}
         self._sizes: dict[int, int] = {}
         if self._folder is not None:
+            if formerly:
+                self._take_over(self._folder, _prefix(formerly))
             for path in self._folder.glob(f"{self._prefix}*{_SUFFIX}"):
                 number = path.name[len(self._prefix) : -len(_SUFFIX)]
                 if number.isdigit():
                     self._sizes[int(number)] = path.stat().st_size
+
+    def _take_over(self, folder: Path, prefix: str) -> None:
+        for path in folder.glob(f"{prefix}*{_SUFFIX}"):
+            with suppress(OSError):
+                path.replace(path.with_name(self._prefix + path.name.removeprefix(prefix)))
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -100,3 +112,7 @@ class WeightKeeper:
     def _path(self, number: int) -> Path:
         assert self._folder is not None
         return self._folder / f"{self._prefix}{number}{_SUFFIX}"
+
+
+def _prefix(owner: str) -> str:
+    return hashlib.sha256(owner.encode()).hexdigest()[:12] + "-"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,18 +17,13 @@ from search.front.pareto import ReferencePoint
 from search.sampling.samplers import Mirror, make_sampler, sampler_seed
 from search.storage import attributes
 from search.storage.artifacts import ArtifactKeeper
-from search.storage.batches import MemoryRecorder, Recorder
-from search.storage.database import (
-    artifacts_dir,
-    masked,
-    open_storage,
-    sqlite_path,
-    storage_errors,
-    storage_url,
-)
+from search.storage.batches import Batch, MemoryRecorder, Recorder
+from search.storage.database import open_storage, storage_errors
 from search.storage.locks import study_lock
-from search.storage.optuna_rows import RowRecorder, read_trials
+from search.storage.reader import StudyRecord, read_study
+from search.storage.recorder import RowRecorder
 from search.storage.settings import StudySettings
+from search.storage.urls import artifacts_dir, masked, sqlite_path, storage_url
 from search.storage.weights import WeightKeeper
 from search.study.messages import Stored
 from search.study.note import note_attrs
@@ -40,23 +36,28 @@ from workers.messages.result import TaskInfo
 
 FORMAT = 1
 
-
-def find_study(storage: RDBStorage | InMemoryStorage, name: str) -> int | None:
-    """Return the id of a study; None if there is none of that name."""
-    try:
-        return storage.get_study_id_from_name(name)
-    except KeyError:
-        return None
+_OUR_ATTRIBUTES = {
+    attributes.IDENTITY,
+    attributes.TASK,
+    attributes.SEARCH_SPACE,
+    attributes.DATA_FINGERPRINT,
+    attributes.DEVICE,
+    attributes.SIZE_METRIC,
+    attributes.LIMITS,
+    attributes.SAMPLER,
+    attributes.SEED,
+    attributes.REFERENCE_POINT,
+    attributes.TARGET,
+    attributes.FORMAT,
+}
 
 
 def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | None) -> int:
     """Return the seed a run has: the one asked for, the study's own, or 0."""
     if seed is not None:
         return seed
-    study_id = find_study(storage, name)
-    if study_id is None:
-        return 0
-    return int(storage.get_study_user_attrs(study_id).get(attributes.SEED, 0))
+    record = _record(storage, name)
+    return 0 if record is None else int(record.user_attrs.get(attributes.SEED, 0))
 
 
 def data_drawn_by_name(storage: str | Path, name: str) -> str | None:
@@ -71,11 +72,11 @@ def data_drawn_by_name(storage: str | Path, name: str) -> str | None:
     """
     database = open_storage(storage)
     try:
-        study_id = find_study(database, name)
-        stored = {} if study_id is None else database.get_study_user_attrs(study_id)
+        record = _record(database, name)
     finally:
         database.remove_session()
         database.engine.dispose()
+    stored = {} if record is None else record.user_attrs
     if stored.get(attributes.TASK, {}).get("split_rule", "by_name") != "by_name":
         return None
     fingerprint: str | None = stored.get(attributes.DATA_FINGERPRINT)
@@ -99,12 +100,15 @@ def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[Open
     database = open_storage(url)
     try:
         with study_lock(url, database.engine, settings.name):
-            # Several databases may share a folder, and so the store: what one study has left
-            # behind must not be mistaken for another's.
-            path = sqlite_path(url)
-            owner = f"{path.name if path else masked(url)}/{settings.name}"
-            artifacts = ArtifactKeeper(artifacts_dir(url), owner)
-            weights = WeightKeeper(artifacts_dir(url), owner)
+            folder, former = artifacts_dir(url), ""
+            with storage_errors(url):
+                record = _record(database, settings.name) or _create(database, settings.name)
+                if record.is_ours and attributes.IDENTITY not in record.user_attrs:
+                    path = sqlite_path(url)
+                    former = f"{path.name if path else masked(url)}/{settings.name}"
+                identity = _identity(database, record)
+            artifacts = ArtifactKeeper(folder, identity)
+            weights = WeightKeeper(folder, identity, formerly=former)
             yield open_study(database, settings, artifacts, weights)
     finally:
         database.remove_session()
@@ -143,48 +147,37 @@ def _open_study(
     artifacts: ArtifactKeeper | None,
     weights: WeightKeeper | None,
 ) -> OpenStudy:
-    seed = study_seed(storage, settings.name, settings.seed)
+    record = _record(storage, settings.name) or _create(storage, settings.name)
+    _check_ours(record)
+    study_id, stored = record.study_id, record.user_attrs
+    identity = _identity(storage, record)
+    seed = settings.seed if settings.seed is not None else int(stored.get(attributes.SEED, 0))
     settings = replace(settings, seed=seed)
-    study_id = find_study(storage, settings.name)
-    if study_id is None:
-        study_id = _create(storage, settings.name)
-    # A driver killed while it created the study left some attributes or none, and no trial.
-    stored = storage.get_study_user_attrs(study_id)
-    trials = (
-        storage.get_all_trials(study_id)
-        if isinstance(storage, InMemoryStorage)
-        else read_trials(storage.engine, study_id)
-    )
-    if attributes.FORMAT not in stored:
-        if trials:
-            raise StudyError(
-                f"Study {settings.name!r} was not made by `search run`, and has "
-                f"{len(trials)} trials of its own. Use --study NEW_NAME."
-            )
-        storage.set_study_system_attr(study_id, attributes.METRIC_NAMES, _metric_names(settings))
-        for key, value in note_attrs(settings).items():
-            storage.set_study_system_attr(study_id, key, value)
-        space = settings.task.space
-        reference = _reference(settings)
-    else:
+    if record.is_ours:
         _check_same(stored, settings, seed)
         space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
         _check_space(settings.name, space, settings.task.space)
         space = space.merged(settings.task.space.parameters)
         reference = ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT])
+    else:
+        storage.set_study_system_attr(study_id, attributes.METRIC_NAMES, _metric_names(settings))
+        for key, value in note_attrs(settings).items():
+            storage.set_study_system_attr(study_id, key, value)
+        space = settings.task.space
+        reference = _reference(settings)
+    recorder: Recorder = (
+        MemoryRecorder(storage, study_id)
+        if isinstance(storage, InMemoryStorage)
+        else RowRecorder(storage.engine, study_id, storage.url, identity)
+    )
     wanted = _study_attrs(settings, space, reference, seed)
-    for key, value in wanted.items():
-        if stored.get(key) != value:
-            storage.set_study_user_attr(study_id, key, value)
+    changed = {key: value for key, value in wanted.items() if stored.get(key) != value}
+    recorder.write(Batch(study_user_attrs=changed))
+    trials = record.own_trials
     n_points = _points_of_a_training(space) if settings.fan_out else 1
     start_seed = sampler_seed(seed, len(trials))
     sampler = make_sampler(
         settings.sampler, start_seed, n_points, reference=reference, limits=settings.limits
-    )
-    recorder: Recorder = (
-        MemoryRecorder(storage, study_id)
-        if isinstance(storage, InMemoryStorage)
-        else RowRecorder(storage.engine, study_id, storage.url)
     )
     return OpenStudy(
         settings,
@@ -194,6 +187,7 @@ def _open_study(
             reference,
             target=stored.get(attributes.TARGET),
             baseline_ms=stored.get(attributes.REFERENCE_MS),
+            files=_linked_files(record),
         ),
         recorder=recorder,
         mirror=Mirror(sampler, start_seed, limits=settings.limits, fan_out=settings.fan_out),
@@ -224,7 +218,25 @@ def _points_of_a_training(space: SearchSpace) -> int:
     return max(1, sum(scheme.value in searched for scheme in POST_TRAINING_SCHEMES))
 
 
-def _create(storage: RDBStorage | InMemoryStorage, name: str) -> int:
+def _record(storage: RDBStorage | InMemoryStorage, name: str) -> StudyRecord | None:
+    """Return a study as it is now; None if there is none of that name."""
+    if isinstance(storage, RDBStorage):
+        return read_study(storage.engine, name)
+    try:
+        study_id = storage.get_study_id_from_name(name)
+    except KeyError:
+        return None
+    return StudyRecord(
+        study_id,
+        name,
+        tuple(one.name.lower() for one in storage.get_study_directions(study_id)),
+        storage.get_study_user_attrs(study_id),
+        storage.get_study_system_attrs(study_id),
+        storage.get_all_trials(study_id),
+    )
+
+
+def _create(storage: RDBStorage | InMemoryStorage, name: str) -> StudyRecord:
     study = optuna.create_study(
         storage=storage,
         study_name=name,
@@ -235,7 +247,52 @@ def _create(storage: RDBStorage | InMemoryStorage, name: str) -> int:
         # Experimental since Optuna 3.2; nobody who types `search run` can do anything about it.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study.set_metric_names([objective.name for objective in OBJECTIVES])
-    return storage.get_study_id_from_name(name)
+    record = _record(storage, name)
+    assert record is not None
+    return record
+
+
+def _check_ours(record: StudyRecord) -> None:
+    """Refuse a study that somebody else made.
+
+    A driver that was killed while it made one left some of our attributes or none, and no trial.
+    """
+    if record.is_ours:
+        return
+    what = ""
+    if record.trials:
+        what = f"has {len(record.trials)} trials of its own"
+    elif list(record.directions) != [objective.direction for objective in OBJECTIVES]:
+        what = f"has other objectives ({', '.join(record.directions)})"
+    elif others := sorted(set(record.user_attrs) - _OUR_ATTRIBUTES):
+        what = f"has attributes of its own ({', '.join(others)})"
+    if what:
+        raise StudyError(
+            f"Study {record.name!r} was not made by `search run`, and {what}. "
+            f"Use --study NEW_NAME."
+        )
+
+
+def _identity(storage: RDBStorage | InMemoryStorage, record: StudyRecord) -> str:
+    """Return what tells a study from every other, and give it to one that has none yet."""
+    _check_ours(record)
+    if attributes.IDENTITY not in record.user_attrs:
+        record.user_attrs[attributes.IDENTITY] = uuid.uuid4().hex
+        storage.set_study_user_attr(
+            record.study_id, attributes.IDENTITY, record.user_attrs[attributes.IDENTITY]
+        )
+    return str(record.user_attrs[attributes.IDENTITY])
+
+
+def _linked_files(record: StudyRecord) -> dict[int, list[str]]:
+    """Return the ids of the files that a study links, by the numbers of its trials."""
+    numbers = {trial._trial_id: trial.number for trial in record.trials}
+    files: dict[int, list[str]] = {}
+    for key, meta in record.system_attrs.items():
+        link = attributes.linked_artifact(key)
+        if link is not None and meta not in (None, "null") and link[0] in numbers:
+            files.setdefault(numbers[link[0]], []).append(link[1])
+    return files
 
 
 def _study_attrs(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -29,7 +28,6 @@ class Past:
         n_points: Measured models: complete trials and those derived from them.
         tried: Hashes of the configurations that are not to be tried again.
         stale: Endings of the trials that a killed driver left running, by number.
-        refreshed: Constraints to store anew, because limits have changed, by number.
         retries: Interrupted trials which nothing has replaced yet.
     """
 
@@ -38,7 +36,6 @@ class Past:
     n_points: int = 0
     tried: set[str] = field(default_factory=set)
     stale: dict[int, Ending] = field(default_factory=dict)
-    refreshed: dict[int, dict[str, Any]] = field(default_factory=dict)
     retries: list[FrozenTrial] = field(default_factory=list)
 
 
@@ -80,7 +77,7 @@ def _read_ended(past: Past, trial: FrozenTrial, limits: Limits) -> None:
     constraints = stored_constraints(limits, values_of(trial), trial.user_attrs)
     was = trial.system_attrs.get(attributes.CONSTRAINTS)
     if constraints is not None and constraints != was:
-        past.refreshed[trial.number] = {attributes.CONSTRAINTS: constraints}
+        # For this run only: nothing changes on trials that have ended.
         trial.system_attrs[attributes.CONSTRAINTS] = constraints
     config_hash = trial.user_attrs.get(attributes.CONFIG_HASH)
     if config_hash and not _is_let_in(was, constraints):

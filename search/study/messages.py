@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from search.front.pareto import ReferencePoint
 from spaces.config.trial import TrialConfig
@@ -55,9 +56,11 @@ class Stored:
         target: Trials it is to have; None for a new one.
         baseline_ms: What the reference network took at its start; None if no latency was
             measured yet.
+        files: Ids of the files that it links, by trial number.
     """
 
     space: SearchSpace
     reference: ReferencePoint
     target: int | None = None
     baseline_ms: float | None = None
+    files: Mapping[int, Sequence[str]] = field(default_factory=dict)

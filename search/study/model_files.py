@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.front.pareto import Front, ReferencePoint, hypervolume
-from search.storage import attributes
-from search.storage.artifacts import MODEL_FILE, ArtifactKeeper, model_keys
+from search.storage.artifacts import MODEL_FILE, ArtifactKeeper, artifacts_of
 from search.storage.constraints import is_feasible
 
 
@@ -35,12 +34,18 @@ class FrontChange:
     """What new points change.
 
     Attributes:
-        added: System attributes of new points which are on the front now, by trial number.
-        dropped: System attributes (with None) of points which left it, by trial number.
+        added: Files of new points which are on the front now, by trial number: descriptions by
+            artifact id.
+        dropped: Files (with None) of points which left it, by trial number.
     """
 
-    added: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    added: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     dropped: Mapping[int, Mapping[str, None]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> dict[int, Mapping[str, str | None]]:
+        """What to link and what to let go of."""
+        return {**self.dropped, **{number: files for number, files in self.added.items() if files}}
 
 
 class FrontFiles:
@@ -55,7 +60,7 @@ class FrontFiles:
         self.front = Front()
         self._reference = reference
         self._artifacts = artifacts
-        self._keys: dict[int, list[str]] = {}
+        self._files: dict[int, list[str]] = {}
         self._named: set[str] = set()
         self._hypervolume: float | None = None  # None: the front changed since.
 
@@ -71,30 +76,34 @@ class FrontFiles:
         rows = [*self.front.values.tolist(), *points]
         return hypervolume(rows, self._reference)
 
-    def take_over(self, trials: Iterable[FrozenTrial]) -> dict[int, dict[str, None]]:
+    def take_over(
+        self, trials: Iterable[FrozenTrial], links: Mapping[int, Sequence[str]]
+    ) -> dict[int, dict[str, None]]:
         """Put the points of earlier runs on the front.
 
+        Args:
+            trials: Of the study.
+            links: Ids of the files that the study links, by trial number.
+
         Returns:
-            System attributes to remove: files of points which are not on the front. After
-            that, :meth:`sweep` removes the files themselves.
+            Links to remove: files of points which are not on the front. After that, :meth:`sweep`
+            removes the files themselves.
         """
         trials = list(trials)
         for trial in trials:
             values = values_of(trial)
             if values is not None and is_feasible(trial.system_attrs):
                 self.front.add(trial.number, values)
+            # A training's history, and models of studies from before the study linked them.
+            self._named.update(artifacts_of(trial.system_attrs))
         self._hypervolume = None
         dropped: dict[int, dict[str, None]] = {}
-        for trial in trials:
-            self._named.update(
-                key for key in trial.system_attrs if key.startswith(attributes.ARTIFACT_PREFIX)
-            )
-            keys = model_keys(trial.system_attrs)
-            if keys and trial.number in self.front:
-                self._keys[trial.number] = keys
-            elif keys:
-                dropped[trial.number] = dict.fromkeys(keys)
-                self._named.difference_update(keys)
+        for number, files in links.items():
+            if number in self.front:
+                self._files[number] = list(files)
+                self._named.update(files)
+            else:
+                dropped[number] = dict.fromkeys(files)
         return dropped
 
     def sweep(self) -> None:
@@ -117,22 +126,22 @@ class FrontFiles:
             if is_on_front:
                 joined.append(number)
                 self._hypervolume = None
-        dropped = {n: dict.fromkeys(self._keys.pop(n)) for n in left if n in self._keys}
-        added: dict[int, Mapping[str, Any]] = {}
+        dropped = {n: dict.fromkeys(self._files.pop(n)) for n in left if n in self._files}
+        added: dict[int, Mapping[str, str]] = {}
         for number in joined:
             if number in left:
                 continue  # Another new point is better.
-            attrs: dict[str, str] = {}
+            files: dict[str, str] = {}
             if self._artifacts is not None and points[number].tflite:
-                attrs = self._artifacts.write(MODEL_FILE, points[number].tflite)
-                self._keys[number] = list(attrs)
-            added[number] = attrs
+                files = dict([self._artifacts.write(MODEL_FILE, points[number].tflite)])
+                self._files[number] = list(files)
+            added[number] = files
         return FrontChange(added, dropped)
 
     def remove_files(self, change: FrontChange) -> None:
         """Remove the files of points which left; called once the study does not name them."""
         if self._artifacts is not None:
-            self._artifacts.remove(key for attrs in change.dropped.values() for key in attrs)
+            self._artifacts.remove(one for files in change.dropped.values() for one in files)
 
 
 def values_of(trial: FrozenTrial) -> tuple[float, ...] | None:

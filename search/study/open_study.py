@@ -11,7 +11,7 @@ decided by :class:`~search.study.queue.StartQueue`, the front and its files are 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,7 +59,7 @@ class OpenStudy:
 
     Args:
         settings: What this run wants of it; checked already.
-        trials: All trials it has, in the order of their numbers.
+        trials: All trials of ours that it has, in the order of their numbers.
         stored: What it holds beside them.
         recorder: Writes to the study.
         mirror: Makes the proposals; empty.
@@ -99,7 +99,6 @@ class OpenStudy:
         self._mirror = mirror
         self._artifacts = artifacts
         self._shortcuts = Shortcuts(settings, stored.space, self._files, weights or WeightKeeper())
-        self._n_trials = len(trials)
         self._running: dict[int, Running] = {}
         self._baseline = baseline_point(stored.space, settings.task)
         design = start_design(stored.space, settings.n_start, settings.seed or 0)
@@ -113,7 +112,7 @@ class OpenStudy:
             design=design[self.n_done + len(past.retries) :],
             next_branch=self._shortcuts.next_branch if settings.branch else None,
         )
-        self._take_over(past, trials)
+        self._take_over(past, trials, stored.files)
 
     # --- Counting -------------------------------------------------------------------------
 
@@ -155,14 +154,14 @@ class OpenStudy:
 
     # --- Opening --------------------------------------------------------------------------
 
-    def _take_over(self, past: Past, trials: list[FrozenTrial]) -> None:
+    def _take_over(
+        self, past: Past, trials: list[FrozenTrial], links: Mapping[int, Sequence[str]]
+    ) -> None:
         """Go on where earlier runs ended, and put right what a killed driver left."""
         for trial in past.known:
             self._mirror.add(trial)
-        attrs: dict[int, dict[str, Any]] = {n: dict(a) for n, a in past.refreshed.items()}
-        for number, dropped in self._files.take_over(trials).items():
-            attrs.setdefault(number, {}).update(dropped)
-        self._recorder.write(Batch(ended=past.stale, trial_system_attrs=attrs))
+        dropped = self._files.take_over(trials, links)
+        self._recorder.write(Batch(ended=past.stale, files=dropped))
         self._files.sweep()
         if past.known:
             self._shortcuts.remember(trials)
@@ -185,7 +184,7 @@ class OpenStudy:
         if start is None:
             return None
         proposal, config, branch = start.proposal, start.config, start.branch
-        number = self._n_trials
+        number = self._recorder.next_number()
         attrs = {**config_attrs(config), **(user_attrs or {})}
         if start.retry_of is not None:
             attrs[attributes.RETRY_OF] = start.retry_of
@@ -202,7 +201,6 @@ class OpenStudy:
             system_attrs=proposal.system_attrs,
         )
         self._recorder.write(Batch(created=(trial,)))
-        self._n_trials += 1
         hashes = expected_hashes(config, self.settings.fan_out)
         self._running[number] = Running(number, proposal, config, hashes, branch)
         return Asked(number, config, None if branch is None else branch.parent)
@@ -261,21 +259,21 @@ class OpenStudy:
             self._baseline_ms = result.reference_ms
         result = result.scaled_to(self._baseline_ms)
         ending = ending_of(result, self._limits)
+        next_number = self._recorder.next_number()
         others = hashes_of(one for n, one in self._running.items() if n != number)
-        points = running.points(result, ending, self._queue.tried | others, self._n_trials)
+        points = running.points(result, ending, self._queue.tried | others, next_number)
         endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
         endings.setdefault(number, ending)
         hypervolume_before = self.hypervolume
         change = self._files.add(
             {n: point for n, point in points.items() if is_feasible(endings[n].system_attrs)}
         )
-        for n, attrs in change.added.items():
-            endings[n] = _with_system_attrs(endings[n], attrs)
         if result.history and self._artifacts is not None:
             history = {name: list(values) for name, values in result.history.items()}
             content = json.dumps(history, indent=1).encode()
-            attrs = self._artifacts.write(HISTORY_FILE, content)
-            endings[number] = _with_system_attrs(endings[number], attrs)
+            artifact_id, meta = self._artifacts.write(HISTORY_FILE, content)
+            link = {attributes.ARTIFACT_PREFIX + artifact_id: meta}
+            endings[number] = _with_system_attrs(endings[number], link)
         gain = self.hypervolume - hypervolume_before
         endings[number] = replace(
             endings[number],
@@ -296,13 +294,12 @@ class OpenStudy:
             Batch(
                 created=created,
                 ended={number: endings[number]},
-                trial_system_attrs=change.dropped,
+                files=change.files,
                 study_user_attrs=study_attrs,
             )
         )
         # From here on the study has it.
         self._space = self._shortcuts.space = self._queue.space = space
-        self._n_trials += len(created)
         self.n_points += len(points)
         self._queue.mark_tried({running.config.hash, *(p.config.hash for p in points.values())})
         outcome = str(ending.user_attrs[attributes.OUTCOME])
@@ -355,7 +352,7 @@ class OpenStudy:
             },
             system_attrs={attributes.CONSTRAINTS: constraints},
         )
-        self._recorder.write(Batch(ended={number: ending}, trial_system_attrs=change.dropped))
+        self._recorder.write(Batch(ended={number: ending}, files=change.files))
         self.n_points += 1
         self._queue.mark_tried({config.hash})
         self.outcomes["complete"] += 1

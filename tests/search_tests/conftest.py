@@ -101,7 +101,8 @@ MakeStudy = Callable[..., str]
 def make_study(tmp_path: Path) -> MakeStudy:
     """Return a function that fills a study and returns its storage, ``tmp_path/studies.db``."""
     from search.storage.artifacts import ArtifactKeeper
-    from search.storage.database import artifacts_dir, open_storage, storage_url
+    from search.storage.database import open_storage
+    from search.storage.urls import artifacts_dir, storage_url
     from search.study.create_or_resume import StudySettings, open_study
 
     def make(

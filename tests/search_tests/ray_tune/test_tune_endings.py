@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from search.front.read import find_study, reading, trials_of
+from search.front.read import find_study, reading
 from search.ray_tune.endings import TuneTrial
 from search.storage import attributes
 from search.storage.settings import StudySettings
@@ -85,7 +85,7 @@ def make_searcher() -> Iterator[Any]:
 
 def stored(storage: Path) -> list[Any]:
     with reading(storage) as opened:
-        return trials_of(opened, find_study(opened, "tuned"))
+        return find_study(opened, "tuned").trials
 
 
 def test_a_closed_searcher_leaves_nothing_running_and_the_next_tries_it_again(

@@ -16,7 +16,7 @@ import pytest
 
 from search.deploy.export import export_config
 from search.front.read import find_study as study_of
-from search.front.read import load_front, reading, trials_of
+from search.front.read import load_front, reading
 from search.storage import attributes
 from search.storage.settings import StudySettings
 from tests.search_tests.analytic import make_config, task_info
@@ -73,7 +73,7 @@ def fit(tune: Any, searcher: Any, trainable: Any, folder: Path, **config: Any) -
 
 def stored(storage: Path) -> list[Any]:
     with reading(storage) as opened:
-        return trials_of(opened, study_of(opened, "tuned"))
+        return study_of(opened, "tuned").trials
 
 
 def outcomes(storage: Path) -> Counter[tuple[str, Any]]:

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from search.storage.database import open_storage, storage_url
+from search.storage.database import open_storage
 from search.storage.locks import study_lock
+from search.storage.urls import storage_url
 from spaces.errors import StorageError, StudyError
 
 HOLDER = """
 import sys, time
 from search.storage.locks import study_lock
-from search.storage.database import open_storage, storage_url
+from search.storage.database import open_storage
+from search.storage.urls import storage_url
 
 url = storage_url(sys.argv[1])
 with study_lock(url, open_storage(url).engine, "fruit"):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -12,15 +13,10 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.storage.batches import Batch, Ending, new_trial
-from search.storage.database import (
-    artifacts_dir,
-    masked,
-    open_storage,
-    sqlite_path,
-    storage_errors,
-    storage_url,
-)
-from search.storage.optuna_rows import RowRecorder, read_trials
+from search.storage.database import open_storage, storage_errors
+from search.storage.reader import read_trials
+from search.storage.recorder import RowRecorder
+from search.storage.urls import artifacts_dir, masked, sqlite_path, storage_url
 from spaces.errors import StorageError, StudyError
 
 DIRECTIONS = ["maximize", "minimize", "minimize"]
@@ -131,7 +127,7 @@ class TestOpening:
     def test_a_damaged_database(self, tmp_path: Path) -> None:
         path = tmp_path / "x.db"
         path.write_bytes(b"SQLite format 3\0" + b"\xff" * 8000)
-        with pytest.raises(StorageError, match="no SQLite database, or a damaged one"):
+        with pytest.raises(StorageError, match="is no SQLite database"):
             open_storage(path)
 
     def test_a_read_only_database(self, tmp_path: Path) -> None:
@@ -210,15 +206,20 @@ class TestRows:
         [read_theirs] = storage.get_all_trials(theirs)
         assert described(read_ours) == described(read_theirs)
 
-    def test_attributes_are_set_and_removed_after_the_end(self, storage: RDBStorage) -> None:
+    def test_attributes_of_the_study_and_links_are_set_and_removed(
+        self, storage: RDBStorage
+    ) -> None:
         study_id = new_study(storage)
         recorder = RowRecorder(storage.engine, study_id, storage.url)
-        recorder.write(Batch(created=(trial(0, TrialState.COMPLETE),)))
-        attrs = {"constraints": [1.0], "NSGAIISampler:generation": None}
-        recorder.write(Batch(trial_system_attrs={0: attrs}, study_user_attrs={"n_trials": 3}))
+        recorder.write(Batch(created=(trial(0, TrialState.COMPLETE),), files={0: {"a-1": "{}"}}))
+        [ended] = storage.get_all_trials(study_id)
+        link = f"dashboard:artifacts:{ended._trial_id}:a-1"
+        assert storage.get_study_system_attrs(study_id)[link] == "{}"
+        recorder.write(Batch(files={0: {"a-1": None}}, study_user_attrs={"n_trials": 3}))
         recorder.write(Batch(study_user_attrs={"n_trials": 4}))
-        assert storage.get_all_trials(study_id)[0].system_attrs == {"constraints": [1.0]}
+        assert link not in storage.get_study_system_attrs(study_id)
         assert storage.get_study_user_attrs(study_id) == {"n_trials": 4}
+        assert RDBStorage(storage.url).get_all_trials(study_id) == [ended]
 
     def test_numbers_go_on_where_the_study_stands(self, storage: RDBStorage) -> None:
         study_id = new_study(storage)
@@ -233,7 +234,8 @@ class TestRows:
         study_id = new_study(storage)
         recorder = RowRecorder(storage.engine, study_id, storage.url)
         storage.create_new_trial(study_id)
-        with pytest.raises(StudyError, match="somebody else added trial 0"):
+        assert recorder.next_number() == 1
+        with pytest.raises(StudyError, match="Somebody else added trial 0"):
             recorder.write(Batch(created=(trial(0),)))
         assert len(storage.get_all_trials(study_id)) == 1
 
@@ -284,7 +286,9 @@ def test_postgresql(postgres_url: str) -> None:
     recorder = RowRecorder(storage.engine, ours, storage.url)
     recorder.write(Batch(created=(template,)))
     ending = Ending(TrialState.COMPLETE, (0.5, 10.0, 1.0))
-    recorder.write(Batch(ended={0: ending}, trial_system_attrs={0: {"a": 1}}))
+    recorder.write(
+        Batch(ended={0: replace(ending, system_attrs={"a": 1})}, files={0: {"f": "{}"}})
+    )
     trial_id = storage.create_new_trial(theirs, template)
     storage.set_trial_system_attr(trial_id, "a", 1)
     storage.set_trial_state_values(trial_id, TrialState.COMPLETE, [0.5, 10.0, 1.0])

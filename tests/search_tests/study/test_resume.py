@@ -30,6 +30,7 @@ from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES
 from spaces.config.trial import TrialConfig
 from spaces.errors import StorageError
 from tests.search_tests import analytic
+from tests.search_tests.artifact_files import files_of
 from workers.messages.executor import InlineExecutor
 
 N_TRIALS = 5
@@ -78,7 +79,7 @@ def check_whole(storage: InMemoryStorage | RDBStorage, folder: Path, n_trials: i
             assert trial.user_attrs[attributes.CONFIG_HASH] in hashes, "it was not tried again"
     for trial in own:
         check_has_siblings(trial, complete)
-    check_artifacts(trials, folder)
+    check_artifacts(storage, trials, folder)
 
 
 def check_has_siblings(parent: FrozenTrial, complete: list[FrozenTrial]) -> None:
@@ -94,13 +95,10 @@ def check_has_siblings(parent: FrozenTrial, complete: list[FrozenTrial]) -> None
     assert sorted(derived) == sorted(expected)
 
 
-def check_artifacts(trials: list[FrozenTrial], folder: Path) -> None:
-    named = {
-        key.removeprefix(attributes.ARTIFACT_PREFIX)
-        for trial in trials
-        for key in trial.system_attrs
-        if key.startswith(attributes.ARTIFACT_PREFIX)
-    }
+def check_artifacts(
+    storage: InMemoryStorage | RDBStorage, trials: list[FrozenTrial], folder: Path
+) -> None:
+    named = {file for trial in trials for file in files_of(storage, trial).values()}
     assert {path.name for path in folder.iterdir() if path.is_file()} == named
 
 
@@ -237,7 +235,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path) -> None:
 KILLED_DRIVER = """
 import sys, time
 from tests.search_tests import analytic
-from tests.search_tests.test_resume import SETTINGS
+from tests.search_tests.study.test_resume import SETTINGS
 from search.run.driver import Driver
 from search.study.create_or_resume import study_for_run
 from search.storage.settings import RunSettings

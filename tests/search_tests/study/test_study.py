@@ -11,6 +11,8 @@ import pytest
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from search.deploy.export import export_config
+from search.front.read import load_front
 from search.run.driver import Driver
 from search.storage import attributes
 from search.storage.constraints import constraint_values
@@ -20,7 +22,7 @@ from search.study.create_or_resume import open_study, study_for_run
 from search.study.open_study import Asked, OpenStudy
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
-from spaces.errors import StudyError
+from spaces.errors import ExportError, StudyError
 from spaces.space.search_space import Condition, Parameter, SearchSpace
 from tests.search_tests import analytic
 from workers.messages.executor import InlineExecutor
@@ -195,10 +197,14 @@ class TestLimits:
         study = open_study(storage, SETTINGS)
         executor = InlineExecutor(analytic.make_result)
         Driver(study, executor, analytic.make_config, RunSettings(10)).run()
+        before = [trial.system_attrs for trial in trials_of(storage)]
         for limits in (self.LIMITS, Limits()):
             study = open_study(storage, replace(SETTINGS, limits=limits))
+            latencies = study.front.values[:, 2]
+            assert limits.max_latency_ms is None or latencies.max() <= limits.max_latency_ms
+            # What ended stays as it is: Optuna's caches never read it again.
+            assert [trial.system_attrs for trial in trials_of(storage)] == before
             plain = optuna.load_study(storage=storage, study_name="analytic")
-            assert {t.number for t in plain.best_trials} == set(study.front.keys)
             assert plain.user_attrs[attributes.LIMITS]["max_latency_ms"] == limits.max_latency_ms
 
 
@@ -424,14 +430,23 @@ def test_the_same_seed_gives_the_same_study() -> None:
     assert values() == values()
 
 
-def test_somebody_else_writes_to_the_study(tmp_path: Path) -> None:
+def test_trials_that_somebody_else_adds_are_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "studies.db"
     with study_for_run(path, SETTINGS) as study:
         ask(study)
         other = open_storage(path)
-        other.create_new_trial(other.get_study_id_from_name("analytic"))
-        with pytest.raises(StudyError, match="somebody else added trial 1"):
-            ask(study)
+        theirs = other.create_new_trial(other.get_study_id_from_name("analytic"))
+        asked = ask(study)
+        assert asked.number == 2
+        study.tell(asked.number, analytic.make_result(study.request(asked.number)))
+    with study_for_run(path, SETTINGS) as study:
+        assert (study.n_interrupted, study.outcomes["complete"]) == (1, 1)
+        assert other.get_trial(theirs).state == TrialState.RUNNING
+    front = load_front("analytic", path)
+    assert front.n_foreign == 1
+    assert 1 not in {point.trial for point in front.points}
+    with pytest.raises(ExportError, match="this program did not make it"):
+        export_config("analytic", path, trial=1)
 
 
 def test_two_drivers(tmp_path: Path) -> None:
