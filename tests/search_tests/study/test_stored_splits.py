@@ -10,7 +10,7 @@ import pytest
 from search.storage import attributes
 from search.storage.database import open_storage
 from search.storage.settings import StudySettings
-from search.study.create_or_resume import data_drawn_by_name, find_study, study_for_run
+from search.study.create_or_resume import data_drawn_by_name, study_for_run
 from spaces.errors import StudyError
 from tests.search_tests import analytic
 
@@ -26,8 +26,7 @@ def begin(path: Path, wanted: StudySettings, *, earlier_version: bool = False) -
         pass
     if earlier_version:  # It stored nothing of splits.
         database = open_storage(path)
-        study_id = find_study(database, wanted.name)
-        assert study_id is not None
+        study_id = database.get_study_id_from_name(wanted.name)
         task = database.get_study_user_attrs(study_id)[attributes.TASK]
         for key in ("split_rule", "group_by", "leaks", "class_counts"):
             task.pop(key, None)
@@ -76,8 +75,7 @@ def test_the_hypervolume_begins_at_the_largest_class_and_stays_there(tmp_path: P
     begin(path, uneven)
     begin(path, SETTINGS)
     database = open_storage(path)
-    study_id = find_study(database, SETTINGS.name)
-    assert study_id is not None
+    study_id = database.get_study_id_from_name(SETTINGS.name)
     stored = database.get_study_user_attrs(study_id)[attributes.REFERENCE_POINT]
     assert stored["error"] == pytest.approx(0.05)
     database.engine.dispose()
