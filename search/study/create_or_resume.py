@@ -42,6 +42,7 @@ _OUR_ATTRIBUTES = {
     attributes.SEARCH_SPACE,
     attributes.DATA_FINGERPRINT,
     attributes.DEVICE,
+    attributes.METRIC,
     attributes.SIZE_METRIC,
     attributes.LIMITS,
     attributes.SAMPLER,
