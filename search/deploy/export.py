@@ -187,15 +187,17 @@ def _content(study: StudyRecord, trial: FrozenTrial) -> dict[str, Any]:
     measured = values | {key: found[key] for key in _MEASURED if key in found}
     counts = task.get("class_counts", {}).get("val")
     context = AccuracyContext.of_counts("validation", task["class_names"], counts, task["n_val"])
-    measured["accuracy_interval"] = list(context.interval(values["accuracy"]))
-    measured["largest_class_share"] = context.largest_share
+    worth = {
+        "accuracy_interval": list(context.interval(values["accuracy"])),
+        "largest_class_share": context.largest_share,
+    }
     return {
         "format": FORMAT,
         "version": VERSION,
         "study": study.name,
         "trial": trial.number,
         "task": config.task,
-        "data": {key: task[key] for key in _DATA if key in task},
+        "data": {key: task[key] for key in _DATA if key in task} | worth,
         "data_path": task.get("data_path"),
         "device": stored[attributes.DEVICE],
         "size_metric": stored[attributes.SIZE_METRIC],
