@@ -42,7 +42,7 @@ RECIPE_DEFAULTS: dict[str, Any] = {
 }
 """Parts of the recipe that a study may search, and what training did before they were there."""
 
-_NOT_WRITTEN = {**RECIPE_DEFAULTS, "from_model": False}
+_NOT_WRITTEN = {**RECIPE_DEFAULTS, "from_model": False, "as_written": False}
 """Fields added later, which are written only where they differ from these values."""
 
 
@@ -94,6 +94,9 @@ class TrainingConfig:
             in the ``fit`` of its HyperModel, goes before all of these (see
             ``workers.training.compiled``). ``learning_rate`` is then 1 unless the model leaves it
             open.
+        as_written: Whether the model's own code is followed where earlier versions guessed: what
+            it puts out and takes is looked at (see ``workers.training.interface``), the loss of
+            ``compile`` is taken as it is, and callbacks of ``fit`` are called.
     """
 
     learning_rate: float
@@ -109,6 +112,7 @@ class TrainingConfig:
     ema: float = 0.0
     class_weights: str = "none"
     from_model: bool = False
+    as_written: bool = False
 
     def __post_init__(self) -> None:
         rate, batch_size, decay = self.learning_rate, self.batch_size, self.weight_decay

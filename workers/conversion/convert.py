@@ -139,9 +139,9 @@ def _integer_variant(float_model: bytes, scheme: QuantizationScheme, images: Flo
 
 def _deviation(tflite: bytes, wanted: Array, images: FloatImages) -> tuple[float, float]:
     """Return the mean distance of a file's answers from those wanted, and the step of them."""
-    from workers.conversion.accuracy import tflite_scores
+    from workers.conversion.accuracy import tflite_outputs
 
-    scores, step = tflite_scores(tflite, images)
+    scores, step = tflite_outputs(tflite, images)
     return float(np.mean(np.abs(scores - wanted))), step
 
 

@@ -127,6 +127,23 @@ def _n(shape: Any) -> int:
     return int(np.prod([int(size) for size in shape], dtype=np.int64))
 
 
+def gives_probabilities(tflite: bytes) -> bool:
+    """Whether a softmax or sigmoid comes last, before what changes format or shape only.
+
+    For files of which nobody says what they give.
+    """
+    model = read_model(tflite)
+    graph = model.subgraphs[0]
+    wanted = graph.outputs[0]
+    for number, name, operator in reversed(list(operators(model))):
+        if number != 0 or wanted not in operator.outputs:
+            continue
+        if name not in ("DEQUANTIZE", "QUANTIZE", "RESHAPE"):
+            return name in ("SOFTMAX", "LOGISTIC")
+        wanted = operator.inputs[0]
+    return False
+
+
 def _drop_unused_buffers(model: Any) -> None:
     """Leave out data that no tensor refers to, that of dropped metadata for one."""
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]

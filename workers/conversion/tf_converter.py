@@ -16,6 +16,7 @@ import numpy as np
 from spaces.errors import ConversionError
 from workers.conversion.flatbuffer import canonical
 from workers.conversion.runtime import invoke, load, outputs, quiet_stderr
+from workers.training.losses import interface_of
 
 
 def converted_for_any_batch(
@@ -106,7 +107,11 @@ def _traced(model: Any, batch: int | None) -> Any:
 
     global _last_traced
     if _last_traced[0]() is not model or _last_traced[1] != batch:
-        inference = tf.function(lambda images: model(images, training=False), autograph=False)
+        factor = interface_of(model).factor
+        inference = tf.function(
+            lambda images: model(images if factor == 1.0 else factor * images, training=False),
+            autograph=False,
+        )
         # A batch of any size, so that LiteRT can resize it even where a layer reshapes.
         images = tf.TensorSpec((batch, *model.input_shape[1:]), tf.float32)
         _last_traced = (weakref.ref(model), batch, inference.get_concrete_function(images))

@@ -19,6 +19,8 @@ import numpy.typing as npt
 from spaces.data.pictures import RESIZE_RULE, fit_picture, read_picture
 from spaces.data.pixel_values import Scales
 from spaces.errors import ConversionError, ModelError
+from workers.conversion.accuracy import scores_by_class
+from workers.conversion.flatbuffer import gives_probabilities
 from workers.conversion.runtime import BATCH_SIZE, Array, fixed_batch, invoke, load, quantize_input
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ class Classifier:
     scale: float
     _tflite: bytes = field(repr=False)
     _is_probability: bool = field(repr=False)
+    _n_units: int = field(repr=False)
     _interpreters: dict[int, Any] = field(default_factory=dict, repr=False)
     value_ranges: Scales = field(default_factory=dict)
 
@@ -75,9 +78,9 @@ class Classifier:
     def probabilities(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         """Return ``[n, classes]``: what the model gives each class, in [0, 1].
 
-        They are the model's own outputs where these are probabilities (a softmax or a sigmoid
-        comes last), and their softmax otherwise. A row has NaN where the model computed no
-        finite numbers.
+        They are the model's own outputs where these are probabilities, and their softmax
+        otherwise. One unit stands for the second of two classes. A row has NaN where the model
+        computed no finite numbers.
 
         Args:
             images: ``[n, height, width, channels]`` from :meth:`read` or :meth:`fit`.
@@ -85,13 +88,14 @@ class Classifier:
         Raises:
             ConversionError: If a kernel fails.
         """
-        found = np.empty((len(images), len(self.labels)))
+        found = np.empty((len(images), self._n_units))
         start = 0
         while start < len(images):
             # A rest is run one by one: an interpreter for every possible rest would cost more.
             n = BATCH_SIZE if len(images) - start >= BATCH_SIZE and self._can_batch() else 1
             found[start : start + n] = self._run(images[start : start + n])
             start += n
+        found = scores_by_class(found, are_logits=not self._is_probability)
         return found if self._is_probability else _softmax(found)
 
     def _run(self, batch: npt.NDArray[np.uint8]) -> Array:
@@ -109,7 +113,7 @@ class Classifier:
     def _can_batch(self) -> bool:
         """Whether the model takes several pictures at once; not every foreign one does."""
         if BATCH_SIZE not in self._interpreters:
-            self._interpreters[BATCH_SIZE] = _batch_interpreter(self._tflite, len(self.labels))
+            self._interpreters[BATCH_SIZE] = _batch_interpreter(self._tflite, self._n_units)
         return self._interpreters[BATCH_SIZE] is not None
 
     def _channels(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -136,9 +140,10 @@ def load_classifier(path: Path, *, scale: float | None = None) -> Classifier:
     path = _find_model(path)
     tflite = _read_bytes(path)
     interpreter = _load(path, tflite)
-    shape, n_classes = _check_signature(path, interpreter)
-    labels = _read_labels(path, n_classes)
-    stated = _stated_input(path)
+    shape, n_units = _check_signature(path, interpreter)
+    # One unit stands for the second of two classes.
+    labels = _read_labels(path, max(2, n_units))
+    stated = _stated(path, "input")
     _check_stated(path, stated, shape)
     if scale is None:
         scale = _stated_scale(path, stated)
@@ -148,7 +153,8 @@ def load_classifier(path: Path, *, scale: float | None = None) -> Classifier:
         input_shape=shape,
         scale=scale,
         _tflite=tflite,
-        _is_probability=_gives_probabilities(tflite),
+        _is_probability=_is_probability(tflite, _stated(path, "output")),
+        _n_units=n_units,
         _interpreters={1: interpreter},
         value_ranges=_stated_ranges(path, stated),
     )
@@ -193,7 +199,7 @@ def _load(path: Path, tflite: bytes) -> Any:
 
 
 def _check_signature(path: Path, interpreter: Any) -> tuple[tuple[int, int, int], int]:
-    """Return the shape of an image and the number of classes."""
+    """Return the shape of an image and the number of outputs."""
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     taken = [tuple(int(n) for n in details["shape"]) for details in inputs]
     given = [tuple(int(n) for n in details["shape"]) for details in outputs]
@@ -204,7 +210,7 @@ def _check_signature(path: Path, interpreter: Any) -> tuple[tuple[int, int, int]
         and taken[0][3] in (1, 3)
         and len(given[0]) == 2
         and given[0][0] == 1
-        and given[0][1] >= 2
+        and given[0][1] >= 1
         and all(_is_usable(details) for details in (inputs[0], outputs[0]))
     )
     if not is_classifier:
@@ -255,8 +261,8 @@ def _read_labels(path: Path, n_classes: int) -> tuple[str, ...]:
     return labels
 
 
-def _stated_input(path: Path) -> Mapping[str, Any] | None:
-    """Return what ``metrics.json`` says of the input; None if there is nothing."""
+def _stated(path: Path, what: str) -> Mapping[str, Any] | None:
+    """Return what ``metrics.json`` says of input or output; None if there is nothing."""
     file = path.with_name(METRICS_NAME)
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
@@ -266,7 +272,7 @@ def _stated_input(path: Path) -> Mapping[str, Any] | None:
         raise ModelError(f"{file} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
         raise ModelError(f"{file} is no JSON ({error}). Restore or remove it.") from None
-    stated = content.get("input") if isinstance(content, dict) else None
+    stated = content.get(what) if isinstance(content, dict) else None
     return stated if isinstance(stated, dict) else None
 
 
@@ -316,25 +322,13 @@ def _stated_scale(path: Path, stated: Mapping[str, Any] | None) -> float:
     return float(scale)
 
 
-def _gives_probabilities(tflite: bytes) -> bool:
-    """Whether a softmax or sigmoid comes last, before what changes the number format only."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    from workers.conversion.flatbuffer import read_model
-
-    codes = schema.BuiltinOperator
-    model = read_model(tflite)
-    graph = model.subgraphs[0]
-    wanted = graph.outputs[0]
-    for operator in reversed(graph.operators):
-        if wanted not in operator.outputs:
-            continue
-        code = model.operatorCodes[operator.opcodeIndex]
-        kind = max(code.builtinCode, code.deprecatedBuiltinCode)
-        if kind not in (codes.DEQUANTIZE, codes.QUANTIZE, codes.RESHAPE):
-            return kind in (codes.SOFTMAX, codes.LOGISTIC)
-        wanted = operator.inputs[0]
-    return False
+def _is_probability(tflite: bytes, stated: Mapping[str, Any] | None) -> bool:
+    """Whether a model gives probabilities: as ``metrics.json`` says, or by its last operation."""
+    values = None if stated is None else stated.get("values")
+    if values in ("probabilities", "logits"):
+        # Earlier versions went by the last layer's name, the file itself knows better.
+        return values == "probabilities" or gives_probabilities(tflite)
+    return gives_probabilities(tflite)
 
 
 def _batch_interpreter(tflite: bytes, n_classes: int) -> Any:

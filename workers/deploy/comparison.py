@@ -25,7 +25,7 @@ from workers.deploy.test_time_augmentation import views_of
 from workers.devices.device import Device, Measurement
 from workers.messages.result import SizeMetric
 from workers.training.early_stopping import EarlyStopping
-from workers.training.losses import ends_in_softmax
+from workers.training.losses import interface_of
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained
 from workers.trial.train_config import Trained, Weights, train_config
 
@@ -82,8 +82,8 @@ class Bench:
             ConversionError: If the runtime cannot run the model.
         """
         split = self.dataset.test
-        scores, step = tflite_scores(tflite, split.images)
-        are_logits = not ends_in_softmax(trained.model)
+        are_logits = interface_of(trained.model).are_logits
+        scores, step = tflite_scores(tflite, split.images, are_logits=are_logits)
         names = self.dataset.class_names
         return {
             **judge(scores, split.labels, names, are_logits=are_logits, step=step),
@@ -123,10 +123,10 @@ class Bench:
         """Return how good the mean answer to several views of each image is."""
         views = views_of(self.dataset.input_shape, flips=self.flips)
         split = self.dataset.test
-        are_logits = not ends_in_softmax(trained.model)
+        are_logits = interface_of(trained.model).are_logits
         total: Any = 0.0
         for view in views.values():
-            scores, _ = tflite_scores(tflite, view(split.images))
+            scores, _ = tflite_scores(tflite, view(split.images), are_logits=are_logits)
             total = total + probabilities(scores, are_logits=are_logits)
         found = judge(total / len(views), split.labels, self.dataset.class_names, are_logits=False)
         return {"views": list(views), "accuracy": found["accuracy"], "loss": found["loss"]}
@@ -182,9 +182,14 @@ class Bench:
             trained, config.quantization, float_tflite(trained.model), images, self.size_metric
         )
         found, sizes = measure_on(self.device, tflite, sizes)
+        are_logits = interface_of(trained.model).are_logits
+        test, val = (
+            tflite_accuracy(tflite, split, are_logits=are_logits)
+            for split in (self.dataset.test, self.dataset.val)
+        )
         return {
-            "accuracy": tflite_accuracy(tflite, self.dataset.test),
-            "val_accuracy": tflite_accuracy(tflite, self.dataset.val),
+            "accuracy": test,
+            "val_accuracy": val,
             "size_bytes": sizes.size_bytes(self.size_metric),
             "latency_ms": found.latency.scaled_to(self.baseline_ms).latency_ms,
         }

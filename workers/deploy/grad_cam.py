@@ -19,6 +19,7 @@ import numpy.typing as npt
 from spaces.data.dataset import Split
 from workers.conversion.runtime import network_input
 from workers.deploy.evaluation import NO_ANSWER, predicted_labels, probabilities
+from workers.training.losses import has_one_unit, interface_of
 
 N_WRONG = 6
 N_RIGHT = 6
@@ -134,7 +135,10 @@ def _heatmaps(
 
     with _logits(model) as outputs, tf.GradientTape() as tape:
         both = tf_keras.Model(model.inputs, [layer.get_output_at(-1), outputs])
-        features, scores = both(tf.constant(network_input(images)), training=False)
+        inputs = network_input(images) * np.float32(interface_of(model).factor)
+        features, scores = both(tf.constant(inputs), training=False)
+        if has_one_unit(scores):  # What speaks against the second class speaks for the first.
+            scores = tf.concat([-scores, scores], axis=1)
         picked = tf.gather(scores, tf.constant(classes), axis=1, batch_dims=1)
         tape_target = tf.reduce_sum(picked)
     gradients = tape.gradient(tape_target, features)
@@ -147,9 +151,9 @@ def _heatmaps(
 
 @contextmanager
 def _logits(model: Any) -> Iterator[Any]:
-    """Give a network's output below its softmax, where that is its last step.
+    """Give a network's output below its softmax or sigmoid, where that is its last step.
 
-    A softmax that is sure of its answer has no gradient left.
+    One that is sure of its answer has no gradient left.
     """
     import tf_keras
 
@@ -157,7 +161,7 @@ def _logits(model: Any) -> Iterator[Any]:
     activation = getattr(last, "activation", None)
     if type(last).__name__ == "Softmax":
         yield last.input
-    elif getattr(activation, "__name__", "") == "softmax":
+    elif getattr(activation, "__name__", "") in ("softmax", "softmax_v2", "sigmoid"):
         last.activation = tf_keras.activations.linear
         try:
             yield model.output

@@ -9,6 +9,7 @@ import numpy as np
 from spaces.data.dataset import Dataset
 from spaces.data.pictures import RESIZE_RULE
 from workers.conversion.runtime import load
+from workers.training.losses import interface_of
 
 
 def describe_input(dataset: Dataset, tflite: bytes) -> dict[str, Any]:
@@ -59,20 +60,36 @@ def describe_output(model: Any, dataset: Dataset, tflite: bytes) -> dict[str, An
         tflite: The file that is deployed.
 
     Returns:
-        - ``values``: ``probabilities``, or ``logits`` of which a softmax makes them.
+        - ``values``: ``probabilities``, or ``logits`` of which a softmax makes them (of one
+          unit: a sigmoid).
         - ``classes``: how many.
+        - ``units``: numbers an image: as many, or one that stands for the second of two classes.
         - ``tflite_dtype``, ``tflite_scale``, ``tflite_zero_point``: as those of the input.
 
     Raises:
         ConversionError: If the runtime cannot load the model.
     """
-    from workers.training.losses import ends_in_softmax
-
     return {
-        "values": "probabilities" if ends_in_softmax(model) else "logits",
+        "values": "logits" if interface_of(model).are_logits else "probabilities",
         "classes": dataset.n_classes,
+        "units": int(model.output_shape[-1]),
         **_number_format(load(tflite).get_output_details()[0]),
     }
+
+
+def with_input_factor(model: Any) -> Any:
+    """Return a model that takes what the ``.tflite`` takes: pictures from 0 to 1.
+
+    One that divides pixels itself has them multiplied before it.
+    """
+    import tf_keras
+
+    factor = interface_of(model).factor
+    if factor == 1.0:
+        return model
+    inputs = tf_keras.Input(model.input_shape[1:], name="image")
+    pixels = tf_keras.layers.Rescaling(factor, name="pixels")(inputs)
+    return tf_keras.Model(inputs, model(pixels), name=f"{model.name}_of_pictures")
 
 
 def _number_format(details: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from spaces.data.accuracy_context import wilson_interval
 from spaces.data.request import DataRequest, Progress
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
-from workers.deploy.model_input import describe_input, describe_output
+from workers.deploy.model_input import describe_input, describe_output, with_input_factor
+from workers.training.losses import interface_of
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained
 from workers.trial.prepare import load_task_data
 
@@ -92,7 +93,6 @@ def retrain_job(
     from workers.conversion.float_operations import describe_float_operations
     from workers.deploy.grad_cam import grad_cam
     from workers.training.keras_compat import configure_tensorflow
-    from workers.training.losses import ends_in_softmax
 
     exported = TrialConfig.from_dict(export["config"])
     configure_tensorflow(threads=exported.threads)
@@ -119,8 +119,9 @@ def retrain_job(
         metrics["seeds"] = bench.seeds(config, seeds)
     progress("looking at pictures", 0, 1)
     split = bench.dataset.test
-    scores, _ = tflite_scores(tflite, split.images)
-    looked = grad_cam(trained.model, split, scores, are_logits=not ends_in_softmax(trained.model))
+    are_logits = interface_of(trained.model).are_logits
+    scores, _ = tflite_scores(tflite, split.images, are_logits=are_logits)
+    looked = grad_cam(trained.model, split, scores, are_logits=are_logits)
     images = [
         {name: value for name, value in row.items() if name not in PICTURES}
         for row in looked["images"]
@@ -202,7 +203,8 @@ def _measured(
     latency = found.latency.scaled_to(bench.baseline_ms)
     deployed = bench.row(trained, tflite, latency.latency_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
-    scores = tflite_class_scores(tflite, dataset.val)
+    are_logits = interface_of(trained.model).are_logits
+    scores = tflite_class_scores(tflite, dataset.val, are_logits=are_logits)
     promised = export.get("measured", {})
     history = joined_history(trainings)
     restored = trainings[0].best_epoch
@@ -225,7 +227,7 @@ def _measured(
             "images": len(dataset.test),
             "accuracy": deployed["accuracy"],
             "accuracy_interval": list(wilson_interval(deployed["accuracy"], len(dataset.test))),
-            "accuracy_float32": tflite_accuracy(unquantized, dataset.test),
+            "accuracy_float32": tflite_accuracy(unquantized, dataset.test, are_logits=are_logits),
         },
         "models": {"float": None, "pruned": None, "deployed": deployed},
         "notes": [],
@@ -293,7 +295,7 @@ def _write(
             (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
         else:
             (folder / COMPILED_NAME).write_bytes(compiled)
-        trained.model.save(folder / KERAS_NAME)
+        with_input_factor(trained.model).save(folder / KERAS_NAME)
         labels = "".join(f"{name}\n" for name in class_names)
         (folder / LABELS_NAME).write_text(labels, encoding="utf-8")
     except OSError as error:

@@ -19,7 +19,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from spaces.config.schemes import SCHEMES, QuantizationScheme
@@ -161,9 +160,3 @@ def measure_on(device: Device, tflite: bytes, ledger: Ledger) -> tuple[Measureme
         arena_bytes=found.ram_bytes,
     )
     return found, entered
-
-
-def labels(scores: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Return the class of the highest score in each row."""
-    best: npt.NDArray[np.intp] = scores.reshape(len(scores), -1).argmax(axis=1)
-    return best

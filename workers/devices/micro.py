@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from spaces.config.schemes import QuantizationScheme
 from spaces.errors import ConversionError, DeviceError
-from workers.devices.device import Device, Measurement, labels
+from workers.devices.device import Device, Measurement
 from workers.messages.result import Latency
 from workers.processes.captured import Captured, captured
 
@@ -165,9 +165,10 @@ def micro_agreement(tflite: bytes, images: npt.NDArray[Any]) -> float:
     Raises:
         ConversionError: If either of the two cannot run the model.
     """
+    from workers.conversion.accuracy import labels_of
     from workers.conversion.runtime import load, outputs, quantize_input
 
-    expected = labels(outputs(tflite, images, batch_size=1))
+    expected = labels_of(tflite, outputs(tflite, images, batch_size=1))
     pixels = quantize_input(images, load(tflite).get_input_details()[0])
     interpreter = _load(tflite)
     found = []
@@ -175,7 +176,7 @@ def micro_agreement(tflite: bytes, images: npt.NDArray[Any]) -> float:
         interpreter.set_input(image[np.newaxis], 0)
         _run(interpreter)
         found.append(np.array(interpreter.get_output(0)).reshape(-1))
-    return float((labels(np.stack(found)) == expected).mean())
+    return float((labels_of(tflite, np.stack(found)) == expected).mean())
 
 
 def _latency(tflite: bytes, timed_s: float) -> Latency:

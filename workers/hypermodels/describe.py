@@ -40,7 +40,15 @@ from workers.hypermodels.user_fit import (
     overrides_fit,
     run_loop,
 )
-from workers.training.compiled import OwnTraining, attach, own_training, read_compiled
+from workers.training.compiled import (
+    OwnTraining,
+    attach,
+    own_training,
+    read_compiled,
+)
+from workers.training.interface import as_before, observed, range_notes
+from workers.training.losses import ends_in_softmax, interface_of, keep_interface
+from workers.training.own_loss import decided_interface
 
 USE_TF_KERAS = (
     "Layers and models must come from tf_keras, since TFMOT prunes and quantizes Keras 2 only: "
@@ -117,8 +125,14 @@ class LoadedModel:
         check_kind(built)
         model = fitted(built, self.input_shape)
         check_shapes(model, self.input_shape, self.n_classes)
+        images = None if self._dataset is None else self._dataset.train.images
+        face = decided_interface(built, observed(model, images), model.output_shape[-1])
+        keep_interface(model, face)
         own = self._own_training(built, model, hp)
-        attach(model, replace(own, notes=(*notes, *own.notes)))
+        own = replace(own, notes=(*notes, *own.notes, *range_notes(model, face, images)))
+        if face != as_before(model) and own.before is None:
+            own = replace(own, before=own)
+        attach(model, own)
         # It is compiled for whoever loads it, who has not got the user's code.
         model._is_compiled = False
         return model
@@ -133,7 +147,8 @@ class LoadedModel:
         if heard.is_loop:
 
             def loop(dataset: Dataset, epochs: int) -> None:
-                run_loop(self.hypermodel, hp, built, dataset, epochs)
+                factor = interface_of(model).factor
+                run_loop(self.hypermodel, hp, built, dataset, epochs, factor)
                 if model is not built:
                     model.set_weights(built.get_weights())
 
@@ -215,10 +230,17 @@ def check_shapes(model: Any, input_shape: tuple[int, ...], n_classes: int) -> No
             f"{shape[1:] if isinstance(shape, tuple) else shape}."
         )
     shape = model.output_shape
-    if not isinstance(shape, tuple) or shape != (None, n_classes):
+    is_binary = n_classes == 2 and shape == (None, 1)
+    if not is_binary and (not isinstance(shape, tuple) or shape != (None, n_classes)):
+        or_one = ", or of one unit that stands for the second" if n_classes == 2 else ""
         raise TaskError(
-            f"build(hp) must return a model with one output of {n_classes} units, one a class, "
-            f"but its output is {shape[1:] if isinstance(shape, tuple) else shape}."
+            f"build(hp) must return a model with one output of {n_classes} units, one a "
+            f"class{or_one}, but its output is {_said(shape)}."
+        )
+    if is_binary and ends_in_softmax(model):
+        raise TaskError(
+            "A softmax over one unit is always 1, but the model ends in one. Take a sigmoid for "
+            "one unit, or two units."
         )
 
 
@@ -328,6 +350,15 @@ def _is_keras_model(target: Any) -> bool:
 
 def _name_of(spec: Any) -> str:
     return repr(spec) if isinstance(spec, str) else getattr(spec, "__name__", type(spec).__name__)
+
+
+def _said(shape: Any) -> str:
+    """Return shapes of outputs as people write them."""
+    if isinstance(shape, tuple):
+        return str(shape[1:])
+    if isinstance(shape, dict):
+        return f"{len(shape)} outputs, {', '.join(f'{k} {v[1:]}' for k, v in shape.items())}"
+    return f"{len(shape)} outputs, {', '.join(str(each[1:]) for each in shape)}"
 
 
 def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:

@@ -27,6 +27,8 @@ def own_space(
     parameters = explorer.parameters()
     default = explorer.variants[0][2]
     settled = default.settled
+    if any(own.before is not None for _, _, own in explorer.variants):
+        settled["as_written"] = True
     notes = [note for _, _, own in explorer.variants for note in own.notes]
     if not settled:
         return parameters, settled, tuple(dict.fromkeys(notes))

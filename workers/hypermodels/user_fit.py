@@ -99,7 +99,9 @@ def listen(
     return heard
 
 
-def run_loop(hypermodel: Any, hp: Any, model: Any, dataset: Dataset, epochs: int) -> None:
+def run_loop(
+    hypermodel: Any, hp: Any, model: Any, dataset: Dataset, epochs: int, factor: float = 1.0
+) -> None:
     """Train a model by the user's own loop.
 
     Args:
@@ -108,12 +110,13 @@ def run_loop(hypermodel: Any, hp: Any, model: Any, dataset: Dataset, epochs: int
         model: As ``build(hp)`` returned it; its weights are changed.
         dataset: What is trained on; validated on ``val``.
         epochs: Of the trial, which the loop may heed or not.
+        factor: What pictures from 0 to 1 are multiplied with.
 
     Raises:
         TrialFailedError: If it fails.
     """
     shape = tuple(model.input_shape[1:])
-    images, val_images = (_images(split, shape) for split in (dataset.train, dataset.val))
+    images, val_images = (_images(split, shape, factor) for split in (dataset.train, dataset.val))
     try:
         # Progress bars of a worker would be seen by nobody, and by everybody without Ray.
         with contextlib.redirect_stdout(io.StringIO()):
@@ -274,10 +277,10 @@ def _dry_split(dataset: Dataset | None, name: str, n_classes: int) -> npt.NDArra
     return np.array(getattr(dataset, name).labels)
 
 
-def _images(split: Split, shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
+def _images(split: Split, shape: tuple[int, ...], factor: float) -> npt.NDArray[np.float32]:
     """Return images as networks see them, in the shape that the user's model takes."""
     images = np.asarray(split.images)
     numbers = images.astype(np.float32)
     if images.dtype == np.uint8:
-        numbers /= np.float32(255)
+        numbers /= np.float32(255 / factor)
     return numbers.reshape(len(images), *shape)

@@ -12,7 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from spaces.errors import TrialFailedError
-from workers.training.losses import Loss, cross_entropy, ends_in_softmax
+from workers.training.losses import (
+    Interface,
+    Loss,
+    cross_entropy,
+    ends_in_softmax,
+    keep_interface,
+)
+from workers.training.own_loss import loss_before, metric_names, own_loss, weighted
 
 if TYPE_CHECKING:
     from spaces.config.trial import ParamValue, TrainingConfig
@@ -43,6 +50,7 @@ class OwnTraining:
         fit_names: Hyperparameters that ``fit`` asks for, and ``build`` does not.
         notes: What a person should know.
         weighs_classes: Whether its own code weighs the losses of classes.
+        before: What earlier versions made of the same model, where that was something else.
     """
 
     optimizer: MakeOptimizer | None = None
@@ -54,13 +62,17 @@ class OwnTraining:
     fit_names: frozenset[str] = field(default_factory=frozenset)
     notes: tuple[str, ...] = ()
     weighs_classes: bool = False
+    before: OwnTraining | None = None
 
     @property
     def settled(self) -> dict[str, ParamValue]:
         """Settings of ``TrainingConfig`` that are not to be searched."""
+        found: dict[str, ParamValue] = {}
+        if self.before is not None:
+            found["as_written"] = True
         if self.optimizer is None and self.loop is None:
-            return {}
-        found: dict[str, ParamValue] = {"from_model": True}
+            return found
+        found["from_model"] = True
         if self.optimizer is not None:
             found.update(learning_rate=1.0, optimizer="adam", weight_decay=0.0)
         if self.batch_size is not None:
@@ -83,6 +95,20 @@ def own_training(model: Any) -> OwnTraining:
     """Return what :func:`attach` kept with a model; that nothing is said if it kept nothing."""
     found = getattr(model, _NAME, None)
     return found if isinstance(found, OwnTraining) else NOTHING_OWN
+
+
+def follow(model: Any, *, as_written: bool) -> None:
+    """Have a model trained and read as a configuration says.
+
+    Args:
+        model: As it was built.
+        as_written: As in :class:`spaces.config.training.TrainingConfig`; earlier configurations
+            do not have it, and give what they gave.
+    """
+    before = own_training(model).before
+    if not as_written and before is not None and model.output_shape[-1] > 1:
+        keep_interface(model, Interface(not ends_in_softmax(model)))
+        attach(model, before)
 
 
 def resolved(training: TrainingConfig, model: Any) -> TrainingConfig:
@@ -119,16 +145,21 @@ def read_compiled(
     if optimizer is None:
         return NOTHING_OWN
     make, text, notes = _optimizer(optimizer)
-    loss, loss_text, loss_notes = _loss(compiled, model, n_classes)
+    loss, loss_text, loss_notes = own_loss(compiled, model, n_classes)
+    before = loss_before(compiled, model, n_classes)
+    guessed = before[0] if before else None
     if class_weight is not None:
-        loss = _weighted(loss or cross_entropy(model), class_weight, n_classes)
-    return OwnTraining(
+        loss = weighted(loss or cross_entropy(model), class_weight, n_classes)
+        guessed = guessed or cross_entropy(model, from_logits=not ends_in_softmax(model))
+        guessed = weighted(guessed, class_weight, n_classes)
+    own = OwnTraining(
         make,
         loss,
         settings=f"{text} {loss_text} {class_weight}",
         notes=(*notes, *loss_notes, *_unused_metrics(compiled)),
         weighs_classes=class_weight is not None,
     )
+    return own if before is None else replace(own, before=replace(own, loss=guessed))
 
 
 def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, tuple[str, ...]]:
@@ -178,141 +209,11 @@ def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, tuple[str, ...]]:
     return make, text, tuple(notes)
 
 
-def _loss(compiled: Any, model: Any, n_classes: int) -> tuple[Loss | None, str, tuple[str, ...]]:
-    """Return the loss per image, None for plain cross-entropy; what it is, and notes."""
-    given = getattr(compiled, "loss", None)
-    if isinstance(given, (list, tuple)) and len(given) == 1:
-        given = given[0]
-    elif isinstance(given, Mapping) and len(given) == 1:
-        given = next(iter(given.values()))
-    if given is None:
-        return None, "", ()
-    kind, config = _kind(given)
-    ending = _last_activation(model)
-    if kind in ("sparse_categorical_crossentropy", "categorical_crossentropy"):
-        smoothing = float(config.get("label_smoothing", 0.0))
-        if ending in ("softmax", "linear"):
-            notes: tuple[str, ...] = ()
-            if bool(config.get("from_logits", False)) != (ending == "linear"):
-                notes = (
-                    f"The model ends in {ending}, which does not go with from_logits of its "
-                    f"loss; training goes by how it ends.",
-                )
-            loss = cross_entropy(model, smoothing) if smoothing else None
-            return loss, f"{kind} {smoothing}", notes
-    per_image = getattr(given, "call", given)
-    if isinstance(given, str):
-        import tf_keras
-
-        per_image = tf_keras.losses.get(given)
-        per_image = getattr(per_image, "call", per_image)
-    one_hot, why = _wants_one_hot(compiled, kind)
-    notes = (f"Training takes the loss of compile(...), {kind}, with {why}.",)
-    return _per_image(per_image, one_hot, n_classes), f"{kind} {config}", notes
-
-
-def _kind(loss: Any) -> tuple[str, Mapping[str, Any]]:
-    """Return a loss's name in snake case, and its settings."""
-    import tf_keras
-
-    if isinstance(loss, str):
-        loss = tf_keras.losses.get(loss)
-    if isinstance(loss, tf_keras.losses.Loss):
-        name = tf_keras.src.utils.generic_utils.to_snake_case(type(loss).__name__)
-        try:
-            return name, loss.get_config()
-        except Exception:
-            return name, {}
-    return getattr(loss, "__name__", type(loss).__name__), {}
-
-
-_OF_LABELS = ("sparse_categorical_crossentropy",)
-_OF_ONE_HOT = (
-    "binary_crossentropy binary_focal_crossentropy categorical_crossentropy "
-    "categorical_focal_crossentropy categorical_hinge cosine_similarity hinge huber "
-    "kl_divergence kullback_leibler_divergence log_cosh mean_absolute_error "
-    "mean_squared_error poisson squared_hinge"
-).split()
-
-
-def _wants_one_hot(compiled: Any, kind: str) -> tuple[bool, str]:
-    """Whether a loss takes one-hot rows, and how to say what it gets."""
-    if kind in _OF_ONE_HOT:
-        return True, "one-hot labels"
-    if kind in _OF_LABELS:
-        return False, "labels from 0"
-    metrics = " ".join(_metric_names(compiled))
-    if "categorical" in metrics.replace("sparse_categorical", ""):
-        return True, "one-hot labels, as its metrics ask for"
-    return False, "labels from 0 (metrics=['categorical_accuracy'] would make them one-hot)"
-
-
-def _per_image(function: Any, one_hot: bool, n_classes: int) -> Loss:
-    def loss(labels: Any, outputs: Any) -> Any:
-        import tensorflow as tf
-
-        # As model.fit shapes them.
-        answers = tf.one_hot(labels, n_classes) if one_hot else labels[:, None]
-        losses = tf.convert_to_tensor(function(answers, outputs))
-        if losses.shape.rank == 0:
-            return tf.fill(tf.shape(labels), losses)
-        return (
-            tf.reshape(losses, [tf.shape(labels)[0], -1])[:, 0]
-            if losses.shape.rank == 1
-            else (tf.reduce_mean(losses, axis=list(range(1, losses.shape.rank))))
-        )
-
-    return loss
-
-
-def _weighted(base: Loss, class_weight: Mapping[int, float], n_classes: int) -> Loss:
-    weights = [float(class_weight.get(number, 1.0)) for number in range(n_classes)]
-
-    def loss(labels: Any, outputs: Any) -> Any:
-        import tensorflow as tf
-
-        return base(labels, outputs) * tf.gather(tf.constant(weights), labels)
-
-    return loss
-
-
-def _last_activation(model: Any) -> str:
-    """Return the name of the activation that a model ends in."""
-    if ends_in_softmax(model):
-        return "softmax"
-    layer = model.get_layer(model.output_names[0])
-    while hasattr(layer, "layers"):
-        layer = layer.layers[-1]
-    return str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
-
-
-def _metric_names(compiled: Any) -> list[str]:
-    """Return the names of metrics in snake case, as far as they have any."""
-    import tf_keras
-
-    found = getattr(getattr(compiled, "compiled_metrics", None), "_user_metrics", None) or []
-    flat: list[Any] = []
-    for each in found.values() if isinstance(found, Mapping) else [found]:
-        flat.extend(_flattened(each))
-    snake = tf_keras.src.utils.generic_utils.to_snake_case
-    return [
-        each if isinstance(each, str) else snake(getattr(each, "__name__", type(each).__name__))
-        for each in flat
-        if each is not None
-    ]
-
-
-def _flattened(metrics: Any) -> list[Any]:
-    if isinstance(metrics, (list, tuple)):
-        return [leaf for each in metrics for leaf in _flattened(each)]
-    return [metrics]
-
-
 _ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy")
 
 
 def _unused_metrics(compiled: Any) -> tuple[str, ...]:
-    names = dict.fromkeys(n for n in _metric_names(compiled) if n not in _ACCURACIES)
+    names = dict.fromkeys(n for n in metric_names(compiled) if n not in _ACCURACIES)
     if not names:
         return ()
     return (f"Metrics of compile(...) are not measured, except accuracy: {', '.join(names)}.",)

@@ -8,6 +8,7 @@ training minimizes, and what is shown for the validation split.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +22,66 @@ Loss = Callable[[Any, Any], Any]
 """Takes class indices ``[batch]`` and outputs ``[batch, classes]``; gives ``[batch]`` losses."""
 
 
-def cross_entropy(model: Any, label_smoothing: float = 0.0) -> Loss:
+_NAME = "_search_interface"
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a model takes and gives (see ``workers.training.interface``).
+
+    Attributes:
+        are_logits: Whether it gives logits, of which a softmax (of one unit: a sigmoid) makes
+            probabilities.
+        factor: What pictures from 0 to 1 are multiplied with before the model sees them: 255
+            where it divides them itself.
+    """
+
+    are_logits: bool
+    factor: float = 1.0
+
+
+def keep_interface(model: Any, interface: Interface) -> None:
+    """Keep with a model what it takes and gives."""
+    object.__setattr__(model, _NAME, interface)  # Keras would track it.
+
+
+def interface_of(model: Any) -> Interface:
+    """Return what :func:`keep_interface` kept; by the last layer's name if it kept nothing."""
+    found = getattr(model, _NAME, None)
+    return found if isinstance(found, Interface) else Interface(not ends_in_softmax(model))
+
+
+def has_one_unit(outputs: Any) -> bool:
+    """Whether outputs are one number an image, which stands for the second class of two."""
+    return len(outputs.shape) == 2 and outputs.shape[-1] == 1
+
+
+def cross_entropy(
+    model: Any, label_smoothing: float = 0.0, *, from_logits: bool | None = None
+) -> Loss:
     """Return the cross-entropy of a model's outputs, be they probabilities or logits.
 
     Args:
-        model: Built Keras 2 model with one output.
+        model: Built Keras 2 model with one output: a unit a class, or one for the second of two.
         label_smoothing: Share of every label that is spread evenly over all classes.
+        from_logits: What the outputs are taken for; None for what they are.
     """
-    from_logits = not ends_in_softmax(model)
+    if from_logits is None:
+        from_logits = interface_of(model).are_logits
+
+    def binary(labels: Any, outputs: Any) -> Any:
+        import tensorflow as tf
+        import tf_keras
+
+        return tf_keras.losses.binary_crossentropy(
+            tf.cast(labels, outputs.dtype)[:, None],
+            outputs,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+        )
+
+    if model.output_shape[-1] == 1:
+        return binary
 
     # In a graph, Keras finds the logits below a softmax and uses those.
     def sparse(labels: Any, outputs: Any) -> Any:
@@ -69,7 +122,7 @@ def training_loss(
     base = loss or cross_entropy(model, config.label_smoothing)
     if config.class_weights == "none":
         return base
-    weights = balanced_weights(labels, model.output_shape[-1])
+    weights = balanced_weights(labels, max(2, model.output_shape[-1]))
 
     def weighted(answers: Any, outputs: Any) -> Any:
         import tensorflow as tf

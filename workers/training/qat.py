@@ -15,6 +15,7 @@ from spaces.data.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.training.compiled import NOTHING_OWN, own_training, resolved
 from workers.training.loop import History, Pause, train_epochs
+from workers.training.losses import interface_of, keep_interface
 from workers.training.separate_swish import with_separate_swish
 from workers.training.training_layers import without_training_layers
 
@@ -54,6 +55,7 @@ def train_quantization_aware(
     training = replace(training, learning_rate=training.learning_rate * QAT_LEARNING_RATE_FACTOR)
     own = own_training(model) if training.from_model else NOTHING_OWN
     quantized = quantization_aware_copy(model, keep_zeros=config.pruning.is_active)
+    keep_interface(quantized, interface_of(model))  # Its layers are others.
     history = train_epochs(
         quantized,
         dataset.train,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from spaces.data.dataset import Split
-from workers.training.losses import Loss, mixed
+from workers.training.losses import Loss, has_one_unit, interface_of, mixed
 from workers.training.optimizers import ApplyGradients
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def steps_function(
     variables = _trained_variables(model)
     apply_gradients = make_optimizer(variables)
     image_shape = split.images.shape[1:]
+    face = interface_of(model)
 
     @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
         input_signature=[
@@ -70,6 +71,8 @@ def steps_function(
             inputs, shares = _network_input(images[step]), None
             if augment is not None:
                 inputs, shares = augment(inputs, first_step + step)
+            if face.factor != 1.0:
+                inputs *= face.factor
             with tf.GradientTape() as tape:
                 outputs = model(inputs, training=True)
                 mean_loss = tf.reduce_mean(mixed(loss, labels[step], outputs, shares))
@@ -80,7 +83,7 @@ def steps_function(
             if average is not None:
                 average.update(first_step + step)
             total_loss += objective
-            n_right += _n_right(labels[step], outputs)
+            n_right += _n_right(labels[step], outputs, face.are_logits)
         return total_loss, n_right
 
     return run_steps  # type: ignore[no-any-return, unused-ignore]
@@ -90,6 +93,8 @@ def evaluation_function(model: Any, split: Split, loss: Loss) -> Steps:
     """Return a function of one batch of any size: sum of losses, number right."""
     import tensorflow as tf
 
+    face = interface_of(model)
+
     @tf.function(  # type: ignore[untyped-decorator, unused-ignore]
         input_signature=[
             tf.TensorSpec([None, *split.images.shape[1:]], split.images.dtype),
@@ -97,8 +102,14 @@ def evaluation_function(model: Any, split: Split, loss: Loss) -> Steps:
         ]
     )
     def evaluate_batch(images: Any, labels: Any) -> tuple[Any, Any]:
-        outputs = model(_network_input(images), training=False)
-        return tf.reduce_sum(loss(labels, outputs)), _n_right(labels, outputs)
+        inputs = _network_input(images)
+        if face.factor != 1.0:
+            inputs *= face.factor
+        outputs = model(inputs, training=False)
+        return (
+            tf.reduce_sum(loss(labels, outputs)),
+            _n_right(labels, outputs, face.are_logits),
+        )
 
     return evaluate_batch  # type: ignore[no-any-return, unused-ignore]
 
@@ -121,8 +132,11 @@ def _network_input(images: Any) -> Any:
     return tf.cast(images, tf.float32)
 
 
-def _n_right(labels: Any, outputs: Any) -> Any:
+def _n_right(labels: Any, outputs: Any, are_logits: bool) -> Any:
     import tensorflow as tf
 
+    if has_one_unit(outputs):
+        guesses = tf.cast(outputs[:, 0] > (0.0 if are_logits else 0.5), tf.int32)
+        return tf.reduce_sum(tf.cast(guesses == labels, tf.int32))
     guesses = tf.argmax(outputs, axis=-1, output_type=tf.int32)
     return tf.reduce_sum(tf.cast(guesses == labels, tf.int32))

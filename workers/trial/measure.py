@@ -14,6 +14,7 @@ from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationSc
 from spaces.data.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.messages.result import EvaluateRequest, Ledger, Point, SizeMetric
+from workers.training.losses import interface_of
 from workers.trial.train_config import Stopwatch, Trained
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def measure_points(
         runnable = [scheme for scheme in POST_TRAINING_SCHEMES if scheme in device.schemes]
         schemes += [scheme for scheme in runnable if scheme not in schemes]
     budget_s = max(MAX_SIBLING_SECONDS, MAX_SIBLING_SHARE * watch.seconds.get("train", 0.0))
+    are_logits = interface_of(trained.model).are_logits
     converted: dict[QuantizationScheme, _Converted] = {}
     skipped: dict[QuantizationScheme, str] = {}
     for scheme in schemes:
@@ -123,7 +125,8 @@ def measure_points(
                     trained, scheme, float_model, images, request.size_metric
                 )
             with watch.stage("measure"):
-                scores = _scores(tflite, dataset, None if scheme is own else budget_s, windows)
+                budget = None if scheme is own else budget_s
+                scores = _scores(tflite, dataset, budget, windows, are_logits)
                 sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
@@ -142,7 +145,11 @@ def measure_points(
 
 
 def _scores(
-    tflite: bytes, dataset: Dataset, budget_s: float | None, windows: QuietWindows | None
+    tflite: bytes,
+    dataset: Dataset,
+    budget_s: float | None,
+    windows: QuietWindows | None,
+    are_logits: bool,
 ) -> dict[str, float]:
     """Return accuracy and its like on the validation split, if they are found out in time."""
     from workers.conversion.accuracy import tflite_class_scores
@@ -156,7 +163,7 @@ def _scores(
                 f"{seconds:.1f} s, more than {budget_s:.1f} s"
             )
     pause = None if windows is None else windows.pause
-    return tflite_class_scores(tflite, dataset.val, pause=pause)
+    return tflite_class_scores(tflite, dataset.val, are_logits=are_logits, pause=pause)
 
 
 def _point(

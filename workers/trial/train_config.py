@@ -17,7 +17,7 @@ from spaces.data.dataset import Dataset
 from spaces.space.compression import build_values
 from spaces.space.search_space import Parameter
 from workers.training.checkpoint import Resume
-from workers.training.compiled import own_training
+from workers.training.compiled import follow, own_training
 from workers.training.early_stopping import EarlyStopping
 from workers.training.loop import OnEpoch, Pause, train, train_by_loop
 
@@ -83,7 +83,9 @@ def build(hypermodel: Any, config: TrialConfig) -> Built:
     from workers.training.keras_compat import seed_everything
 
     seed_everything(config.seed)
-    return build_model(hypermodel, build_values(config))
+    model, new_parameters = build_model(hypermodel, build_values(config))
+    follow(model, as_written=config.training.as_written)
+    return model, new_parameters
 
 
 def train_config(
