@@ -57,6 +57,7 @@ _MEASURED = (
     attributes.EPOCHS_TRAINED,
     attributes.DERIVED_FROM,
     attributes.TFLITE_SHA256,
+    attributes.METRICS,
 )
 
 # What a person should know of the data.

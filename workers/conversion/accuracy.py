@@ -76,8 +76,8 @@ def tflite_scores(
         are_logits: Whether a model of one unit gives a logit; None to look at the file.
 
     Returns:
-        Scores ``[n, classes]`` (see :func:`scores_by_class` for one unit), and the step between two
-        of them that an integer output can tell apart; 0 for floats.
+        Scores ``[n, classes]`` (see :func:`scores_by_class` for one unit), and the step between
+        two of them that an integer output can tell apart; 0 for floats.
 
     Raises:
         ConversionError: If the runtime cannot run the model.

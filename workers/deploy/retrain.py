@@ -22,7 +22,7 @@ from spaces.errors import ConversionError, DataError, ExportError, TrialFailedEr
 from spaces.tasks.registry import resolve_task
 from workers.deploy.model_input import describe_input, describe_output, with_input_factor
 from workers.training.losses import interface_of
-from workers.trial.measure import N_REPRESENTATIVE, convert_trained
+from workers.trial.measure import N_REPRESENTATIVE, convert_trained, own_metrics
 from workers.trial.prepare import load_task_data
 
 if TYPE_CHECKING:
@@ -222,9 +222,11 @@ def _measured(
             "size_bytes": sizes.size_bytes(size_metric),
             "latency_ms": latency.latency_ms,
             "tflite_sha256": sha256,
+            "metrics": own_metrics(trained, tflite, dataset.val),
         },
         "test": {
             "images": len(dataset.test),
+            "metrics": own_metrics(trained, tflite, dataset.test),
             "accuracy": deployed["accuracy"],
             "accuracy_interval": list(wilson_interval(deployed["accuracy"], len(dataset.test))),
             "accuracy_float32": tflite_accuracy(unquantized, dataset.test, are_logits=are_logits),

@@ -34,6 +34,7 @@ from workers.hypermodels.keras3 import is_keras3, to_keras2
 from workers.hypermodels.own_space import own_space
 from workers.hypermodels.user_fit import (
     batch_size,
+    callbacks_of,
     class_weight,
     listen,
     notes_of,
@@ -48,6 +49,7 @@ from workers.training.compiled import (
 )
 from workers.training.interface import as_before, observed, range_notes
 from workers.training.losses import ends_in_softmax, interface_of, keep_interface
+from workers.training.own_callbacks import described, honoured
 from workers.training.own_loss import decided_interface
 
 USE_TF_KERAS = (
@@ -143,7 +145,6 @@ class LoadedModel:
         before = {declared.name for declared in hp.space}
         heard = listen(self.hypermodel, hp, built, self._dataset, self.n_classes)
         names = frozenset(declared.name for declared in hp.space) - before
-        notes = notes_of(heard)
         if heard.is_loop:
 
             def loop(dataset: Dataset, epochs: int) -> None:
@@ -152,19 +153,33 @@ class LoadedModel:
                 if model is not built:
                     model.set_weights(built.get_weights())
 
-            return OwnTraining(loop=loop, fit_names=names, notes=notes, settings="loop")
+            metrics = read_compiled(built, model, self.n_classes).metrics
+            return OwnTraining(
+                loop=loop,
+                fit_names=names,
+                notes=notes_of(heard),
+                settings="loop",
+                metrics=metrics,
+            )
         (call,) = heard.calls
         weights = class_weight(call)
         own = read_compiled(built, model, self.n_classes, weights)
         size, shuffle = batch_size(call), bool(call.get("shuffle", True))
-        return replace(
+        callbacks = honoured(callbacks_of(call), own.metrics, own.rate)
+        said = " ".join(map(described, callbacks))
+        own = replace(
             own,
             batch_size=size,
             shuffle=shuffle,
-            settings=f"{own.settings} {size} {shuffle}",
+            settings=f"{own.settings} {size} {shuffle} {said}".rstrip(),
             fit_names=names,
-            notes=(*own.notes, *notes),
+            notes=(*own.notes, *notes_of(heard, callbacks)),
         )
+        if own.before is not None:
+            own = replace(own, before=replace(own, loss=own.before.loss, before=None))
+        elif callbacks:
+            own = replace(own, before=own)
+        return replace(own, callbacks=callbacks)
 
 
 def load_hypermodel(

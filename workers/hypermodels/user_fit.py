@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -153,8 +153,25 @@ def class_weight(call: Mapping[str, Any]) -> dict[int, float] | None:
     return {int(key): float(value) for key, value in found.items()} if found else None
 
 
-def notes_of(heard: Listened) -> tuple[str, ...]:
-    """Return what a ``fit`` asks for and does not get, one line each."""
+def callbacks_of(call: Mapping[str, Any]) -> list[Any]:
+    """Return the callbacks of one ``model.fit``."""
+    found = call.get("callbacks") or []
+    return list(found) if isinstance(found, (list, tuple)) else [found]
+
+
+def _with_monitor(callback: Any) -> str:
+    monitor = getattr(callback, "monitor", None)
+    name = type(callback).__name__
+    return name if monitor is None else f"{name} of {monitor}"
+
+
+def notes_of(heard: Listened, callbacks: Sequence[Any] = ()) -> tuple[str, ...]:
+    """Return what a ``fit`` asks for and does not get, one line each.
+
+    Args:
+        heard: What it did.
+        callbacks: Those of its callbacks which are called.
+    """
     if heard.is_loop:
         why = "calls model.fit several times" if heard.calls else "has a training loop of its own"
         return (
@@ -166,8 +183,13 @@ def notes_of(heard: Listened) -> tuple[str, ...]:
     notes = []
     if call.get("epochs", DRY_EPOCHS) != DRY_EPOCHS:
         notes.append("Epochs that fit(hp, model, ...) asks for are not taken: --epochs says them.")
-    if call.get("callbacks"):
-        names = ", ".join(dict.fromkeys(type(each).__name__ for each in call["callbacks"]))
+    taken = {id(each) for each in callbacks}
+    left_out = [each for each in callbacks_of(call) if id(each) not in taken]
+    if callbacks:
+        names = ", ".join(dict.fromkeys(type(each).__name__ for each in callbacks))
+        notes.append(f"Callbacks of fit(hp, model, ...) are called after every epoch: {names}.")
+    if left_out:
+        names = ", ".join(dict.fromkeys(_with_monitor(each) for each in left_out))
         notes.append(f"Callbacks of fit(hp, model, ...) are not called: {names}.")
     if call.get("sample_weight") is not None:
         notes.append("sample_weight of fit(hp, model, ...) is not taken; class_weight would be.")

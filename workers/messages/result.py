@@ -224,6 +224,7 @@ class Point:
         tflite: The model file.
         class_scores: Accuracy, balanced accuracy and macro F1 (see ``spaces.config.metrics``).
         metric: Which of them is the first objective.
+        metrics: What the model's ``compile`` names beside accuracy, of the same answers.
     """
 
     config: TrialConfig
@@ -234,6 +235,7 @@ class Point:
     tflite: bytes = field(repr=False)
     class_scores: Mapping[str, float] = field(default_factory=dict)
     metric: Metric = "accuracy"
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def tflite_sha256(self) -> str:

@@ -122,12 +122,16 @@ class Resume:
         self.n_replayed = 0
         self.problem = ""
 
-    def begin(self, variables: Sequence[Any], steps_function: Any) -> list[tuple[float, ...]]:
+    def begin(
+        self, variables: Sequence[Any], steps_function: Any, *, replay: bool = False
+    ) -> list[tuple[float, ...]]:
         """Set the variables of a training that begins; called by it, once.
 
         Args:
             variables: All that it changes, beside what is drawn at random.
             steps_function: The ``tf.function`` that trains.
+            replay: Whether something is not among the variables, so that only the epochs before
+                bring it back.
 
         Returns:
             Metrics of the epochs that need not be trained any more.
@@ -137,7 +141,9 @@ class Resume:
         rows: list[tuple[float, ...]] = []
         if start is None:
             pass
-        elif start.config_hash == self._config_hash and _draws_at_random(steps_function):
+        elif start.config_hash == self._config_hash and (
+            replay or _draws_at_random(steps_function)
+        ):
             self.n_replayed = start.epochs
         elif [v.shape for v in start.variables] != [tuple(v.shape) for v in variables]:
             self.problem = "the checkpoint is of a network of another shape, or optimizer"

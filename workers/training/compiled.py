@@ -19,7 +19,8 @@ from workers.training.losses import (
     ends_in_softmax,
     keep_interface,
 )
-from workers.training.own_loss import loss_before, metric_names, own_loss, weighted
+from workers.training.own_loss import loss_before, own_loss, weighted
+from workers.training.own_metrics import OwnMetric, read_metrics
 
 if TYPE_CHECKING:
     from spaces.config.trial import ParamValue, TrainingConfig
@@ -50,6 +51,9 @@ class OwnTraining:
         fit_names: Hyperparameters that ``fit`` asks for, and ``build`` does not.
         notes: What a person should know.
         weighs_classes: Whether its own code weighs the losses of classes.
+        metrics: What is measured beside accuracy.
+        rate: Learning rate that the model's own training begins at; None if not known.
+        callbacks: Of ``fit``, which are called after every epoch.
         before: What earlier versions made of the same model, where that was something else.
     """
 
@@ -62,6 +66,9 @@ class OwnTraining:
     fit_names: frozenset[str] = field(default_factory=frozenset)
     notes: tuple[str, ...] = ()
     weighs_classes: bool = False
+    metrics: tuple[OwnMetric, ...] = ()
+    rate: float | None = None
+    callbacks: tuple[Any, ...] = ()
     before: OwnTraining | None = None
 
     @property
@@ -143,8 +150,9 @@ def read_compiled(
     """
     optimizer = getattr(compiled, "optimizer", None)
     if optimizer is None:
-        return NOTHING_OWN
-    make, text, notes = _optimizer(optimizer)
+        return OwnTraining(metrics=read_metrics(compiled, model, n_classes)[0])
+    make, text, rate, notes = _optimizer(optimizer)
+    metrics, metric_notes = read_metrics(compiled, model, n_classes)
     loss, loss_text, loss_notes = own_loss(compiled, model, n_classes)
     before = loss_before(compiled, model, n_classes)
     guessed = before[0] if before else None
@@ -156,16 +164,23 @@ def read_compiled(
         make,
         loss,
         settings=f"{text} {loss_text} {class_weight}",
-        notes=(*notes, *loss_notes, *_unused_metrics(compiled)),
+        notes=(*notes, *loss_notes, *metric_notes),
         weighs_classes=class_weight is not None,
+        metrics=metrics,
+        rate=rate,
     )
     return own if before is None else replace(own, before=replace(own, loss=guessed))
 
 
-def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, tuple[str, ...]]:
-    """Return how to make the same optimizer afresh, what it is, and notes."""
+def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, float | None, tuple[str, ...]]:
+    """Return how to make the same optimizer afresh, what it is, its rate, and notes.
+
+    The rate is None where it follows a schedule of its own.
+    """
     import tf_keras
 
+    # Around an optimizer of mixed precision; training is in float32.
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     kind = type(optimizer)
     # Optimizers of Keras 2 proper, and those under `legacy`.
     rate: Any = getattr(optimizer, "_learning_rate", None)
@@ -206,14 +221,4 @@ def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, tuple[str, ...]]:
 
         return apply_gradients
 
-    return make, text, tuple(notes)
-
-
-_ACCURACIES = ("accuracy", "acc", "sparse_categorical_accuracy", "categorical_accuracy")
-
-
-def _unused_metrics(compiled: Any) -> tuple[str, ...]:
-    names = dict.fromkeys(n for n in metric_names(compiled) if n not in _ACCURACIES)
-    if not names:
-        return ()
-    return (f"Metrics of compile(...) are not measured, except accuracy: {', '.join(names)}.",)
+    return make, text, None if is_schedule else base, tuple(notes)

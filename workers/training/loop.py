@@ -24,14 +24,17 @@ import numpy as np
 from spaces.config.trial import TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset, Split
 from spaces.errors import TrialFailedError
+from workers.messages.race import settled_from
 from workers.training.augment import Augment
 from workers.training.averaging import Average
 from workers.training.checkpoint import Resume, collected_variables
 from workers.training.compiled import NOTHING_OWN, own_training, resolved
 from workers.training.early_stopping import BestWeights, EarlyStopping
 from workers.training.learning_rates import LearningRates
-from workers.training.losses import Loss, cross_entropy, training_loss
+from workers.training.losses import Loss, cross_entropy, interface_of, training_loss
 from workers.training.optimizers import ApplyGradients, make_optimizer
+from workers.training.own_callbacks import CallbackRun
+from workers.training.own_metrics import OwnMetric, measured
 from workers.training.prune import Pruner
 from workers.training.steps import evaluation_function, steps_function
 
@@ -100,6 +103,15 @@ def train(
     if early_stopping is not None:
         early_stopping = early_stopping.settled_with(config)
     own = own_training(model) if training.from_model else NOTHING_OWN
+    callbacks = None
+    if own.callbacks and config.branched_from is None:
+        callbacks = CallbackRun(
+            own.callbacks,
+            model,
+            own.rate or 1.0,
+            settled_from=settled_from(config),
+            measure=partial(_own_metrics, model, dataset.val, own.metrics),
+        )
     if own.optimizer is not None:
         training = replace(training, lr_schedule="constant")  # It has its own.
     return train_epochs(
@@ -117,6 +129,7 @@ def train(
         optimizer=own.optimizer,
         shuffle=own.shuffle,
         resume=resume,
+        callbacks=callbacks,
     )
 
 
@@ -165,6 +178,7 @@ def train_epochs(
     optimizer: Callable[[Sequence[Any]], ApplyGradients] | None = None,
     shuffle: bool = True,
     resume: Resume | None = None,
+    callbacks: CallbackRun | None = None,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
 
@@ -187,6 +201,7 @@ def train_epochs(
         optimizer: Somebody's own instead of the recipe's; takes the variables to train.
         shuffle: Whether every epoch has an order of its own.
         resume: Where to go on, and who may ask how training stands after an epoch.
+        callbacks: Somebody's own, which change the learning rate and may end the training.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -220,7 +235,8 @@ def train_epochs(
     rows: list[tuple[float, ...]] = []
     if resume is not None:
         kept = [*model.variables, *made, *(mask for _, mask in masks)]
-        rows = resume.begin(kept, run_steps)
+        # What callbacks remember is in no checkpoint.
+        rows = resume.begin(kept, run_steps, replay=callbacks is not None)
     for row in rows:
         _note(history, dict(zip(METRIC_NAMES, row, strict=True)), rates)
     for epoch in range(len(rows), epochs):
@@ -230,6 +246,8 @@ def train_epochs(
         if shuffle:
             order = np.random.default_rng((seed, epoch)).permutation(n_images)
         learning_rates = rates.of_epoch(epoch)
+        if callbacks is not None:
+            learning_rates = learning_rates * np.float32(callbacks.begin_epoch(epoch))
         first_step = epoch * n_steps
         start, end = first_step, first_step + n_steps
         # Sums go in and out, so that they do not depend on where the chunks are cut either.
@@ -266,8 +284,11 @@ def train_epochs(
         metrics = dict(zip(METRIC_NAMES, row, strict=True))
         _note(history, metrics, rates)
         is_over = best.is_over(history)
+        is_over |= callbacks is not None and callbacks.end_epoch(epoch, metrics)
         if (on_epoch is not None and not on_epoch(epoch, metrics)) or is_over:
             break
+    if callbacks is not None:
+        callbacks.end()
     best.restore(len(history["loss"]))
     return {name: tuple(values) for name, values in history.items()}
 
@@ -280,6 +301,19 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
 def evaluate(model: Any, split: Split) -> tuple[float, float]:
     """Return mean loss and accuracy of a Keras model on a split."""
     return _evaluate(evaluation_function(model, split, cross_entropy(model)), split)
+
+
+def _own_metrics(model: Any, split: Split, metrics: Sequence[OwnMetric]) -> dict[str, float]:
+    """Return metrics of the user's own on a split, of the model as it is."""
+    factor = np.float32(interface_of(model).factor)
+    outputs = []
+    for start in range(0, len(split), EVALUATION_BATCH):
+        images = np.asarray(split.images[start : start + EVALUATION_BATCH])
+        numbers = images.astype(np.float32)
+        if images.dtype == np.uint8:
+            numbers /= np.float32(255)
+        outputs.append(np.asarray(model(numbers * factor, training=False)))
+    return measured(metrics, split.labels, np.concatenate(outputs))
 
 
 def _note(

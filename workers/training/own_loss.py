@@ -198,21 +198,31 @@ def _last_activation(model: Any) -> str:
 
 def metric_names(compiled: Any) -> list[str]:
     """Return the names of metrics in snake case, as far as they have any."""
-    import tf_keras
-
     found = getattr(getattr(compiled, "compiled_metrics", None), "_user_metrics", None) or []
     flat: list[Any] = []
     for each in found.values() if isinstance(found, Mapping) else [found]:
-        flat.extend(_flattened(each))
-    snake = tf_keras.src.utils.generic_utils.to_snake_case
+        flat.extend(flattened(each))
     return [
-        each if isinstance(each, str) else snake(getattr(each, "__name__", type(each).__name__))
-        for each in flat
-        if each is not None
+        each if isinstance(each, str) else snake_name(each) for each in flat if each is not None
     ]
 
 
-def _flattened(metrics: Any) -> list[Any]:
+def snake_name(thing: Any) -> str:
+    """Return the name of a function, or of an object's class, in snake case."""
+    import tf_keras
+
+    name = getattr(thing, "__name__", type(thing).__name__)
+    return str(tf_keras.src.utils.generic_utils.to_snake_case(name))
+
+
+def takes_one_hot(compiled: Any) -> bool:
+    """Whether the loss of ``compile`` takes one-hot labels, and so do metrics of one's own."""
+    given = _given_loss(compiled)
+    return given is not None and _wants_one_hot(compiled, _kind(given)[0])[0]
+
+
+def flattened(metrics: Any) -> list[Any]:
+    """Return what stands in lists within lists, in one."""
     if isinstance(metrics, (list, tuple)):
-        return [leaf for each in metrics for leaf in _flattened(each)]
+        return [leaf for each in metrics for leaf in flattened(each)]
     return [metrics]

@@ -6,14 +6,16 @@ the node wait.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
-from spaces.data.dataset import Dataset
+from spaces.data.dataset import Dataset, Split
 from spaces.errors import ConversionError
 from workers.messages.result import EvaluateRequest, Ledger, Point, SizeMetric
+from workers.training.compiled import own_training
 from workers.training.losses import interface_of
 from workers.trial.train_config import Stopwatch, Trained
 
@@ -75,6 +77,22 @@ class _Converted:
     tflite: bytes
     sizes: Ledger
     scores: dict[str, float]
+    metrics: Mapping[str, float]
+
+
+def own_metrics(trained: Trained, tflite: bytes, split: Split) -> dict[str, float]:
+    """Return what a model's ``compile`` names beside accuracy, of a file's answers on a split.
+
+    Raises:
+        ConversionError: If the runtime cannot run the model.
+    """
+    from workers.conversion.accuracy import tflite_outputs
+    from workers.training.own_metrics import measured
+
+    metrics = own_training(trained.model).metrics
+    if not metrics:
+        return {}
+    return measured(metrics, split.labels, tflite_outputs(tflite, split.images)[0])
 
 
 def measure_points(
@@ -127,11 +145,12 @@ def measure_points(
             with watch.stage("measure"):
                 budget = None if scheme is own else budget_s
                 scores = _scores(tflite, dataset, budget, windows, are_logits)
+                metrics = own_metrics(trained, tflite, dataset.val)
                 sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
         else:
-            converted[scheme] = _Converted(tflite, sizes, scores)
+            converted[scheme] = _Converted(tflite, sizes, scores, metrics)
     points: dict[QuantizationScheme, Point] = {}
     with watch.stage("latency"):
         quiet = windows.window() if windows is not None and device.needs_quiet else None
@@ -190,4 +209,5 @@ def _point(
         latency=latency,
         ledger=sizes,
         tflite=model.tflite,
+        metrics=model.metrics,
     )

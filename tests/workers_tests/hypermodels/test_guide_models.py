@@ -171,7 +171,7 @@ def test_a_tuned_fit_joins_the_search(pictures: Dataset) -> None:
     assert {"images_a_step", "shuffle"} <= set(studied.space.names)
     # What cannot matter here is not searched, and what is not heeded is said.
     assert not {"normalize", "rounds", "batch_size", "learning_rate"} & set(studied.space.names)
-    for said in ("normalize, rounds", "--epochs", "auc", "changes the images"):
+    for said in ("normalize, rounds", "--epochs", "changes the images"):
         assert said.lower() in studied.notes.lower()
     assert studied.config(images_a_step=32).training.batch_size == 32
 
