@@ -2,6 +2,7 @@
 
 python -m benchmarks.replay                        # all policies, 20 seeds
 python -m benchmarks.replay --seeds 50 --write     # into RESULTS.md
+python -m benchmarks.replay --limits               # with the gate and without, under limits
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ import optuna
 from benchmarks.replay.recording import EPOCHS, Policy, Recording, Run, replay, settled_epoch
 from benchmarks.results import RESULTS, write_section
 from search.front.pareto import Front, ReferencePoint, hypervolume
+from workers.messages.limits import Limits
 from workers.messages.race import Curve, Race
 
 TITLE = "## Searches replayed on recorded trainings"
+LIMITS_TITLE = "## Limits, with the gate and without"
 QUANTILES = (0.5, 0.8, 0.95, 1.0)
 PEERS = ("random", "nsga2", "tpe")
 
@@ -144,6 +147,47 @@ def policy_table(runs: dict[str, list[Run]]) -> str:
     return "\n".join(lines)
 
 
+LIMITS = {
+    "size 4 kB": Limits(max_size_bytes=4e3),
+    "size 8 kB": Limits(max_size_bytes=8e3),
+    "size 20 kB": Limits(max_size_bytes=20e3),
+    "latency 0.02 ms": Limits(max_latency_ms=0.02),
+    "size 8 kB, latency 0.02 ms": Limits(max_size_bytes=8e3, max_latency_ms=0.02),
+    "accuracy 0.95, size 8 kB": Limits(max_size_bytes=8e3, min_accuracy=0.95),
+}
+
+
+def limits_table(recording: Recording, n_trials: int, seeds: Sequence[int]) -> str:
+    """Return what searches find within limits, with the gate and without.
+
+    Without it every trial is trained, so the same number of trials takes longer. Both are compared
+    after the seconds that the search with the gate takes.
+    """
+    lines = [
+        "| limits | hypervolume, gate | without | best accuracy, gate | without | refused | "
+        "as many trials without take |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, limits in LIMITS.items():
+        gated, free = (
+            [replay(recording, Policy(name, gate=gate, limits=limits), n_trials, s) for s in seeds]
+            for gate in (True, False)
+        )
+        ends = [run.samples[-1].seconds for run in gated]
+        at_end = [f.hypervolume_at(end) for f, end in zip(free, ends, strict=True)]
+        longer = [f.samples[-1].seconds / end for f, end in zip(free, ends, strict=True)]
+        cells = (
+            _interval([run.samples[-1].hypervolume for run in gated], 4),
+            _interval(at_end, 4),
+            _interval([100 * run.best_accuracy for run in gated], 2),
+            _interval([100 * run.best_accuracy for run in free], 2),
+            f"{statistics.median(run.n_infeasible for run in gated):.0f}",
+            f"{statistics.median(longer):.1f} times as long",
+        )
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def _sooner(of: Sequence[Run], peers: Sequence[Run]) -> str:
     """Return how many times sooner runs reach what peers have in the end: seconds, trials."""
     seconds, trials = [], []
@@ -163,6 +207,15 @@ def _interval(values: Sequence[float], digits: int) -> str:
     return f"{mean:.{digits}f} ± {half:.{digits}f}"
 
 
+def _limits_text(args: argparse.Namespace) -> str:
+    return (
+        f"`python -m benchmarks.replay --limits --trials {args.trials}`: the same recording, "
+        f"{args.seeds} seeds, two simulated workers; hypervolumes after the seconds that the "
+        "search with the gate takes, accuracies at the end of each. Means with 95 % confidence "
+        "intervals."
+    )
+
+
 def main() -> None:
     """Replay, and print or write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
@@ -171,10 +224,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--policies", nargs="*", default=[p.name for p in POLICIES])
     parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
+    parser.add_argument("--limits", action="store_true", help="with the gate and without it")
     args = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     recording = Recording.load(args.task)
     seeds = range(args.seeds)
+    if args.limits:
+        section = f"{LIMITS_TITLE}\n\n{_limits_text(args)}\n\n"
+        section += limits_table(recording, args.trials, seeds) + "\n"
+        write_section(LIMITS_TITLE, section) if args.write else print(section)
+        return
     runs = {
         policy.name: [replay(recording, policy, args.trials, seed) for seed in seeds]
         for policy in POLICIES

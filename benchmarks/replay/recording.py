@@ -336,6 +336,7 @@ class Run:
     n_branches: int
     n_failed: int
     n_infeasible: int = 0
+    best_accuracy: float = 0.0
 
     def seconds_to(self, hypervolume: float) -> float:
         """Return when a hypervolume was reached; infinity if it was not."""
@@ -393,4 +394,5 @@ def replay(
         report.progress.n_branches,
         report.progress.n_failed,
         report.progress.n_infeasible,
+        report.progress.best_accuracy or 0.0,
     )

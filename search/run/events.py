@@ -17,7 +17,8 @@ class Progress:
     Attributes:
         study_name: Name of the study.
         n_target: Trials the study is to have, derived ones not counted.
-        n_done: Trials that count towards it: complete, infeasible, stopped and failed ones.
+        n_done: Trials that count towards it: complete, stopped and failed ones, or those that were
+            refused, whichever are more.
         n_complete: Trials with a measured model of their own.
         n_infeasible: Trials told as infeasible: a limit is broken, or they cannot be converted.
         n_stopped: Trials that the race stopped: they could only become dominated points.

@@ -109,7 +109,7 @@ class OpenStudy:
             stored.space,
             tried=past.tried,
             retries=past.retries,
-            design=design[self.n_done + len(past.retries) :],
+            design=design[self._n_ended + len(past.retries) :],
             next_branch=self._shortcuts.next_branch if settings.branch else None,
         )
         self._take_over(past, trials, stored.files)
@@ -118,7 +118,17 @@ class OpenStudy:
 
     @property
     def n_done(self) -> int:
-        """Trials which count: of our own asking, and however they ended."""
+        """Trials that count towards the target: of our own asking, and however they ended.
+
+        What the gate refuses costs a second and trains nothing. So a study is done when as many
+        trials as it is to have were really tried; or when as many were refused, if limits leave
+        next to nothing to try.
+        """
+        n_refused = self.outcomes["infeasible"]
+        return max(self._n_ended - n_refused, n_refused)
+
+    @property
+    def _n_ended(self) -> int:
         return sum(self.outcomes[name] for name in COUNTED)
 
     @property

@@ -16,6 +16,7 @@ from search.storage import attributes
 from search.storage.constraints import is_feasible
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study
+from search.study.history import read_past
 from search.study.open_study import OpenStudy
 from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue
@@ -81,14 +82,18 @@ def test_an_eased_limit_lets_refused_trials_in_by_their_nearest_model() -> None:
     tight = {"branch": False, "n_start": 1, "sampler": "random"}
     run(storage, 4, limits=Limits(max_size_bytes=1_400), **tight)
     refused = [t for t in trials_of(storage) if t.user_attrs[attributes.OUTCOME] == "infeasible"]
-    sizes = [f[0] for t in refused for f in t.user_attrs[attributes.GATE]["schemes"].values()]
-    eased = Limits(max_size_bytes=1.01 * min(sizes))
-    open_study(storage, StudySettings("s", analytic.task_info(), seed=1, limits=eased))
-    first = [t.system_attrs[attributes.CONSTRAINTS][0] for t in trials_of(storage)[: len(refused)]]
-    assert first.count(1.0) == sum(
-        min(f[0] for f in t.user_attrs[attributes.GATE]["schemes"].values()) <= 1.01 * min(sizes)
+    smallest = {
+        t.user_attrs[attributes.CONFIG_HASH]: min(
+            size for size, *_ in t.user_attrs[attributes.GATE]["schemes"].values()
+        )
         for t in refused
-    )
+    }
+    eased = Limits(max_size_bytes=1.01 * min(smallest.values()))
+    assert eased.max_size_bytes is not None
+    past = read_past(trials_of(storage), eased)
+    let_in = {config_hash for config_hash in smallest if config_hash not in past.tried}
+    assert let_in == {h for h, size in smallest.items() if size <= eased.max_size_bytes}
+    assert let_in
 
 
 @pytest.mark.parametrize("branch", [True, False])
@@ -228,3 +233,20 @@ def test_branches_are_asked_for_only_where_there_are_any() -> None:
         found[branch] = study.request(asked.number).branch_sparsity
     assert found[False] == 0.0
     assert found[True] > 0.8
+
+
+def test_what_was_refused_is_not_counted_unless_it_is_more_than_was_tried() -> None:
+    storage = InMemoryStorage()
+    tight = {"branch": False, "sampler": "random", "race": False}
+    run(storage, 10, limits=Limits(max_size_bytes=2_500), **tight)
+    outcomes = [
+        t.user_attrs[attributes.OUTCOME]
+        for t in trials_of(storage)
+        if attributes.DERIVED_FROM not in t.user_attrs
+    ]
+    n_refused = outcomes.count("infeasible")
+    assert n_refused > 0
+    assert max(len(outcomes) - n_refused, n_refused) == 10
+    impossible = InMemoryStorage()
+    run(impossible, 10, limits=Limits(max_size_bytes=100), **tight)
+    assert [t.user_attrs[attributes.OUTCOME] for t in trials_of(impossible)] == ["infeasible"] * 10
