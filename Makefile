@@ -23,7 +23,7 @@ run: install  ## search the fruit task: TRIALS=100, more options in ARGS
 test: install  ## lint, types and all tests; pytest options in ARGS
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install  ## ruff: rules and formatting
 	$(BIN)/ruff check .
