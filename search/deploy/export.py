@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from search.front.picks import PickRule
 from search.front.read import find_study, front_of, reading
 from search.storage import attributes
+from search.storage.code_history import code_of_trial
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import TrialConfig
 from spaces.data.accuracy_context import AccuracyContext
@@ -46,6 +47,7 @@ _KEYS: tuple[tuple[str, bool, str, tuple[type, ...]], ...] = (
     ("config_hash", False, "a string", (str,)),
     ("measured", False, "a table", (dict,)),
     ("versions", False, "a table", (dict,)),
+    ("code", False, "a table", (dict,)),
 )
 
 # What a trial measured, beside its values.
@@ -192,7 +194,8 @@ def _content(study: StudyRecord, trial: FrozenTrial) -> dict[str, Any]:
         "accuracy_interval": list(context.interval(values["accuracy"])),
         "largest_class_share": context.largest_share,
     }
-    return {
+    code = code_of_trial(stored.get(attributes.CODE, ()), trial.number)
+    content = {
         "format": FORMAT,
         "version": VERSION,
         "study": study.name,
@@ -207,6 +210,7 @@ def _content(study: StudyRecord, trial: FrozenTrial) -> dict[str, Any]:
         "measured": measured,
         "versions": dict(found.get(attributes.VERSIONS, {})),
     }
+    return {**content, "code": code} if code else content
 
 
 def check_export(content: object) -> dict[str, Any]:

@@ -168,6 +168,13 @@ class RunOptions:
         group=WHERE,
         metavar="URL",
     )
+    accept_code: bool = option(
+        False,
+        "switch",
+        "Go on with a study although code of your own has changed since.",
+        group=WHERE,
+        python="Whether to go on with a study although code of one's own has changed since.",
+    )
     address: str | None = option(
         None, "text", "Ray cluster to join (auto: the one on this machine).", group=WHERE
     )

@@ -38,6 +38,10 @@ REFERENCE_POINT = "reference_point"
 REFERENCE_MS = "reference_ms"
 """What the reference network took beside the study's first measured model, in milliseconds:
 every later latency is scaled to the speed that the machine had then."""
+CODE = "code"
+"""Which code of one's own the trials were made with: a list of ``since_trial`` and ``files``,
+hashes by file of ``task`` and ``device``. Not there where all code is ours, nor in studies older
+than this."""
 TARGET = "n_trials"
 """How many trials the study is to have, derived ones not counted."""
 

@@ -33,6 +33,7 @@ class StudySettings:
         race: Whether trainings that can only give dominated points are stopped early.
         branch: Whether trials may start from the weights of good ones.
         gate: Whether size and latency are looked at before training.
+        accept_code: Whether to go on although code of one's own has changed since the last run.
         n_start: Trials of the start design, before the sampler is asked: the defaults first,
             which is all of it with 1.
     """
@@ -49,6 +50,7 @@ class StudySettings:
     race: bool = True
     branch: bool = True
     gate: bool = True
+    accept_code: bool = False
     n_start: int = DEFAULT_START
 
 

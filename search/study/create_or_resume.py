@@ -18,6 +18,7 @@ from search.sampling.samplers import Mirror, make_sampler, sampler_seed
 from search.storage import attributes
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder, Recorder
+from search.storage.code_history import code_history, task_words
 from search.storage.database import open_storage, storage_errors
 from search.storage.locks import study_lock
 from search.storage.reader import StudyRecord, read_study
@@ -172,9 +173,18 @@ def _open_study(
         else RowRecorder(storage.engine, study_id, storage.url, identity)
     )
     wanted = _study_attrs(settings, space, reference, seed)
+    trials = record.own_trials
+    code = code_history(
+        settings.name,
+        stored.get(attributes.CODE, ()),
+        settings.task.code,
+        n_trials=max((trial.number + 1 for trial in record.trials), default=0),
+        accept=settings.accept_code,
+    )
+    if code:
+        wanted = {attributes.CODE: code, **wanted}
     changed = {key: value for key, value in wanted.items() if stored.get(key) != value}
     recorder.write(Batch(study_user_attrs=changed))
-    trials = record.own_trials
     n_points = _points_of_a_training(space) if settings.fan_out else 1
     start_seed = sampler_seed(seed, len(trials))
     sampler = make_sampler(
@@ -317,7 +327,9 @@ def _study_attrs(
 
 def _task_attr(task: TaskInfo) -> dict[str, Any]:
     data = {
-        field.name: getattr(task, field.name) for field in fields(task) if field.name != "space"
+        field.name: getattr(task, field.name)
+        for field in fields(task)
+        if field.name not in ("space", "code")
     }
     # As JSON gives it back: unchanged attributes are not written again.
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
@@ -332,7 +344,7 @@ def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -
         )
     task = stored[attributes.TASK]
     pairs = {
-        "task": (task["name"], settings.task.name),
+        "task": task_words(task["name"], task["ref"], settings.task),
         "data": (
             f"{task['data_name']} ({stored[attributes.DATA_FINGERPRINT]})",
             f"{settings.task.data_name} ({settings.task.data_fingerprint})",

@@ -20,10 +20,11 @@ from spaces.data.accuracy_context import wilson_interval
 from spaces.data.request import DataRequest, Progress
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
+from spaces.tasks.source import describe_change
 from workers.deploy.model_input import describe_input, describe_output, with_input_factor
 from workers.training.losses import interface_of
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained, own_metrics
-from workers.trial.prepare import load_task_data
+from workers.trial.prepare import code_hashes, load_task_data
 
 if TYPE_CHECKING:
     from workers.deploy.comparison import Bench
@@ -110,6 +111,7 @@ def retrain_job(
     _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
     progress("measuring", 1, 1)
     metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
+    metrics["notes"] += _code_notes(export, task or exported.task, device or export["device"])
     islands = metrics["ledger"]["float_operations"]
     if islands:
         metrics["notes"].append(
@@ -253,6 +255,19 @@ def _measured(
         "versions": versions(),
     }
     return tflite, found.compiled, metrics
+
+
+def _code_notes(export: dict[str, Any], task: str, device: str) -> list[str]:
+    """Return what is to be said of code that is not what the trial was made with."""
+    if "code" not in export:
+        return []
+    changed = describe_change(export["code"], code_hashes(task, device))
+    if not changed:
+        return []
+    return [
+        f"The code is not the one that was exported: {changed} changed since. What the trial "
+        f"measured is no promise for it."
+    ]
 
 
 def _compare(

@@ -373,6 +373,8 @@ class TaskInfo:
             that hold none were drawn ``by_name``.
         group_by: What was asked for with ``--group-by``.
         leaks: Those of the notes that make accuracies doubtful.
+        code: Hashes of the source files of code that is not ours: of the ``task``, and of the
+            ``device`` (:func:`spaces.tasks.source.source_hashes`).
     """
 
     name: str
@@ -398,3 +400,4 @@ class TaskInfo:
     split_rule: str = "stratified"
     group_by: str | None = None
     leaks: tuple[str, ...] = ()
+    code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

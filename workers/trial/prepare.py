@@ -35,6 +35,7 @@ from spaces.errors import DataError, DeviceError, TaskError
 from spaces.space.compression import joint_space
 from spaces.space.search_space import SearchSpace
 from spaces.tasks.registry import canonical_ref, is_builtin, resolve_task
+from spaces.tasks.source import source_hashes
 from spaces.tasks.task import Task
 from workers.devices.device import Device
 from workers.devices.micro import WithArena
@@ -137,8 +138,16 @@ def prepare_job(
         directory = Path(cache_dir) / "prepared" / key
         save_dataset(dataset, directory)
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
-    info = replace(info, split_rule=split_rule)
+    info = replace(info, split_rule=split_rule, code=code_hashes(ref, device))
     return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
+
+
+def code_hashes(ref: str, device: str) -> dict[str, dict[str, str]]:
+    """Return hashes of the source of a loaded task and device, as far as they are not ours."""
+    own = {"task": (ref, is_builtin(ref)), "device": (device, is_builtin_device(device))}
+    return {
+        kind: dict(source_hashes(named)) for kind, (named, is_ours) in own.items() if not is_ours
+    }
 
 
 def load_task_data(task: Task, request: DataRequest) -> Dataset:
