@@ -125,7 +125,7 @@ def _imported(source: bytes, path: Path, folder: Path) -> Iterator[Path]:
 
 
 def _called(node: ast.Call) -> str:
-    return getattr(node.func, "attr", None) or getattr(node.func, "id", "")
+    return str(getattr(node.func, "attr", None) or getattr(node.func, "id", ""))
 
 
 def _files(parts: tuple[str, ...], folder: Path) -> Iterator[Path]:
