@@ -61,7 +61,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     for line in _header(front):
         console.print(line, markup=False)
     if not front.points:
-        console.print(_why_empty(front), markup=False)
+        for line in _why_empty(front):
+            console.print(line, markup=False)
         _print_scheme_failures(console, front)
         return
     points = front.points if show_all else _selection(front)
@@ -85,12 +86,16 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     console.print(f"Trials: {', '.join(trials)}", markup=False)
 
 
-def _why_empty(front: StudyFront) -> str:
-    if front.n_points == 0 and front.why_no_model:
-        return f"No point yet: no trial is complete. Most failed so: {front.why_no_model}"
-    if front.n_points == 0:
-        return "No point yet: no trial is complete."
-    return f"No point yet: none of the {front.n_points:,} models measured keeps the limits."
+def _why_empty(front: StudyFront) -> list[str]:
+    if front.n_points:
+        first = f"No point yet: none of the {front.n_points:,} models measured keeps the limits."
+    elif front.why_no_model:
+        first = f"No point yet: no trial is complete. Most failed so: {front.why_no_model}"
+    elif front.broken_limits:
+        first = "No point yet: no network that was looked at keeps the limits."
+    else:
+        first = "No point yet: no trial is complete."
+    return [first, *(f"{broken}." for broken in front.broken_limits)]
 
 
 def print_summary(console: Console, front: StudyFront) -> None:
@@ -98,7 +103,8 @@ def print_summary(console: Console, front: StudyFront) -> None:
     for line in _header(front):
         console.print(line, markup=False)
     if not front.points:
-        console.print(_why_empty(front), markup=False)
+        for line in _why_empty(front):
+            console.print(line, markup=False)
         _print_scheme_failures(console, front)
         return
     chosen = {rule: front.pick(rule) for rule in PICK_NAMES}
@@ -161,6 +167,7 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
             for split, counts in front.class_counts.items()
         },
         "ignored": dict(front.ignored),
+        "broken_limits": [asdict(broken) for broken in front.broken_limits],
         "scheme_failures": [asdict(failure) for failure in front.scheme_failures],
         "baseline": None if front.baseline is None else asdict(front.baseline),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from search.front.baseline import Baseline
+from search.front.broken_limits import BrokenLimit, broken_limits
 from search.front.pareto import ReferencePoint, hypervolume, pareto_mask
 from search.front.picks import PickRule, pick
 from search.front.scheme_failures import SchemeFailure, scheme_failures, why_no_model
@@ -129,6 +130,7 @@ class StudyFront:
             they were stored.
         ignored: Files of the data that were left out, by kind.
         scheme_failures: Quantization schemes that gave no model in most trainings, and why.
+        broken_limits: Where no model keeps the limits: which are broken, and by how many.
         n_foreign: Trials that this program did not make; they count nowhere.
         why_no_model: Why most trials without a model failed; empty if none did.
     """
@@ -161,6 +163,7 @@ class StudyFront:
     scheme_failures: tuple[SchemeFailure, ...] = ()
     why_no_model: str = ""
     n_foreign: int = 0
+    broken_limits: tuple[BrokenLimit, ...] = ()
 
     @cached_property
     def hypervolume(self) -> float:
@@ -258,6 +261,8 @@ def front_of(study: StudyRecord) -> StudyFront:
     moments = [
         moment for t in trials for moment in (t.datetime_start, t.datetime_complete) if moment
     ]
+    limits = Limits(**stored.get(attributes.LIMITS, {}))
+    points = _front_points(complete, limits)
     return StudyFront(
         study=study.name,
         n_foreign=len(study.trials) - len(trials),
@@ -281,7 +286,7 @@ def front_of(study: StudyRecord) -> StudyFront:
         n_val=int(task["n_val"]),
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
         last_activity=max(moments, default=None),
-        points=_front_points(complete, Limits(**stored.get(attributes.LIMITS, {}))),
+        points=points,
         notes=tuple(task.get("notes", ())),
         baseline=_baseline(trials, str(task.get("baseline_note", ""))),
         model_notes=tuple(task.get("model_notes", ())),
@@ -291,6 +296,7 @@ def front_of(study: StudyRecord) -> StudyFront:
         ignored=dict(task.get("ignored", {})),
         scheme_failures=scheme_failures(trials),
         why_no_model=why_no_model(trials),
+        broken_limits=() if points else broken_limits(trials, limits),
     )
 
 
