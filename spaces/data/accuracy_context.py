@@ -21,8 +21,9 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     z2 = Z_95**2
     centre = (share + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    low = 0.0 if share <= 0 else max(0.0, centre - half)
-    high = 1.0 if share >= 1 else min(1.0, centre + half)
+    # It holds the share; rounding must not say otherwise.
+    low = 0.0 if share <= 0 else max(0.0, min(share, centre - half))
+    high = 1.0 if share >= 1 else min(1.0, max(share, centre + half))
     return low, high
 
 
