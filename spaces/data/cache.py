@@ -21,10 +21,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.damage import READ_ERRORS, array_checksum, reason_of, text_checksum
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split
 from spaces.errors import DataError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # 2: checksums. Entries of others are made anew.
 META_NAME = "meta.json"
 ABANDONED_AFTER_S = 24 * 3600
 
@@ -65,7 +66,7 @@ def cached_dataset(key: str, cache_dir: Path, make: Callable[[], Dataset]) -> Da
     """
     directory = cache_dir / "datasets" / key
     try:
-        return open_dataset(directory)
+        return open_dataset(directory, verify=True)
     except DataError:
         pass  # not there yet, or damaged: make it
     dataset = make()
@@ -80,11 +81,13 @@ def cached_dataset(key: str, cache_dir: Path, make: Callable[[], Dataset]) -> Da
 def save_dataset(dataset: Dataset, directory: Path) -> None:
     """Write a data set so that :func:`open_dataset` can map it; all of it or nothing.
 
-    A sound entry of the same content is left alone, anything else in its place is replaced.
+    A sound entry of the same content is left alone, anything else in its place is replaced. The
+    fingerprint that is kept is that of the arrays, whatever the data set says.
 
     Raises:
         DataError: If it cannot be written (no space left, no permission).
     """
+    dataset = dataset.with_true_fingerprint()
     temporary = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}.tmp")
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -103,8 +106,13 @@ def save_dataset(dataset: Dataset, directory: Path) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def open_dataset(directory: Path) -> Dataset:
+def open_dataset(directory: Path, *, verify: bool = False) -> Dataset:
     """Map what :func:`save_dataset` wrote. Arrays are read-only views of the files.
+
+    Args:
+        directory: The entry.
+        verify: Whether all bytes are read and compared with the checksums that were written. A
+            run does so once; its other processes map what was found sound.
 
     Raises:
         DataError: If there is none, or it is damaged.
@@ -113,10 +121,12 @@ def open_dataset(directory: Path) -> Dataset:
         meta = json.loads((directory / META_NAME).read_text(encoding="utf-8"))
         if meta["format"] != FORMAT_VERSION:
             raise ValueError(f"format {meta['format']}")
+        if meta.pop("checksum") != text_checksum(meta):
+            raise ValueError(f"{META_NAME} is not as it was written")
         train, val, test = (
             Split(
-                images=_map(directory, f"{name}_images", meta),
-                labels=_map(directory, f"{name}_labels", meta),
+                images=_map(directory, f"{name}_images", meta, verify),
+                labels=_map(directory, f"{name}_labels", meta, verify),
             )
             for name in SPLIT_NAMES
         )
@@ -129,16 +139,15 @@ def open_dataset(directory: Path) -> Dataset:
             fingerprint=meta["fingerprint"],
             generated=meta["generated"],
             notes=tuple(meta["notes"]),
-            # Older entries have none of these.
             ignored=dict(meta.get("ignored", {})),
             scales={kind: (low, high) for kind, (low, high) in meta.get("scales", {}).items()},
             group_by=meta.get("group_by"),
             leaks=tuple(meta.get("leaks", ())),
         )
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except READ_ERRORS as error:
         raise DataError(
             f"{directory} must hold a data set that this version wrote, but it does not "
-            f"({error}). If it is part of the cache, delete it and run again."
+            f"({reason_of(error)}). If it is part of the cache, delete it and run again."
         ) from error
 
 
@@ -195,6 +204,7 @@ def _write_arrays(dataset: Dataset, directory: Path) -> None:
             arrays[f"{name}_{kind}"] = {
                 "shape": list(contiguous.shape),
                 "dtype": contiguous.dtype.str,
+                "checksum": array_checksum(contiguous),
             }
             with open(directory / f"{name}_{kind}.npy", "wb") as file:
                 np.save(file, contiguous, allow_pickle=False)
@@ -212,6 +222,8 @@ def _write_arrays(dataset: Dataset, directory: Path) -> None:
         "leaks": list(dataset.leaks),
         "arrays": arrays,
     }
+    # As JSON gives it back: tuples are lists then.
+    meta["checksum"] = text_checksum(json.loads(json.dumps(meta)))
     with open(directory / META_NAME, "w", encoding="utf-8") as file:
         json.dump(meta, file, indent=1)
         file.flush()
@@ -234,7 +246,7 @@ def _publish(temporary: Path, directory: Path, fingerprint: str) -> None:
             if not directory.exists():
                 raise
         try:
-            if open_dataset(directory).fingerprint == fingerprint:
+            if open_dataset(directory, verify=True).fingerprint == fingerprint:
                 return
         except DataError:
             pass
@@ -261,11 +273,13 @@ def _remove_abandoned(parent: Path) -> None:
             pass  # its owner removed it meanwhile
 
 
-def _map(directory: Path, name: str, meta: dict[str, Any]) -> npt.NDArray[Any]:
+def _map(directory: Path, name: str, meta: dict[str, Any], verify: bool) -> npt.NDArray[Any]:
     expected = meta["arrays"][name]
     array: npt.NDArray[Any] = np.load(directory / f"{name}.npy", mmap_mode="r")
     if list(array.shape) != expected["shape"] or array.dtype.str != expected["dtype"]:
         raise ValueError(f"{name}.npy is not the array it was")
+    if verify and array_checksum(array) != expected["checksum"]:
+        raise ValueError(f"{name}.npy is not as it was written")
     # A plain view: pickle, and so Ray, shares the memory of plain arrays with all workers, but
     # copies an `np.memmap` into each.
     return np.asarray(array)

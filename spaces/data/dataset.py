@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.dataset_checks import check_class_names, check_labels, check_values
 from spaces.errors import DataError
 
 SPLIT_NAMES = ("train", "val", "test")
@@ -21,7 +22,7 @@ class Split:
     Attributes:
         images: ``[n, height, width, channels]``; uint8 pictures (networks see them divided by
             255) or float32 arrays that networks see as they are.
-        labels: ``[n]`` int64 class indices.
+        labels: ``[n]`` integers, int64 as a rule: class indices.
     """
 
     images: npt.NDArray[np.generic]
@@ -44,7 +45,8 @@ class Dataset:
         val: Validation split.
         test: Test split.
         class_names: One name a class, in the order of the labels.
-        fingerprint: Content hash, 16 hex digits (see :func:`fingerprint_arrays`).
+        fingerprint: Content hash, 16 hex digits (see :func:`fingerprint_arrays`). It is computed
+            anew before a search; what code of a user gives is not relied on, and may be left out.
         generated: Whether the program made the pictures itself; said wherever numbers show.
         notes: What a person should know (pictures skipped, how it was split, ...).
         ignored: Files that were left out, by kind: ``{".xml": 12, "broken": 1}``.
@@ -59,7 +61,7 @@ class Dataset:
     val: Split
     test: Split
     class_names: tuple[str, ...]
-    fingerprint: str
+    fingerprint: str = ""
     generated: bool = False
     notes: tuple[str, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
@@ -68,8 +70,16 @@ class Dataset:
     leaks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_class_names(self.name, self.class_names)
+        if self.n_classes < 2:
+            raise DataError(
+                f"Data set {self.name!r}: at least two classes are needed, but got "
+                f"{', '.join(self.class_names) or 'none'}."
+            )
         for split_name in SPLIT_NAMES:
             split: Split = getattr(self, split_name)
+            check_values(self.name, split_name, split.images)
+            check_labels(self.name, split_name, split.labels, self.class_names)
             if len(split.images) != len(split.labels):
                 raise DataError(
                     f"Data set {self.name!r}: as many images as labels must be in split "
@@ -82,11 +92,11 @@ class Dataset:
                     f"Data set {self.name!r}: images must be [n, height, width, channels] and of "
                     f"one size, but split {split_name!r} has shape {split.images.shape}."
                 )
-        if self.n_classes < 2:
-            raise DataError(
-                f"Data set {self.name!r}: at least two classes are needed, but got "
-                f"{', '.join(self.class_names) or 'none'}."
-            )
+
+    def with_true_fingerprint(self) -> Dataset:
+        """Return the data set with the fingerprint of what it holds."""
+        splits = (self.train, self.val, self.test)
+        return replace(self, fingerprint=fingerprint_arrays(self.class_names, splits))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
