@@ -41,7 +41,7 @@ def array_checksum(array: npt.NDArray[Any]) -> int:
     contiguous = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     checksum = 0
     for start in range(0, len(contiguous), _PART_BYTES):
-        checksum = zlib.crc32(contiguous[start : start + _PART_BYTES], checksum)
+        checksum = zlib.crc32(contiguous[start : start + _PART_BYTES].data, checksum)
     return checksum
 
 
