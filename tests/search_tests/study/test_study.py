@@ -239,7 +239,10 @@ class TestRefusals:
         assert open_study(storage, new).settings.seed == 0
 
     def test_another_sampler_is_fine(self, storage: InMemoryStorage) -> None:
-        open_study(storage, replace(SETTINGS, sampler="nsga2"))
+        study = open_study(storage, replace(SETTINGS, sampler="nsga2"))
+        assert study.settings.sampler == "nsga2"
+        stored = optuna.load_study(storage=storage, study_name="analytic").user_attrs
+        assert stored[attributes.SAMPLER] == "nsga2"
 
     def test_a_parameter_with_another_range(self, storage: InMemoryStorage) -> None:
         parameters = tuple(

@@ -154,7 +154,8 @@ class TestLoad:
 
     def test_takes_what_retraining_states(self, tmp_path: Path) -> None:
         stated = {"shape": [8, 8, 3], "scale": 255.0, "resize": RESIZE_RULE}
-        load_classifier(deploy(tmp_path, colour_model(), metrics={"input": stated}))
+        found = load_classifier(deploy(tmp_path, colour_model(), metrics={"input": stated}))
+        assert (list(found.input_shape), found.scale) == (stated["shape"], stated["scale"])
 
     @pytest.mark.parametrize(
         "labels", ["rot\ngrün\r\nblau", "\ufeffrot\ngrün\nblau\n", "rot\ngrün\nblau\n\n"]

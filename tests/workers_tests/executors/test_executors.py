@@ -133,6 +133,7 @@ class ExecutorTestCase:
         executor.submit(request())
         executor.shutdown()
         executor.shutdown()
+        assert executor.wait(0.0) == []  # Nothing is under way any more.
 
 
 class TestInlineExecutor(ExecutorTestCase):
