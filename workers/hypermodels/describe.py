@@ -32,6 +32,7 @@ from workers.hypermodels.hyperparameters import (
 )
 from workers.hypermodels.keras3 import is_keras3, to_keras2
 from workers.hypermodels.own_space import own_space
+from workers.hypermodels.precision import built_in_float32, precision_notes, to_float32
 from workers.hypermodels.user_fit import (
     batch_size,
     callbacks_of,
@@ -110,8 +111,10 @@ class LoadedModel:
             TrialFailedError: If a ``fit`` of its own fails before it trains, or it is a model of
                 Keras 3 with layers that Keras 2 lacks.
         """
+        policies: list[str] = []
         try:
-            built = self.hypermodel.build(hp)
+            with built_in_float32(policies):
+                built = self.hypermodel.build(hp)
         except Exception as error:
             # Keras 2 refuses layers of Keras 3 with texts that do not say what is wrong.
             if "keras.src" in str(error).replace("tf_keras.src", ""):
@@ -125,6 +128,8 @@ class LoadedModel:
                 # Of these values: with others it may be another model.
                 raise TrialFailedError(str(error).rstrip(".")) from error
         check_kind(built)
+        policies += to_float32(built)
+        notes = (*notes, *precision_notes(policies))
         model = fitted(built, self.input_shape)
         check_shapes(model, self.input_shape, self.n_classes)
         images = None if self._dataset is None else self._dataset.train.images

@@ -53,8 +53,16 @@ def fitted(model: Any, input_shape: tuple[int, int, int]) -> Any:
     # Once more from its description: its layers would be in two networks otherwise.
     joined = tf_keras.Model(inputs, outputs, name=model.name)
     clean = tf_keras.Model.from_config(joined.get_config())
-    clean.set_weights(model.get_weights())
+    with_weights_of(clean, model)
     return clean
+
+
+def with_weights_of(copy: Any, model: Any) -> None:
+    """Give a copy of a model the same weights, and what layers make of them."""
+    copy.set_weights(model.get_weights())
+    for layer in copy._flatten_layers(include_self=False, recursive=True):
+        if hasattr(layer, "finalize_state"):  # An adapted Normalization.
+            layer.finalize_state()
 
 
 def _takes_integers(model: Any) -> bool:

@@ -352,3 +352,65 @@ def test_one_unit_is_pruned_quantized_and_measured(
             np.testing.assert_allclose(
                 scores[:, 1], said, atol=0.15 * max(1.0, float(np.abs(said).max()))
             )
+
+
+def mixed(where: str) -> Any:
+    import tf_keras
+
+    policy = "mixed_float16"
+    if where == "within build":
+        tf_keras.mixed_precision.set_global_policy(policy)
+    dense = layer("Dense", 4, activation="relu", dtype=policy if where == "a layer" else None)
+    last = layer("Dense", 2, activation="softmax", dtype="float32")
+    return compiled(network(dense, last, units=4), SPARSE)
+
+
+@pytest.mark.parametrize("where", ["at import", "within build", "a layer"])
+def test_mixed_precision_is_trained_in_float32(where: str, pictures: Dataset, keras: Any) -> None:
+    from workers.conversion.convert import float_tflite
+    from workers.conversion.runtime import outputs
+    from workers.trial.train_config import train_config
+
+    if where == "at import":
+        keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        hypermodel, config, notes = study(lambda hp: mixed(where), pictures)
+        assert "float32, not in mixed_float16" in notes
+        trained = train_config(hypermodel, pictures, config)
+    finally:
+        keras.mixed_precision.set_global_policy("float32")
+    model = trained.model
+    assert model.output.dtype == "float32" or model(np.zeros((1, 8, 8, 1))).dtype == "float32"
+    images = pictures.val.images.astype(np.float32) / 255
+    np.testing.assert_allclose(
+        outputs(float_tflite(model), pictures.val.images), model(images).numpy(), atol=1e-4
+    )
+
+
+def test_weights_of_other_types_are_refused(pictures: Dataset) -> None:
+    def net(hp: Any) -> Any:
+        return network(layer("Dense", 2, dtype="float64"), units=4)
+
+    with pytest.raises(TaskError, match="weights of float32, but layer.*float64"):
+        study(net, pictures)
+
+
+def test_an_adapted_normalization_keeps_its_mean(pictures: Dataset) -> None:
+    from workers.hypermodels.fitting import fitted
+
+    def net() -> Any:
+        import tf_keras
+
+        normalization = tf_keras.layers.Normalization()
+        normalization.adapt(pictures.train.images.reshape(200, -1).astype(np.float32) / 255)
+        return tf_keras.Sequential(
+            [tf_keras.Input((SIDE * SIDE,)), normalization, tf_keras.layers.Dense(2)]
+        )
+
+    model = net()
+    images = pictures.val.images.astype(np.float32) / 255
+    np.testing.assert_allclose(
+        fitted(model, (SIDE, SIDE, 1))(images).numpy(),
+        model(images.reshape(-1, SIDE * SIDE)).numpy(),
+        atol=1e-5,
+    )
