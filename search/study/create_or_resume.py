@@ -158,7 +158,7 @@ def _open_study(
     if record.is_ours:
         _check_same(stored, settings, seed)
         space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
-        _check_space(settings.name, space, settings.task.space)
+        _check_space(settings.name, space, settings.task)
         space = space.merged(settings.task.space.parameters)
         reference = ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT])
     else:
@@ -329,7 +329,7 @@ def _task_attr(task: TaskInfo) -> dict[str, Any]:
     data = {
         field.name: getattr(task, field.name)
         for field in fields(task)
-        if field.name not in ("space", "code")
+        if field.name not in ("space", "code", "declared")
     }
     # As JSON gives it back: unchanged attributes are not written again.
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
@@ -377,10 +377,13 @@ def _splits(rule: str, group_by: str | None) -> str:
     return how if group_by is None else f"{how} --group-by {group_by}"
 
 
-def _check_space(name: str, stored: SearchSpace, wanted: SearchSpace) -> None:
+def _check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:
     """Refuse a parameter that means something else now."""
-    for parameter in wanted.parameters:
-        if parameter.name in stored and _range(stored[parameter.name]) != _range(parameter):
+    # A study of before searches what is left out now, as it did.
+    declared = {each["name"]: _range(Parameter.from_dict(each)) for each in task.declared}
+    for parameter in task.space.parameters:
+        known = stored[parameter.name] if parameter.name in stored else parameter
+        if _range(known) not in (_range(parameter), declared.get(parameter.name)):
             hint = ""
             if parameter.name == "quantization":
                 hint = " --max-ram leaves out what the microcontroller's interpreter cannot run."

@@ -10,6 +10,7 @@ from typing import Any
 from spaces.config.trial import ParamValue
 from spaces.errors import TaskError, TrialFailedError
 from spaces.space.search_space import Condition, Parameter
+from workers.hypermodels.failing_values import Attempt, without_failing
 from workers.hypermodels.hyperparameters import (
     active_values,
     build_fresh,
@@ -33,7 +34,12 @@ class _Built:
 
     declared: Mapping[str, Parameter]
     active: Mapping[str, ParamValue]
-    failed: bool = False
+    why_failed: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether it gave no model."""
+        return bool(self.why_failed)
 
     def stands_before(self, first: str, second: str) -> bool:
         """Whether ``first`` was asked for before ``second``."""
@@ -60,6 +66,7 @@ class BranchExplorer:
         self.layer_names: dict[str, None] = {}
         self.variants: list[tuple[dict[str, ParamValue], tuple[str, ...], OwnTraining]] = []
         self.notes: list[str] = []
+        self.narrowed: dict[str, Parameter] = {}
 
     def explore(self) -> None:
         """Build until all branches are found, or enough is enough."""
@@ -80,7 +87,37 @@ class BranchExplorer:
                 )
                 break
 
+    def leave_out_failures(self) -> None:
+        """Find values that always fail; :meth:`parameters` then leaves them out."""
+        attempts = [
+            Attempt(dict(given), built.active, built.why_failed)
+            for given, built in self._builds.items()
+        ]
+        if not any(attempt.why for attempt in attempts):
+            return
+        self.narrowed, notes = without_failing(
+            [self._found[name] for name in self._order], attempts, self._attempt
+        )
+        for note in notes:
+            self._note(note)
+
+    def _attempt(self, values: Mapping[str, ParamValue]) -> Attempt:
+        built = self._built(dict(values))
+        return Attempt(dict(values), built.active, built.why_failed)
+
     def parameters(self) -> tuple[Parameter, ...]:
+        """Return all parameters with their conditions, without values that always fail."""
+        return tuple(
+            replace(parameter, **self._kept(parameter.name)) for parameter in self.declared()
+        )
+
+    def _kept(self, name: str) -> dict[str, Any]:
+        fewer = self.narrowed.get(name)
+        if fewer is None:
+            return {}
+        return {each: getattr(fewer, each) for each in ("choices", "low", "high", "default")}
+
+    def declared(self) -> tuple[Parameter, ...]:
         """Return all parameters with their declared and their inferred conditions."""
         result: dict[str, Parameter] = {}
         for name in self._order:
@@ -163,7 +200,7 @@ class BranchExplorer:
 
     def _build(self, values: dict[str, ParamValue]) -> _Built:
         hp = new_hyperparameters(values)
-        failed = False
+        why_failed = ""
         try:
             model = build_fresh(self._hypermodel, hp)
         except TaskError:
@@ -178,16 +215,14 @@ class BranchExplorer:
                     if is_ours
                     else f"{what} with its default values: {why}."
                 ) from error
-            at = ", ".join(f"{name}={value!r}" for name, value in values.items())
-            self._note(f"{why}, at {at}." if is_ours else f"build(hp) fails at {at}: {why}.")
-            failed = True
+            why_failed = why
         else:
             names = layer_names(model)
             self.layer_names.update(dict.fromkeys(names))
             self.variants.append((dict(active_values(hp)), names, own_training(model)))
         declared = read_parameters(hp)
         self._remember(declared)
-        return _Built(declared, active_values(hp), failed)
+        return _Built(declared, active_values(hp), why_failed)
 
     def _note(self, note: str) -> None:
         if note not in self.notes:

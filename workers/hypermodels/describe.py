@@ -69,6 +69,8 @@ class ModelDescription:
         prunable: Whether all its variants can be pruned.
         notes: What a person should know: what is not searched, and why.
         settled: Settings of training that the model's own code decides.
+        declared: Those of the parameters which lost values for which ``build(hp)`` always fails,
+            as the model declares them.
     """
 
     parameters: tuple[Parameter, ...]
@@ -76,6 +78,7 @@ class ModelDescription:
     prunable: bool
     notes: tuple[str, ...] = ()
     settled: Mapping[str, ParamValue] = field(default_factory=dict)
+    declared: tuple[Parameter, ...] = ()
 
 
 class LoadedModel:
@@ -318,6 +321,7 @@ def describe_model(hypermodel: Any, max_builds: int = MAX_BUILDS) -> ModelDescri
     """
     explorer = BranchExplorer(hypermodel, max_builds)
     explorer.explore()
+    explorer.leave_out_failures()
     schemes, scheme_notes = available_schemes(
         *(layer_names for _, layer_names, _ in explorer.variants)
     )
@@ -329,6 +333,7 @@ def describe_model(hypermodel: Any, max_builds: int = MAX_BUILDS) -> ModelDescri
         prunable,
         (*own_notes, *pruning_notes, *scheme_notes, *explorer.notes),
         settled,
+        tuple(each for each in explorer.declared() if each.name in explorer.narrowed),
     )
 
 

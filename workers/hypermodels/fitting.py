@@ -91,14 +91,14 @@ def _with_input(model: Any, input_shape: tuple[int, int, int]) -> Any:
     dtype = model.inputs[0].dtype
     if dtype.is_integer:
         raise TaskError(
-            f"The model's input is {dtype.name}, but images arrive as numbers from 0 to 1: write "
-            f"Input without dtype, and leave out a Rescaling(1/255)."
+            f"The model's input is {dtype.name}, but images arrive as floats, from 0 to "
+            f"255 where the model divides them: write Input without dtype."
         )
     try:
         copy = tf_keras.models.clone_model(
             model, tf_keras.Input(input_shape, name="image"), clone_function=_copied
         )
-        copy.set_weights(model.get_weights())
+        with_weights_of(copy, model)
         copy(tf_keras.backend.zeros((2, *input_shape)))
     except Exception as error:
         text = " ".join(str(error).split())[:120]

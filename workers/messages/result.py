@@ -366,6 +366,8 @@ class TaskInfo:
         baseline_note: Where it comes from.
         settled: Settings of training that are not searched, as the model's own code decides
             them (see :func:`spaces.space.compression.joint_space`).
+        declared: Parameters that lost values for which the model cannot be built, as it declares
+            them, in JSON data.
         model_notes: Those of the notes that are about model and device: what is left out.
         class_counts: For each split, images of every class in the order of ``class_names``.
         ignored: Files of the data that were left out, by kind.
@@ -394,6 +396,7 @@ class TaskInfo:
     baseline: Mapping[str, ParamValue] = field(default_factory=dict)
     baseline_note: str = ""
     settled: Mapping[str, ParamValue] = field(default_factory=dict)
+    declared: tuple[Mapping[str, Any], ...] = ()
     model_notes: tuple[str, ...] = ()
     class_counts: Mapping[str, list[int]] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)

@@ -219,6 +219,7 @@ def describe_task(
         baseline=dict(task.baseline),
         baseline_note=task.baseline_note,
         settled=dict(described.settled),
+        declared=tuple(each.to_dict() for each in described.declared),
         model_notes=notes,
         class_counts=count_classes(dataset),
         ignored=dict(dataset.ignored),
@@ -266,6 +267,7 @@ def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
         **{
             **data,
             "space": SearchSpace.from_list(data["space"]),
+            "declared": tuple(data["declared"]),
             "class_names": tuple(data["class_names"]),
             "input_shape": (height, width, channels),
             "notes": tuple(data["notes"]),
