@@ -267,7 +267,7 @@ def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
         **{
             **data,
             "space": SearchSpace.from_list(data["space"]),
-            "declared": tuple(data["declared"]),
+            "declared": tuple(data.get("declared", ())),
             "class_names": tuple(data["class_names"]),
             "input_shape": (height, width, channels),
             "notes": tuple(data["notes"]),
