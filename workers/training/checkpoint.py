@@ -13,7 +13,9 @@ where it was left, which takes its time, but gives the same weights too.
 
 from __future__ import annotations
 
+import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from spaces.data.damage import READ_ERRORS, reason_of, text_checksum
 from spaces.errors import StorageError
 
 if TYPE_CHECKING:
@@ -75,7 +78,14 @@ class TrainingState:
         """Write it into a folder."""
         arrays = {str(index): array for index, array in enumerate(self.variables)}
         np.savez(folder / _VARIABLES_FILE, **arrays)  # type: ignore[arg-type, unused-ignore]
-        state = {"config_hash": self.config_hash, "rows": self.rows}
+        # A zip may lose a member to a single broken byte, and be as good a zip without it.
+        variables_crc = zlib.crc32((folder / _VARIABLES_FILE).read_bytes())
+        state = {
+            "config_hash": self.config_hash,
+            "rows": self.rows,
+            "variables_crc": variables_crc,
+        }
+        state["checksum"] = text_checksum(json.loads(json.dumps(state)))
         (folder / _STATE_FILE).write_text(json.dumps(state))
 
     @classmethod
@@ -87,14 +97,20 @@ class TrainingState:
         """
         try:
             state = json.loads((folder / _STATE_FILE).read_text())
-            with np.load(folder / _VARIABLES_FILE, allow_pickle=False) as file:
+            # Checkpoints of earlier versions have no checksums.
+            if "checksum" in state and state.pop("checksum") != text_checksum(state):
+                raise ValueError(f"{_STATE_FILE} is not as it was written")
+            content = (folder / _VARIABLES_FILE).read_bytes()
+            if state.get("variables_crc", zlib.crc32(content)) != zlib.crc32(content):
+                raise ValueError(f"{_VARIABLES_FILE} is not as it was written")
+            with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 variables = tuple(file[str(index)] for index in range(len(file.files)))
             rows = tuple(tuple(row) for row in state["rows"])
             return cls(state["config_hash"], rows, variables)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except READ_ERRORS as error:
             raise StorageError(
                 f"A checkpoint of a training must be in {str(folder)!r}, but it cannot be read: "
-                f"{error}."
+                f"{reason_of(error)}."
             ) from error
 
 
