@@ -6,6 +6,9 @@
     x_val, y_val, x_test, y_test     optional: split off the training images when missing
     class_names                      optional: one string a class
 
+Other names that people give (``X_train``, ``x_valid``, ``train_images``, ``images``) are taken for
+these, which is said, as is all that is converted; what contradicts itself is refused.
+
 Labels are integers ``[n]`` or ``[n, 1]``, names, or one-hot rows ``[n, classes]``. A file may
 hold several sets of labels for the same images: of the set ``fine`` they are ``y_train_fine``,
 ``y_test_fine`` and ``fine_label_names``.
@@ -14,8 +17,6 @@ hold several sets of labels for the same images: of the set ``fine`` they are ``
 from __future__ import annotations
 
 import hashlib
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,16 @@ import numpy as np
 import numpy.typing as npt
 
 from spaces.data.cache import cached_dataset, content_key
+from spaces.data.damage import READ_ERRORS, reason_of
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
+from spaces.data.npz_images import as_pixels, check_splits_differ, laid_out
+from spaces.data.npz_names import names_of_arrays
 from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
 
-READER_VERSION = "1"  # To be raised when the same file comes to mean other arrays.
+READER_VERSION = "2"  # To be raised when the same file comes to mean other arrays.
 SPLIT_FRACTION = 0.1
-KNOWN_KEYS = (*(f"{kind}_{split}" for split in SPLIT_NAMES for kind in "xy"), "class_names")
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -42,9 +45,9 @@ def load_npz(
     """Load an ``.npz`` file; from the cache if its content was read before.
 
     Nothing in the file is unpickled. Images of integers within 0 to 255 become uint8 (networks
-    see them divided by 255), those of floats become float32 (networks see them as they are).
-    A missing validation or test split is a tenth of the training images, the same one each
-    time, with its share of every class.
+    see them divided by 255; 0 and 1 become 0 and 255), those of floats become float32 (networks
+    see them as they are). A missing validation or test split is a tenth of the training images,
+    the same one each time, with its share of every class.
 
     Args:
         path: The file.
@@ -80,12 +83,18 @@ def _content_hash(path: Path) -> str:
 
 
 def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
-    arrays = _read_arrays(path, label_set)
     notes: list[str] = []
-    images = {split: _images(arrays, split, path) for split in _splits_in(arrays)}
-    labels, class_names = _labels(arrays, path, notes)
+    arrays = _read_arrays(path, label_set, notes)
+    splits = [split for split in SPLIT_NAMES if f"x_{split}" in arrays]
+    images = {
+        split: laid_out(arrays[f"x_{split}"], f"x_{split}", path, len(arrays[f"y_{split}"]))
+        for split in splits
+        if _is_list(arrays[f"y_{split}"], f"y_{split}", path)
+    }
+    labels, class_names = _labels(arrays, splits, path, notes)
     _check_pairs(images, labels, path)
-    _note_unscaled(images["train"], notes)
+    images = as_pixels(images, path, notes)
+    leaks = check_splits_differ(images, labels, path)
     for split in ("test", "val"):
         if split not in images:
             _split_off_train(images, labels, split, class_names, path)
@@ -101,112 +110,41 @@ def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
         test=test,
         class_names=class_names,
         fingerprint=fingerprint_arrays(class_names, (train, val, test)),
-        notes=tuple(notes),
+        notes=(*notes, *leaks),
+        leaks=leaks,
     )
 
 
-def _read_arrays(path: Path, label_set: str) -> Arrays:
+def _read_arrays(path: Path, label_set: str, notes: list[str]) -> Arrays:
     broken = "must be a whole .npz file of plain arrays (numpy.savez), but cannot be read"
     try:
         with open(path, "rb") as stream:  # np.load(path) leaves a broken file open.
             file = np.load(stream, allow_pickle=False)
             if isinstance(file, np.ndarray):
                 raise ValueError("it is a single array")
-            keys = _keys_in(list(file), label_set)
-            _check_keys(list(keys), path)
-            return {known: file[keys[known]] for known in KNOWN_KEYS if known in keys}
+            names = names_of_arrays(list(file), path, label_set, notes)
+            return {known: file[one] for known, one in names.items()}
     except DataError:
         raise
-    except (
-        OSError,
-        ValueError,
-        EOFError,
-        MemoryError,
-        NotImplementedError,
-        RuntimeError,  # a zip with a password
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except READ_ERRORS as error:
         if "allow_pickle" in str(error) or "pickled" in str(error):
             # NumPy advises to unpickle, which would run code from the file.
             error_text = "it holds Python objects, or is no .npz at all"
         else:
-            error_text = str(error) or type(error).__name__
+            error_text = reason_of(error)
         raise DataError(f"{path} {broken}: {error_text}. Save or download it again.") from error
 
 
-def _keys_in(found: list[str], label_set: str) -> dict[str, str]:
-    """Return the names in the file of what is known, and of all else that is there."""
-    keys = {key: key for key in found}
-    if label_set and "y_train" not in found:
-        for split in SPLIT_NAMES:
-            if (of_set := f"y_{split}_{label_set}") in found:
-                keys[f"y_{split}"] = keys.pop(of_set)
-        if (names := f"{label_set}_label_names") in found:
-            keys["class_names"] = keys.pop(names)
-    return keys
+def _is_list(labels: Array, key: str, path: Path) -> bool:
+    if labels.ndim == 0:
+        raise DataError(f"{path}: {key} must hold a label an image, but it is a single one.")
+    return True
 
 
-def _check_keys(found: list[str], path: Path) -> None:
-    missing = [key for key in ("x_train", "y_train") if key not in found]
-    for split in ("val", "test"):
-        pair = (f"x_{split}", f"y_{split}")
-        if any(key in found for key in pair):
-            missing += [key for key in pair if key not in found]
-    if missing:
-        raise DataError(
-            f"{path} must hold x_train and y_train, and x_ and y_ of each further split, but "
-            f"{', '.join(missing)} is missing; found: {', '.join(found[:12]) or 'nothing'}. "
-            "Save it with numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)."
-        )
-
-
-def _splits_in(arrays: Arrays) -> list[str]:
-    return [split for split in SPLIT_NAMES if f"x_{split}" in arrays]
-
-
-def _images(arrays: Arrays, split: str, path: Path) -> Array:
-    key = f"x_{split}"
-    images = arrays[key]
-    rule = f"{path}: {key}"
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
-    if images.ndim != 4:
-        raise DataError(
-            f"{rule} must be [n, height, width] or [n, height, width, channels], but its shape "
-            f"is {images.shape}."
-        )
-    if images.shape[1] in (1, 3) and images.shape[3] > 4:
-        raise DataError(
-            f"{rule} must have channels last, but its shape is {images.shape}. Turn it with "
-            "numpy.moveaxis(x, 1, -1)."
-        )
-    if 0 in images.shape:
-        raise DataError(f"{rule} must hold images, but its shape is {images.shape}.")
-    if images.dtype == np.uint8:
-        return images
-    if images.dtype.kind in "fb":
-        with np.errstate(over="ignore"):  # Too large for float32: infinite, and refused.
-            images = images.astype(np.float32)
-        if not np.isfinite(images).all():
-            raise DataError(f"{rule} must be finite numbers, but some are NaN or infinite.")
-        return images
-    if images.dtype.kind in "iu":
-        low, high = int(images.min()), int(images.max())
-        if 0 <= low and high <= 255:
-            return images.astype(np.uint8)
-        raise DataError(
-            f"{rule} holds integers, which must be within 0 to 255, but they are {low} to {high}."
-            " Scale them, or save them as float32."
-        )
-    raise DataError(
-        f"{rule} must be numbers, but its type is {images.dtype}. Save it as uint8 or float32."
-    )
-
-
-def _labels(arrays: Arrays, path: Path, notes: list[str]) -> tuple[Arrays, tuple[str, ...]]:
+def _labels(
+    arrays: Arrays, splits: list[str], path: Path, notes: list[str]
+) -> tuple[Arrays, tuple[str, ...]]:
     """Return labels of every split as indices of the class names."""
-    splits = _splits_in(arrays)
     given = _class_names(arrays, path)
     raw = {split: _plain_labels(arrays[f"y_{split}"], f"y_{split}", path) for split in splits}
     width = _one_hot_width(raw, path)
@@ -310,20 +248,6 @@ def _check_pairs(images: Arrays, labels: Arrays, path: Path) -> None:
                 f"{path}: as many labels as images are needed, but x_{split} has "
                 f"{len(split_images)} and y_{split} {len(labels[split])}."
             )
-    kinds = {f"{array.dtype} {array.shape[1:]}" for array in images.values()}
-    if len(kinds) > 1:
-        raise DataError(
-            f"{path}: images of all splits must be of one type and size, but got "
-            f"{' and '.join(sorted(kinds))}."
-        )
-
-
-def _note_unscaled(images: Array, notes: list[str]) -> None:
-    if images.dtype == np.float32 and (highest := float(np.abs(images).max())) > 16:
-        notes.append(
-            f"Images are floats up to {highest:g}, and networks see them as they are; save them "
-            "as uint8 to have them divided by 255."
-        )
 
 
 def _split_off_train(
