@@ -41,6 +41,30 @@ def baseline_point(space: SearchSpace, task: TaskInfo) -> dict[str, ParamValue] 
     return space.completed(task.baseline) if task.baseline else None
 
 
+def fitted(space: SearchSpace, task: TaskInfo) -> tuple[dict[str, ParamValue], str]:
+    """Return a task's baseline as it is possible on its data, and a line on what that changed.
+
+    A baseline is made for inputs of one size. Networks for smaller ones may have fewer layers:
+    then it has as many of them as there can be.
+
+    Args:
+        space: All of what the task's model declares on these data.
+        task: The task.
+    """
+    values = space.nearest(task.baseline)
+    changes = [
+        f"no {name}" if name not in values else f"{name} {values[name]} for {value}"
+        for name, value in task.baseline.items()
+        if values.get(name) != value
+    ]
+    if not changes:
+        return values, ""
+    size = "x".join(str(n) for n in task.input_shape)
+    return values, (
+        f"The baseline of task {task.name!r} follows the input of {size}: {', '.join(changes)}."
+    )
+
+
 def why_not(space: SearchSpace, task: TaskInfo) -> str:
     """Return why the baseline is no point of the space, in one line; empty if it is one."""
     try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from search.front.baseline import parse_fixed, why_not
+from search.front.baseline import fitted, parse_fixed, why_not
 from search.options import declared, options_of, takes_options
 from search.run.driver import Driver, RunReport
 from search.run.events import Observer, Silent
@@ -205,6 +205,9 @@ def prepare_run(
         split_rule=split_rule,
         timeout_s=options.timeout_s,
     )
+    baseline, changed = fitted(info.space, info)
+    if changed:
+        info = replace(info, baseline=baseline, notes=(*info.notes, changed))
     if options.epochs is not None:
         info = replace(info, epochs=options.epochs)
     if fix := options.fixed:

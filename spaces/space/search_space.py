@@ -131,6 +131,18 @@ class Parameter:
         assert not isinstance(value, (bool, str))
         return replace(self, low=value, high=value, step=None, log=False, default=value)
 
+    def nearest(self, value: ParamValue) -> ParamValue:
+        """Return the value it can take that is nearest to a number; other values as they are."""
+        if self.kind == "categorical" or isinstance(value, (bool, str)) or self.contains(value):
+            return value
+        assert self.low is not None and self.high is not None
+        kept = min(max(value, self.low), self.high)
+        if self.step is not None:
+            n_steps = int((kept - self.low) / self.step + 0.5)
+            kept = self.low + n_steps * self.step
+            kept = kept - self.step if kept > self.high else kept
+        return int(round(kept)) if self.kind == "int" else float(kept)
+
     def can_be_one_of(self, values: Iterable[ParamValue]) -> bool:
         """Whether it can take any of some values."""
         return any(self.contains(value) for value in values)
@@ -299,8 +311,28 @@ class SearchSpace:
                 point[parameter.name] = value
         for name in values:
             if name not in point:
-                raise ConfigError(f"Parameter {name!r} is not active beside {point!r}.")
+                raise ConfigError(f"Parameter {name!r} is not active{self._beside(name, point)}.")
         return point
+
+    def nearest(self, values: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        """Return those of some values that the space has, each as near as its parameter can be.
+
+        What is not active beside them is left out; a choice that is none any more stays as it is.
+        """
+        point: dict[str, ParamValue] = {}
+        for parameter in self.parameters:
+            if self.is_active(parameter, point):
+                assert parameter.default is not None
+                value = values.get(parameter.name, parameter.default)
+                point[parameter.name] = parameter.nearest(value)
+        return {name: point[name] for name in values if name in point}
+
+    def _beside(self, name: str, point: Mapping[str, ParamValue]) -> str:
+        """Return the values that keep a parameter from being active, in words."""
+        if name not in self:
+            return ": there is none here"
+        above = dict.fromkeys(condition.parameter for condition in self[name].conditions)
+        return " beside " + ", ".join(f"{one}={point[one]}" for one in above if one in point)
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return plain data for JSON."""

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from search.cli.front_table import front_to_dict, print_front
 from search.cli.main import cli
-from search.front.baseline import Baseline, parse_fixed, smallest_as_accurate, why_not
+from search.front.baseline import Baseline, fitted, parse_fixed, smallest_as_accurate, why_not
 from search.front.read import load_front
 from search.run.driver import Driver
 from search.storage import attributes
@@ -201,3 +201,43 @@ def test_what_is_no_name_and_value(text: str) -> None:
     result = CliRunner().invoke(cli, ["run", "mnist", "--fix", text], prog_name="search")
     assert result.exit_code == 2
     assert "NAME=VALUE" in result.stderr
+
+
+SMALL = SearchSpace(
+    (
+        Parameter("n_blocks", "int", 1, 2, default=2),
+        Parameter("filters_1", "int", 8, 48, step=16, default=8),
+        Parameter("filters_2", "int", 8, 64, default=8, conditions=(Condition("n_blocks", (2,)),)),
+        Parameter("rate", "float", 0.1, 0.2, default=0.1),
+        Parameter("kind", "categorical", choices=("a", "b"), default="a"),
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "possible", "said"),
+    [
+        ({"n_blocks": 2, "filters_2": 9}, None, ""),
+        ({"n_blocks": 3, "filters_3": 8}, {"n_blocks": 2}, "n_blocks 2 for 3, no filters_3"),
+        ({"n_blocks": 1, "filters_2": 8}, {"n_blocks": 1}, "no filters_2"),
+        ({"filters_1": 64}, {"filters_1": 40}, "filters_1 40 for 64"),
+        ({"filters_1": 20}, {"filters_1": 24}, "filters_1 24 for 20"),
+        ({"rate": 0.5}, {"rate": 0.2}, "rate 0.2 for 0.5"),
+    ],
+)
+def test_it_follows_the_input(by_hand: Any, possible: Any, said: str) -> None:
+    info = analytic.task_info(SMALL, baseline=by_hand)
+    values, line = fitted(SMALL, info)
+    assert values == (by_hand if possible is None else possible)
+    assert said in line and bool(line) == bool(said)
+    assert why_not(SMALL, replace(info, baseline=values)) == ""
+
+
+def test_what_is_no_choice_any_more_is_said_shortly() -> None:
+    info = analytic.task_info(SMALL, baseline={"kind": "c"})
+    values, _ = fitted(SMALL, info)
+    assert "'kind' cannot be 'c'" in why_not(SMALL, replace(info, baseline=values))
+    inactive = replace(info, baseline={"n_blocks": 1, "filters_2": 8})
+    assert why_not(SMALL, inactive).endswith("'filters_2' is not active beside n_blocks=1.")
+    unknown = replace(info, baseline={"depth": 1})
+    assert why_not(SMALL, unknown).endswith("'depth' is not active: there is none here.")
