@@ -191,6 +191,12 @@ def notes_of(heard: Listened, callbacks: Sequence[Any] = ()) -> tuple[str, ...]:
     if left_out:
         names = ", ".join(dict.fromkeys(_with_monitor(each) for each in left_out))
         notes.append(f"Callbacks of fit(hp, model, ...) are not called: {names}.")
+    given = [name for name in ("validation_split", "steps_per_epoch") if call.get(name)]
+    if given:
+        notes.append(
+            f"{' and '.join(given)} of fit(hp, model, ...) {'are' if len(given) > 1 else 'is'} "
+            f"not taken: an epoch is all training images, judged on the validation split."
+        )
     if call.get("sample_weight") is not None:
         notes.append("sample_weight of fit(hp, model, ...) is not taken; class_weight would be.")
     if call.get("x") is not heard.images:

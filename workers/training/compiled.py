@@ -153,6 +153,13 @@ def read_compiled(
         return OwnTraining(metrics=read_metrics(compiled, model, n_classes)[0])
     make, text, rate, notes = _optimizer(optimizer)
     metrics, metric_notes = read_metrics(compiled, model, n_classes)
+    if _has_own_step(compiled):
+        metric_notes = (
+            *metric_notes,
+            f"train_step of {type(compiled).__name__} is not called: training takes the optimizer "
+            f"and loss of compile(...). A loop of its own in fit(hp, model, ...) would run as it "
+            f"is.",
+        )
     loss, loss_text, loss_notes = own_loss(compiled, model, n_classes)
     before = loss_before(compiled, model, n_classes)
     guessed = before[0] if before else None
@@ -170,6 +177,12 @@ def read_compiled(
         rate=rate,
     )
     return own if before is None else replace(own, before=replace(own, loss=guessed))
+
+
+def _has_own_step(model: Any) -> bool:
+    """Whether a model brings a ``train_step`` of its own."""
+    own = getattr(type(model), "train_step", None)
+    return own is not None and own.__module__.partition(".")[0] not in ("keras", "tf_keras")
 
 
 def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, float | None, tuple[str, ...]]:

@@ -243,3 +243,28 @@ def test_metrics_of_logits_and_of_nothing(pictures: Dataset) -> None:  # noqa: F
     logits = np.array([-5.0, -2.0, 1.0, -3.0, 2.0, 4.0])
     # Of nine pairs, the first of class 1 stands above one, the others above three each.
     assert own.measure(labels, logits[:, None]) == pytest.approx(7 / 9, abs=0.01)
+
+
+def test_what_a_fit_or_a_model_asks_for_and_does_not_get_is_told(
+    pictures: Dataset,  # noqa: F811
+) -> None:
+    import keras_tuner
+    import tf_keras
+
+    class Stepping(tf_keras.Model):  # type: ignore[misc]
+        def train_step(self, data: Any) -> Any:
+            raise NotImplementedError
+
+    class Own(keras_tuner.HyperModel):  # type: ignore[misc]
+        def build(self, hp: Any) -> Any:
+            plain = network(activation="softmax")
+            model = Stepping(plain.inputs, plain.outputs)
+            model.compile("adam", "sparse_categorical_crossentropy")
+            return model
+
+        def fit(self, hp: Any, model: Any, x: Any, y: Any, **kwargs: Any) -> Any:
+            return model.fit(x, y, validation_split=0.2, steps_per_epoch=5)
+
+    _, _, notes = study(Own(), pictures)
+    assert "train_step of Stepping is not called" in notes
+    assert "validation_split and steps_per_epoch of fit(hp, model, ...) are not taken" in notes
