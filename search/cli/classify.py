@@ -93,6 +93,8 @@ def classify(
     if scale is not None and not 0 < scale < float("inf"):
         raise ConfigError(f"`scale > 0` must hold, but got (scale={scale:g}).")
     classifier = load_classifier(model, scale=scale)
+    if classifier.note:
+        hint(classifier.note)
     # A live display takes over sys.stdout; results go past it.
     report = _Report(sys.stdout, classifier.labels, as_json)
     display = make_display(stderr_console())

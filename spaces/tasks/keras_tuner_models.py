@@ -16,12 +16,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from spaces.config.metrics import is_uneven
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
+from spaces.data.pictures import gray_pictures
 from spaces.data.request import DataRequest
 from spaces.errors import DataError, TaskError
 from spaces.tasks.constructor_arguments import CLASSES_NAMES, DATA_NAMES, accepted
@@ -31,8 +31,6 @@ USUAL_SIZE = 96
 """Pixels of pictures, for models that take any size."""
 
 GRAY_VERSION = "1"  # To be raised when the same pictures come to mean other grays.
-
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601, as Pillow's "L".
 
 
 def task_of_model(module: ModuleType, name: str, model: object) -> Task | None:
@@ -180,7 +178,7 @@ def _gray(dataset: Dataset, request: DataRequest) -> Dataset:
 
     def make() -> Dataset:
         splits = tuple(
-            Split(_luma(split.images), split.labels)
+            Split(gray_pictures(split.images), split.labels)
             for split in (dataset.train, dataset.val, dataset.test)
         )
         train, val, test = splits
@@ -189,11 +187,3 @@ def _gray(dataset: Dataset, request: DataRequest) -> Dataset:
 
     key = content_key("gray", GRAY_VERSION, dataset.name, dataset.fingerprint, *dataset.notes)
     return replace(cached_dataset(key, request.cache_dir, make), ignored=dataset.ignored)
-
-
-def _luma(images: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
-    gray = np.empty((*images.shape[:3], 1), np.uint8)
-    for start in range(0, len(images), 1000):  # In float64 all at once may not fit.
-        part = images[start : start + 1000] @ _LUMA
-        gray[start : start + 1000, ..., 0] = np.rint(part)
-    return gray

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from spaces.data.pictures import RESIZE_RULE, fit_picture, read_picture
+from spaces.data.pictures import RESIZE_RULE, fit_picture, gray_pictures, read_picture
 from spaces.data.pixel_values import Scales
 from spaces.errors import ConversionError, ModelError
 from workers.conversion.accuracy import scores_by_class
@@ -36,6 +36,13 @@ UINT8_SCALE = 255.0
 
 _COMMAND_STREAM = b"ethos-u"  # Operator of files that Vela has compiled.
 
+_USUAL_RANGES = (
+    ((0.0, 1.0), 255.0, "divided by 255"),
+    ((-1.0, 1.0), 127.5, "divided by 127.5, less 1"),
+    ((0.0, 255.0), 1.0, "taken as they are"),
+)
+"""Ranges of arrays that are made of pictures: their ends, and what pixels are divided by."""
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -46,6 +53,9 @@ class Classifier:
         labels: One name a class, in the order of the model's outputs.
         input_shape: Height, width, channels (1 or 3).
         scale: What pixels, 0 to 255, are divided by.
+        offset: What is added then.
+        note: How pixels become what the model was trained on, where that was found out by the
+            range of its arrays; empty otherwise.
         value_ranges: What becomes 0 and 255 of pictures with more than 8 bits a channel; those
             of other kinds go by their own values.
     """
@@ -59,6 +69,8 @@ class Classifier:
     _n_units: int = field(repr=False)
     _interpreters: dict[int, Any] = field(default_factory=dict, repr=False)
     value_ranges: Scales = field(default_factory=dict)
+    offset: float = 0.0
+    note: str = ""
 
     def read(self, file: BinaryIO) -> npt.NDArray[np.uint8]:
         """Decode a picture and bring it to the model's size and channels.
@@ -104,8 +116,8 @@ class Classifier:
             interpreter = self._interpreters[len(batch)] = load(self._tflite, len(batch))
         (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
         images: Array = batch
-        if self.scale != UINT8_SCALE:
-            images = batch.astype(np.float32) / np.float32(self.scale)
+        if self.scale != UINT8_SCALE or self.offset:
+            images = batch.astype(np.float32) / np.float32(self.scale) + np.float32(self.offset)
         interpreter.set_tensor(taken["index"], quantize_input(images, taken))
         invoke(interpreter)
         return _dequantize(interpreter.get_tensor(given["index"]), given)
@@ -119,9 +131,7 @@ class Classifier:
     def _channels(self, picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         if self.input_shape[2] == 3:
             return picture
-        from PIL import Image
-
-        return np.asarray(Image.fromarray(picture).convert("L"), np.uint8)[..., np.newaxis]
+        return gray_pictures(picture)
 
 
 def load_classifier(path: Path, *, scale: float | None = None) -> Classifier:
@@ -145,8 +155,9 @@ def load_classifier(path: Path, *, scale: float | None = None) -> Classifier:
     labels = _read_labels(path, max(2, n_units))
     stated = _stated(path, "input")
     _check_stated(path, stated, shape)
+    offset, note = 0.0, ""
     if scale is None:
-        scale = _stated_scale(path, stated)
+        scale, offset, note = _stated_scale(path, stated)
     return Classifier(
         path=path,
         labels=labels,
@@ -157,6 +168,8 @@ def load_classifier(path: Path, *, scale: float | None = None) -> Classifier:
         _n_units=n_units,
         _interpreters={1: interpreter},
         value_ranges=_stated_ranges(path, stated),
+        offset=offset,
+        note=note,
     )
 
 
@@ -305,21 +318,44 @@ def _stated_ranges(path: Path, stated: Mapping[str, Any] | None) -> Scales:
         ) from None
 
 
-def _stated_scale(path: Path, stated: Mapping[str, Any] | None) -> float:
+def _stated_scale(path: Path, stated: Mapping[str, Any] | None) -> tuple[float, float, str]:
+    """Return scale, offset, and what is to be said of them."""
     if stated is None or "scale" not in stated:
-        return UINT8_SCALE
+        return UINT8_SCALE, 0.0, ""
     scale = stated["scale"]
     if scale is None:
+        return _by_range(path, stated.get("range"))
+    if not isinstance(scale, (int, float)) or not scale > 0:
+        raise ModelError(
+            f"`scale > 0` must hold in {path.with_name(METRICS_NAME)}, but got {scale!r}."
+        )
+    return float(scale), 0.0, ""
+
+
+def _by_range(path: Path, found: Any) -> tuple[float, float, str]:
+    """Return scale and offset of the usual range that a model's arrays of floats had."""
+    is_range = (
+        isinstance(found, (list, tuple))
+        and len(found) == 2
+        and all(isinstance(end, (int, float)) for end in found)
+    )
+    if not is_range:
         raise ModelError(
             f"{path} was trained on arrays of floats, so nothing says what to divide a "
             "picture's pixels (0 to 255) by. Say it with --scale: 255 if the arrays held 0 to "
             "1, 1 if they held 0 to 255."
         )
-    if not isinstance(scale, (int, float)) or not scale > 0:
-        raise ModelError(
-            f"`scale > 0` must hold in {path.with_name(METRICS_NAME)}, but got {scale!r}."
-        )
-    return float(scale)
+    low, high = (float(end) for end in found)
+    for (first, last), scale, how in _USUAL_RANGES:
+        slack = 0.02 * (last - first)  # The darkest and the lightest pixel may be missing.
+        if abs(low - first) <= slack and abs(high - last) <= slack:
+            note = f"Pixels are {how}: {path.name} was trained on {low:g} to {high:g}."
+            return scale, first, note
+    raise ModelError(
+        f"{path} was trained on floats from {low:g} to {high:g}, and pictures' pixels (0 to 255) "
+        f"become such by no usual rule (0 to 1, -1 to 1, 0 to 255). Say with --scale what to "
+        f"divide them by, or train it on uint8 pictures."
+    )
 
 
 def _is_probability(tflite: bytes, stated: Mapping[str, Any] | None) -> bool:

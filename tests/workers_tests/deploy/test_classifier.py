@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from spaces.data.image_folder import load_image_folder
-from spaces.data.pictures import RESIZE_RULE
+from spaces.data.pictures import RESIZE_RULE, gray_pictures
 from spaces.data.request import DataRequest
 from spaces.errors import ModelError
 from tests.colour_model import colour_model, compiled_model, expected, unlabelled_model
@@ -169,6 +169,7 @@ class TestLoad:
         [
             ({"shape": [9, 9, 3]}, ["[8, 8, 3]", "[9, 9, 3]"]),
             ({"scale": None}, ["--scale"]),
+            ({"scale": None, "range": [-2.1, 2.6]}, ["-2.1 to 2.6", "--scale"]),
             ({"scale": 0}, ["scale > 0"]),
             ({"resize": "stretch"}, ["'stretch'", RESIZE_RULE]),
             ({"value_ranges": {"integers": 3}}, ["two numbers"]),
@@ -181,6 +182,38 @@ class TestLoad:
         with pytest.raises(ModelError) as caught:
             load_classifier(folder)
         assert all(word in str(caught.value) for word in words)
+
+    @pytest.mark.parametrize(
+        ("found", "scale", "offset"),
+        [
+            ([-1.0, 1.0], 127.5, -1.0),
+            ([-0.992, 1], 127.5, -1.0),
+            ([0.0, 1.0], 255.0, 0.0),
+            ([0.004, 0.996], 255.0, 0.0),
+            ([0.0, 255.0], 1.0, 0.0),
+        ],
+    )
+    def test_the_range_of_arrays_says_what_pixels_become(
+        self, tmp_path: Path, found: list[float], scale: float, offset: float
+    ) -> None:
+        stated = {"input": {"scale": None, "range": found}}
+        folder = deploy(tmp_path, colour_model(), metrics=stated)
+        classifier = load_classifier(folder)
+        assert (classifier.scale, classifier.offset) == (scale, offset)
+        assert f"{found[0]:g} to {found[1]:g}" in classifier.note
+        # White is the range's end, however it came to that.
+        white = np.full((1, 8, 8, 3), 255, np.uint8)
+        same = load_classifier(folder, scale=255 / (255 / scale + offset))
+        np.testing.assert_allclose(
+            classifier.probabilities(white), same.probabilities(white), atol=1e-6
+        )
+        assert same.note == ""
+
+    def test_gray_is_what_training_saw(self, tmp_path: Path) -> None:
+        classifier = Classifier(tmp_path, ("a", "b"), (8, 8, 1), 255.0, b"", True, 2)
+        for picture in pictures(50):
+            found = classifier.fit(Image.fromarray(picture))
+            np.testing.assert_array_equal(found, gray_pictures(picture[None])[0])
 
     def test_a_scale_given_settles_what_training_left_open(self, tmp_path: Path) -> None:
         folder = deploy(tmp_path, colour_model(), metrics={"input": {"scale": None}})
