@@ -176,6 +176,7 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
             | _certainty(front, point)
             | {"params": dict(point.params)}
             | _named_floats(point)
+            | ({"metrics": dict(point.metrics)} if point.metrics else {})
             for point in front.points
         ],
     }

@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 SPREAD_NAMES = ("accuracy", "val_accuracy", "size_bytes", "latency_ms")
 
 
+def own_metric_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
+    """Return name, promise and measurement of what the model's ``compile`` names."""
+    promised, measured = (metrics[when].get("metrics") or {} for when in ("promised", "measured"))
+    return [
+        [
+            f"{name}, validation",
+            f"{promised[name]:.4f}" if name in promised else "",
+            f"{value:.4f}",
+        ]
+        for name, value in measured.items()
+    ]
+
+
 def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     """Print what ``metrics.json`` holds, in a few lines.
 
@@ -34,6 +47,8 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         before, now = (one.get("class_scores", {}).get(key) for one in (promised, measured))
         if before is not None and now is not None:
             table.add_row(f"{name}, validation", format_accuracy(before), format_accuracy(now))
+    for cells in own_metric_rows(metrics):
+        table.add_row(*cells)
     console.print(table)
     console.print()
     images = f"{metrics['test']['images']:,} test images"

@@ -15,6 +15,7 @@ from search.deploy.metrics_table import (
     format_loss,
     format_percent,
     model_rows,
+    own_metric_rows,
     remarks,
     seed_rows,
 )
@@ -142,6 +143,7 @@ def _promised(metrics: Mapping[str, Any]) -> str:
         (f"latency, {metrics['latency']['device']}", "latency_ms", format_latency),
     ):
         rows.append([name, form(promised[key]) if key in promised else "", form(measured[key])])
+    rows += own_metric_rows(metrics)
     return _table(["", "promised by the trial", "measured"], rows)
 
 

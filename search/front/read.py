@@ -58,6 +58,7 @@ class FrontPoint:
             told it.
         float_operations: How many operations of an integer file run in floats all the same, by
             name; None for other schemes, or if not recorded.
+        metrics: What the model's ``compile`` names beside accuracy, by name.
         latency_noise: By how much its latency may differ when measured again, as a fraction;
             None if not known.
         same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
@@ -80,6 +81,7 @@ class FrontPoint:
     class_scores: Mapping[str, float] = field(default_factory=dict)
     score: float | None = None
     float_operations: Mapping[str, int] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_distinguishable(self) -> bool:
@@ -377,6 +379,7 @@ def _point(trial: FrozenTrial) -> FrontPoint:
         ram_bytes=stored.get(attributes.LEDGER, {}).get("arena_bytes"),
         latency_noise=_latency_noise(stored.get(attributes.LATENCY)),
         float_operations=stored.get(attributes.LEDGER, {}).get("float_operations"),
+        metrics=stored.get(attributes.METRICS, {}),
     )
 
 

@@ -200,3 +200,15 @@ def test_values_that_are_not_finite_leave_a_gap() -> None:
     chart = line_chart("Loss", [line], str)
     assert chart.count("<circle") == 2 and "nan" not in chart and "inf" not in chart
     assert line_chart("Loss", [Line("loss", [], "red")], str) == ""
+
+
+def test_metrics_of_the_models_own_stand_beside_the_accuracy() -> None:
+    metrics = retrained.metrics()
+    assert "auc" not in table(metrics)
+    metrics["measured"]["metrics"] = {"auc": 0.98765, "recall": 0.5}
+    metrics["promised"]["metrics"] = {"auc": 0.9}
+    rows = [line.split() for line in table(metrics).splitlines()]
+    assert ["auc,", "validation", "0.9000", "0.9877"] in rows
+    assert ["recall,", "validation", "0.5000"] in rows
+    texts = page(metrics)[1].texts
+    assert texts[texts.index("auc, validation") + 1 :][:2] == ["0.9000", "0.9877"]
