@@ -159,7 +159,7 @@ class _Report:
         self.is_camera = prediction.source.startswith("camera ")
         where = _where(prediction)
         if prediction.error:
-            self._n_skipped += 1
+            self._n_skipped += prediction.n_skipped
             self._untold.append(f"{where}: {prediction.error}")
             if self._n_read:
                 self._tell_skipped()

@@ -47,7 +47,9 @@ class Prediction:
         label: The first of these; None if it is less probable than asked for, or was not read.
         frame: Number of the frame from 0; None for a picture.
         time_s: Of the frame, since the video's beginning; None for a picture.
-        error: Why it could not be read, in a few words; empty if it could.
+        error: Why it could not be read, in a few words; empty if it could. A video that is cut
+            has this last, and a folder where files in it are none that are read.
+        n_skipped: How many files the error is about.
     """
 
     source: str
@@ -56,6 +58,7 @@ class Prediction:
     frame: int | None = None
     time_s: float | None = None
     error: str = ""
+    n_skipped: int = 1
 
     @property
     def probability(self) -> float | None:
@@ -163,13 +166,21 @@ def _classify(
     n_done = 0
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for is_video, group in groupby(found, key=lambda item: item.is_video):
-            sources = [item.source for item in group]
+            items = list(group)
+            sources = [item.source for item in items]
             if is_video:
                 for source in sources:
                     yield from _classify_video(look, source, every, output, progress)
                 n_done += len(sources)
                 continue
-            pictures = [source for source in sources if isinstance(source, Path)]
+            pictures = [
+                item.source for item in items if isinstance(item.source, Path) and not item.skipped
+            ]
+            for item in items:
+                if item.skipped:
+                    yield Prediction(
+                        _name(item.source), error=item.skipped, n_skipped=item.n_skipped
+                    )
             for start in range(0, len(pictures), CHUNK):
                 chunk = pictures[start : start + CHUNK]
                 yield from _classify_pictures(look, chunk, pool)
@@ -236,6 +247,8 @@ def _classify_video(
                 progress(f"frames of {_name(source)}", n_seen, max(n_seen, video.n_frames))
     if n_seen == 0:
         yield Prediction(_name(source), error="no frame can be read from it")
+    elif missing := video.what_is_missing():
+        yield Prediction(_name(source), error=missing)
 
 
 def _of_frame(

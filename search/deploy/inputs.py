@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import stat
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +24,14 @@ class FoundSource:
     Attributes:
         source: It.
         is_video: Whether it gives frames, as cameras do too.
+        skipped: Of a folder, what in it is not looked at, in words; empty for what is.
+        n_skipped: How many files that are.
     """
 
     source: Source
     is_video: bool
+    skipped: str = ""
+    n_skipped: int = 0
 
 
 def find_sources(path: str | Path | int) -> list[FoundSource]:
@@ -42,6 +48,11 @@ def find_sources(path: str | Path | int) -> list[FoundSource]:
         if path < 0:
             raise ConfigError(f"`0 <= camera` must hold, but got (camera={path}).")
         return [FoundSource(path, True)]
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)):
+        raise DataError(
+            f"Pictures and videos must be files on this machine, but got the address {path}. "
+            "Download it, and name the file."
+        )
     file = Path(path)
     try:
         mode = file.stat().st_mode
@@ -65,13 +76,34 @@ def find_sources(path: str | Path | int) -> list[FoundSource]:
 
 
 def _find_in_folder(folder: Path) -> list[FoundSource]:
-    found = [path for path in list_files(folder) if _is_picture_file(path)]
-    if not found:
+    pictures, others = [], []
+    for path in list_files(folder):
+        (pictures if _is_picture_file(path) else others).append(path)
+    left_out = _describe(others)
+    if not pictures:
         raise DataError(
-            f"{folder} must hold pictures, in it or in folders below, but has none. Videos are "
-            "named one by one."
+            f"{folder} must hold pictures, in it or in folders below, but has "
+            f"{left_out or 'none'}. Videos are named one by one."
         )
-    return [FoundSource(path, False) for path in found]
+    found = [FoundSource(path, False) for path in pictures]
+    if others:
+        skipped = f"{left_out}: only pictures of a folder are read, videos are named one by one"
+        found.append(FoundSource(folder, False, skipped, len(others)))
+    return found
+
+
+def _describe(files: list[Path]) -> str:
+    """Return how many files of which kinds there are, in words."""
+    videos = sum(path.suffix.lower() in VIDEO_EXTENSIONS for path in files)
+    kinds = Counter(
+        path.suffix.lower() or "without extension"
+        for path in files
+        if path.suffix.lower() not in VIDEO_EXTENSIONS
+    )
+    parts = [f"{videos:,} {'video' if videos == 1 else 'videos'}"] if videos else []
+    parts += [f"{count:,} {kind}" for kind, count in kinds.most_common(5)]
+    rest = sum(kinds.values()) - sum(count for _, count in kinds.most_common(5))
+    return ", ".join([*parts, *([f"{rest:,} of other kinds"] if rest else [])])
 
 
 def _is_picture_file(path: Path) -> bool:

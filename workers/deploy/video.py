@@ -31,6 +31,9 @@ VIDEO_EXTENSIONS = frozenset(
 CODECS = {".mp4": "mp4v", ".m4v": "mp4v", ".mov": "mp4v", ".mkv": "mp4v", ".avi": "MJPG"}
 """What OpenCV's own build can write, by the extension of the file."""
 
+_COUNTED = frozenset((".mp4", ".m4v", ".mov", ".3gp", ".avi"))
+"""Files that list their frames; others say how long they are, of which OpenCV makes a number."""
+
 CAMERA_FPS = 30.0
 """Frames a second of a copy where camera or file do not tell."""
 
@@ -77,6 +80,8 @@ class VideoSource:
     Attributes:
         fps: Frames a second.
         n_frames: How many the file says it has; None if it does not, or for a camera.
+        n_grabbed: How many came so far.
+        n_broken: How many of these could not be decoded.
 
     Raises:
         ConfigError: If OpenCV is missing.
@@ -96,6 +101,8 @@ class VideoSource:
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         is_known = isinstance(source, Path) and isfinite(count) and count > 0
         self.n_frames = int(count) if is_known else None
+        self.n_grabbed = 0
+        self.n_broken = 0
 
     def __enter__(self) -> VideoSource:
         """Return itself."""
@@ -121,7 +128,23 @@ class VideoSource:
                 time_s = time.monotonic() - start_s if is_camera else self._time_s(number)
                 if is_whole:
                     yield Frame(number, time_s, _three_channels(pixels))
+                else:
+                    self.n_broken += 1
             number += 1
+            self.n_grabbed = number
+
+    def what_is_missing(self) -> str:
+        """Return what of a file could not be read, in a few words; empty for nothing."""
+        parts = []
+        if self.n_frames is not None and isinstance(self.source, Path):
+            is_counted = self.source.suffix.lower() in _COUNTED
+            slack = 1 if is_counted else max(2, round(0.05 * self.n_frames))
+            if self.n_grabbed < self.n_frames - slack:
+                parts.append(f"it ends after {self.n_grabbed:,} of its {self.n_frames:,} frames")
+        if self.n_broken:
+            frames = "frame" if self.n_broken == 1 else "frames"
+            parts.append(f"{self.n_broken:,} {frames} cannot be decoded")
+        return ", and ".join(parts) + (": the file is cut or damaged" if parts else "")
 
     def _time_s(self, number: int) -> float:
         import cv2

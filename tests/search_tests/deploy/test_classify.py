@@ -102,9 +102,22 @@ class TestPictures:
         assert last == {
             "counts": {"red": 1, "green": 2, "blue": 0},
             "uncertain": 0,
-            "skipped": 1,
+            "skipped": 2,
         }
         assert f"skipped {photos / 'a' / 'broken.jpg'}: " in result.stderr
+        assert f"skipped {photos}: 1 .txt: only pictures" in result.stderr
+
+    def test_videos_and_other_files_of_a_folder_count_as_skipped(
+        self, deployed: Path, photos: Path
+    ) -> None:
+        for name in ("x.mp4", "y.MOV", "z.xml", "a.xml"):
+            (photos / "b" / name).write_bytes(b"nothing")
+        result = search_(deployed, photos / "b", "--json", "--count")
+        assert result.exit_code == 0
+        assert lines_of(result)[-1]["skipped"] == 4
+        assert "b: 2 videos, 2 .xml: only pictures of a folder are read" in result.stderr
+        (photos / "b" / "red.png").unlink()
+        assert "but has 2 videos, 2 .xml." in error_of(search_(deployed, photos / "b"))
 
     def test_people_get_columns(self, deployed: Path, photos: Path) -> None:
         result = search_(deployed / "model.tflite", photos / "b" / "red.png", "--count")
@@ -211,6 +224,17 @@ class TestVideos:
         predictions.close()
         assert len(read_video(copy)) == 5
 
+    @pytest.mark.parametrize("every", ["1", "5"])
+    def test_a_cut_video_says_so(self, deployed: Path, tmp_path: Path, every: str) -> None:
+        whole, cut = tmp_path / "whole.avi", tmp_path / "cut.avi"
+        write_video(whole, ["red"] * 40)
+        cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+        result = search_(deployed, whole, "--json", "--every", every)
+        assert "skipped" not in result.stderr
+        result = search_(deployed, cut, "--json", "--every", every)
+        assert 0 < len(lines_of(result)) < 40 / int(every)
+        assert "of its 40 frames: the file is cut or damaged" in result.stderr
+
     def test_a_broken_video_is_skipped_like_a_picture(
         self, deployed: Path, photos: Path, tmp_path: Path
     ) -> None:
@@ -294,6 +318,7 @@ class TestRefusals:
         ("arguments", "exit_code", "words"),
         [
             (["nowhere.jpg"], 1, "No such file or folder: nowhere.jpg"),
+            (["https://a.org//b.jpg"], 1, "the address https://a.org//b.jpg. Download it"),
             (["empty"], 1, "empty must hold pictures"),
             (["red.png", "nowhere.jpg"], 1, "nowhere.jpg"),
             (["red.png", "-o", "seen.mp4"], 2, "none is named"),
