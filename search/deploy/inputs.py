@@ -76,7 +76,8 @@ def find_sources(path: str | Path | int) -> list[FoundSource]:
 
 
 def _find_in_folder(folder: Path) -> list[FoundSource]:
-    pictures, others = [], []
+    pictures: list[Path] = []
+    others: list[Path] = []
     for path in list_files(folder):
         (pictures if _is_picture_file(path) else others).append(path)
     left_out = _describe(others)
