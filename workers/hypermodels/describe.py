@@ -49,9 +49,9 @@ from workers.training.compiled import (
     read_compiled,
 )
 from workers.training.interface import as_before, observed, range_notes
-from workers.training.losses import ends_in_softmax, interface_of, keep_interface
+from workers.training.losses import interface_of, keep_interface
 from workers.training.own_callbacks import described, honoured
-from workers.training.own_loss import decided_interface
+from workers.training.own_loss import decided_interface, last_activation
 
 USE_TF_KERAS = (
     "Layers and models must come from tf_keras, since TFMOT prunes and quantizes Keras 2 only: "
@@ -250,7 +250,7 @@ def check_shapes(model: Any, input_shape: tuple[int, ...], n_classes: int) -> No
     if not isinstance(shape, tuple) or not _fits(shape, expected):
         raise TaskError(
             f"build(hp) must return a model for images of shape {input_shape}, but its input is "
-            f"{shape[1:] if isinstance(shape, tuple) else shape}."
+            f"{_said(shape, 'inputs')}."
         )
     shape = model.output_shape
     is_binary = n_classes == 2 and shape == (None, 1)
@@ -260,7 +260,7 @@ def check_shapes(model: Any, input_shape: tuple[int, ...], n_classes: int) -> No
             f"build(hp) must return a model with one output of {n_classes} units, one a "
             f"class{or_one}, but its output is {_said(shape)}."
         )
-    if is_binary and ends_in_softmax(model):
+    if is_binary and last_activation(model).startswith("softmax"):
         raise TaskError(
             "A softmax over one unit is always 1, but the model ends in one. Take a sigmoid for "
             "one unit, or two units."
@@ -377,13 +377,13 @@ def _name_of(spec: Any) -> str:
     return repr(spec) if isinstance(spec, str) else getattr(spec, "__name__", type(spec).__name__)
 
 
-def _said(shape: Any) -> str:
-    """Return shapes of outputs as people write them."""
+def _said(shape: Any, what: str = "outputs") -> str:
+    """Return shapes of inputs or outputs as people write them."""
     if isinstance(shape, tuple):
         return str(shape[1:])
     if isinstance(shape, dict):
-        return f"{len(shape)} outputs, {', '.join(f'{k} {v[1:]}' for k, v in shape.items())}"
-    return f"{len(shape)} outputs, {', '.join(str(each[1:]) for each in shape)}"
+        return f"{len(shape)} {what}, {', '.join(f'{k} {v[1:]}' for k, v in shape.items())}"
+    return f"{len(shape)} {what}, {', '.join(str(each[1:]) for each in shape)}"
 
 
 def _fits(shape: tuple[int | None, ...], expected: tuple[int | None, ...]) -> bool:

@@ -212,8 +212,8 @@ def notes_of(heard: Listened, callbacks: Sequence[Any] = ()) -> tuple[str, ...]:
 def _is_one_hot(found: Any, labels: npt.NDArray[np.int64]) -> bool:
     try:
         rows = np.asarray(found)
-        if rows.shape == (len(labels),):
-            return bool(np.array_equal(rows, labels))
+        if rows.shape in ((len(labels),), (len(labels), 1)):
+            return bool(np.array_equal(rows.reshape(-1), labels))
         return rows.ndim == 2 and bool(np.array_equal(rows.argmax(axis=1), labels))
     except (TypeError, ValueError):
         return False

@@ -37,7 +37,7 @@ def own_loss(
             f"nevertheless, as model.fit would.",
         )
     n_units = model.output_shape[-1]
-    if kind in _CROSS_ENTROPIES and n_units > 1 and _last_activation(model) in _KNOWN_ENDINGS:
+    if kind in _CROSS_ENTROPIES and n_units > 1 and last_activation(model) in _KNOWN_ENDINGS:
         smoothing = float(config.get("label_smoothing", 0.0))
         is_plain = not smoothing and from_logits == face.are_logits
         loss = None if is_plain else cross_entropy(model, smoothing, from_logits=from_logits)
@@ -62,7 +62,7 @@ def loss_before(compiled: Any, model: Any, n_classes: int) -> tuple[Loss | None]
     if given is None:
         return None if guessed == interface_of(model).are_logits else (None,)
     kind, config = _kind(given)
-    if kind not in _CROSS_ENTROPIES or _last_activation(model) not in _KNOWN_ENDINGS:
+    if kind not in _CROSS_ENTROPIES or last_activation(model) not in _KNOWN_ENDINGS:
         return None
     if bool(config.get("from_logits", False)) == guessed:
         return None
@@ -186,7 +186,7 @@ def weighted(base: Loss, class_weight: Mapping[int, float], n_classes: int) -> L
     return loss
 
 
-def _last_activation(model: Any) -> str:
+def last_activation(model: Any) -> str:
     """Return the name of the activation that a model ends in."""
     if ends_in_softmax(model):
         return "softmax"

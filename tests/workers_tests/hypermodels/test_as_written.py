@@ -288,10 +288,26 @@ def two_outputs(hp: Any) -> Any:
     return tf_keras.Model(inputs, [tf_keras.layers.Dense(2)(flat) for _ in range(2)])
 
 
+def two_inputs(hp: Any) -> Any:
+    import tf_keras
+
+    inputs = [tf_keras.Input((SIDE, SIDE, 1)) for _ in range(2)]
+    both = tf_keras.layers.Flatten()(tf_keras.layers.Add()(inputs))
+    return tf_keras.Model(inputs, tf_keras.layers.Dense(2)(both))
+
+
+def one_by_tf(hp: Any) -> Any:
+    import tensorflow as tf
+
+    return network(units=1, activation=tf.nn.softmax)
+
+
 @pytest.mark.parametrize(
     ("net", "says"),
     [
         (lambda hp: network(units=1, activation="softmax"), "always 1"),
+        (one_by_tf, "always 1"),
+        (two_inputs, r"2 inputs, \(8, 8, 1\), \(8, 8, 1\)"),
         (lambda hp: network(units=3), "one unit that stands for the second, but.*3"),
         (two_outputs, r"2 outputs, \(2,\), \(2,\)"),
     ],
