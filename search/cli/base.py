@@ -14,7 +14,9 @@ from collections.abc import MutableMapping
 from typing import Any, NoReturn
 
 import click
+from click.utils import PacifyFlushWrapper
 
+from search.cli.console import open_closed_streams
 from search.run.interrupts import ending_cleanly, signal_of
 from search.storage.urls import scrubbed
 from spaces.errors import SearchError
@@ -99,6 +101,7 @@ class CommandGroup(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run a command and exit."""
+        open_closed_streams()
         debug = _Debug()
         kwargs.update(standalone_mode=False, obj=debug)
         try:
@@ -106,6 +109,10 @@ class CommandGroup(click.Group):
                 code = super().main(*args, **kwargs)
             # Here, while a closed pipe can still be told from an error.
             sys.stdout.flush()
+        except SystemExit:
+            if isinstance(sys.stdout, PacifyFlushWrapper):  # Click's word for a closed pipe.
+                sys.exit(0)
+            raise
         except click.UsageError as error:
             _say(f"{_one_line(error.format_message())} See `{_help_command(error)}`.")
             sys.exit(error.exit_code)
@@ -124,10 +131,10 @@ class CommandGroup(click.Group):
             sys.exit(interrupted_code(number))
         except Exception as error:
             if isinstance(error, BrokenPipeError):
-                # Whoever read our output (head, less) has enough. Python would complain of what
-                # is left in the buffer; click itself exits like this in the middle of a command.
+                # Whoever read our output (head, less) has enough, which is no error. Python would
+                # complain of what is left in the buffer.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                sys.exit(1)
+                sys.exit(0)
             _trace(debug)
             _say(_unexpected(error, debug))
             sys.exit(1)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,25 @@ if TYPE_CHECKING:
 
 MAX_WIDTH = 100
 """Wider lines are hard to read; tables are made for 80."""
+
+
+def open_closed_streams() -> None:
+    """Give stdin, stdout and stderr to the null device where whoever started us closed them.
+
+    Otherwise the next file that is opened, such as the database, has the number of stderr, and
+    whatever a library complains of is written into it.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
 
 
 def stdout_console() -> Console:

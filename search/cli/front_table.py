@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from search.front.baseline import smallest_as_accurate
 from search.front.picks import PICK_RULES, PickRule
 from search.front.read import FrontPoint, StudyFront
-from search.units import format_accuracy, format_latency, format_size
+from search.units import counted, format_accuracy, format_latency, format_size
 from spaces.config.metrics import is_uneven
 from spaces.config.objectives import OBJECTIVES
 from spaces.data.class_counts import describe_classes
@@ -69,7 +69,10 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     console.print(_table(points, metric=front.metric))
     if len(points) < len(front.points):
         n_more = len(front.points) - len(points)
-        console.print(f"{n_more} more points lie between these; --all shows every one.")
+        verb = "lies" if n_more == 1 else "lie"
+        console.print(
+            f"{counted(n_more, 'more point')} {verb} between these; --all shows every one."
+        )
     for line in _footnotes(front, points):
         console.print(line, markup=False)
     for line in baseline_lines(front):
@@ -88,7 +91,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
 
 def _why_empty(front: StudyFront) -> list[str]:
     if front.n_points:
-        first = f"No point yet: none of the {front.n_points:,} models measured keeps the limits."
+        measured = counted(front.n_points, "model")
+        first = f"No point yet: none of {measured} measured keeps the limits."
     elif front.why_no_model:
         first = f"No point yet: no trial is complete. Most failed so: {front.why_no_model}"
     elif front.broken_limits:
@@ -134,6 +138,13 @@ def _times(factor: float) -> str:
     return f"{float(f'{factor:.3g}'):,.{digits}f} times"
 
 
+def _than(before: float, now: float) -> str:
+    """Return how a size compares with one before it: a factor above 1, whichever way."""
+    if f"{before:.3g}" == f"{now:.3g}":
+        return "as large"
+    return f"{_times(before / now)} smaller" if now < before else f"{_times(now / before)} larger"
+
+
 def baseline_lines(front: StudyFront) -> list[str]:
     """Return how the baseline did, and which point of the front stands for it now."""
     baseline = front.baseline
@@ -151,7 +162,7 @@ def baseline_lines(front: StudyFront) -> list[str]:
         point = front.points[index]
         lines.append(
             f"No less accurate: trial {point.trial}, {format_accuracy(point.accuracy)}, "
-            f"{format_size(point.size_bytes)}, {_times(size_bytes / point.size_bytes)} smaller"
+            f"{format_size(point.size_bytes)}, {_than(size_bytes, point.size_bytes)}"
         )
     return lines
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from search.run.events import Observer, Progress
-from search.units import format_accuracy, format_duration, format_latency, format_size
+from search.units import counted, format_accuracy, format_duration, format_latency, format_size
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -186,7 +186,7 @@ def _states(progress: Progress) -> str:
     ]
     parts = [f"{count:,} {name}" for count, name in counts if count or name == "running"]
     if progress.n_points:
-        parts.append(f"{progress.n_points:,} models measured")
+        parts.append(f"{counted(progress.n_points, 'model')} measured")
     return ", ".join(parts)
 
 

@@ -35,6 +35,7 @@ def from_unit(parameter: Parameter, unit: float) -> ParamValue:
     if step is not None:
         n_steps = math.floor((parameter.high - parameter.low) / step + 1e-9)
         value = parameter.low + min(round((value - parameter.low) / step), n_steps) * step
+    value = float(f"{value:.12g}")  # exp(log(0.003)) is 0.0029999999999999996.
     value = min(max(value, parameter.low), parameter.high)
     return int(round(value)) if parameter.kind == "int" else float(value)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from search.units import counted
 from spaces.errors import StudyError
 from spaces.tasks.registry import is_builtin
 from spaces.tasks.source import CodeHashes, describe_change
@@ -42,10 +43,11 @@ def code_history(
     if not changed:
         return history
     if not accept:
+        trials = counted(n_trials, "trial")
         raise StudyError(
-            f"Study {name!r} has {n_trials} trials of other code: {changed} changed since. Bring "
-            f"it back, or use --study NEW_NAME to start a new study, or --accept-code to go on "
-            f"in this one, whose trials then are of both."
+            f"Study {name!r} has {trials} of other code: {changed} changed since. Bring it back, "
+            f"or use --study NEW_NAME to start a new study, or --accept-code to go on in this "
+            f"one, whose trials then are of both."
         )
     return [*history, {"since_trial": n_trials, "files": _plain(now)}]
 

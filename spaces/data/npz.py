@@ -99,7 +99,7 @@ def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
         if split not in images:
             _split_off_train(images, labels, split, class_names, path)
             notes.append(
-                f"{len(labels[split])} training images were set aside as {split} split, as "
+                f"{_training_images(len(labels[split]))} set aside as {split} split, as "
                 f"{path.name} has no x_{split}."
             )
     train, val, test = (Split(images[split], labels[split]) for split in SPLIT_NAMES)
@@ -133,6 +133,10 @@ def _read_arrays(path: Path, label_set: str, notes: list[str]) -> Arrays:
         else:
             error_text = reason_of(error)
         raise DataError(f"{path} {broken}: {error_text}. Save or download it again.") from error
+
+
+def _training_images(n: int) -> str:
+    return "1 training image was" if n == 1 else f"{n:,} training images were"
 
 
 def _is_list(labels: Array, key: str, path: Path) -> bool:

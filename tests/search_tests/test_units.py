@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.units import (
+    counted,
     format_accuracy,
     format_duration,
     format_latency,
@@ -94,3 +95,10 @@ def test_a_written_size_reads_back(n_bytes: float) -> None:
 @given(st.floats(1e-4, 1e5))
 def test_a_written_latency_reads_back(milliseconds: float) -> None:
     assert parse_latency(format_latency(milliseconds)) == pytest.approx(milliseconds, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("n", "text"), [(0, "0 trials"), (1, "1 trial"), (2, "2 trials"), (2000, "2,000 trials")]
+)
+def test_things_are_counted_in_words(n: int, text: str) -> None:
+    assert counted(n, "trial") == text

@@ -154,11 +154,12 @@ def train_by_loop(
 
     tf_keras.utils.set_random_seed(config.seed)
     loop(dataset, config.training.epochs)
-    # A network that was never shown how it does on training images: the loop kept it.
-    loss, accuracy = evaluate(model, dataset.val)
-    if not math.isfinite(loss):
+    # What the loop saw of its own figures, it kept: both splits are measured at its end.
+    loss, accuracy = evaluate(model, dataset.train)
+    val_loss, val_accuracy = evaluate(model, dataset.val)
+    if not (math.isfinite(loss) and math.isfinite(val_loss)):
         raise TrialFailedError("loss is no finite number after fit(hp, model, ...)")
-    row = (loss, accuracy, loss, accuracy)
+    row = (loss, accuracy, val_loss, val_accuracy)
     return {name: (value,) for name, value in zip(METRIC_NAMES, row, strict=True)}
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from optuna.storages import InMemoryStorage
 from rich.console import Console
 
-from search.cli.front_table import front_to_dict, print_front
+from search.cli.front_table import _than, front_to_dict, print_front
 from search.cli.main import cli
 from search.front.baseline import Baseline, fitted, parse_fixed, smallest_as_accurate, why_not
 from search.front.read import load_front
@@ -241,3 +241,11 @@ def test_what_is_no_choice_any_more_is_said_shortly() -> None:
     assert why_not(SMALL, inactive).endswith("'filters_2' is not active beside n_blocks=1.")
     unknown = replace(info, baseline={"depth": 1})
     assert why_not(SMALL, unknown).endswith("'depth' is not active: there is none here.")
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [(8e5, "1.60 times smaller"), (5e5, "as large"), (2e5, "2.50 times larger")],
+)
+def test_a_size_is_compared_by_a_factor_above_1(before: float, said: str) -> None:
+    assert _than(before, 5e5) == said

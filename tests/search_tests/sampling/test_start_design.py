@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search.sampling.initial_design import start_design
+from search.sampling.space_moves import from_unit, to_unit
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import Condition, Parameter, SearchSpace
 from tests.search_tests import analytic
@@ -149,3 +151,9 @@ def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> N
     assert {"filters": 64, "padding": "same", "optimizer": "adam"} in points
     assert {"filters": 64, "padding": "valid", "optimizer": "adam"} not in points
     assert all(point["optimizer"] == "adam" for point in points)  # Training is not varied.
+
+
+@pytest.mark.parametrize("value", [0.003, 0.0003, 0.02, 0.01, 0.001])
+def test_a_round_value_stays_round(value: float) -> None:
+    rate = Parameter("learning_rate", "float", 3e-4, 2e-2, log=True, default=3e-3)
+    assert from_unit(rate, to_unit(rate, value)) == value

@@ -198,6 +198,7 @@ def test_what_fit_says_reaches_the_training(pictures: Dataset) -> None:
 
 @pytest.mark.slow
 def test_a_loop_of_its_own_runs_and_is_pruned_after(pictures: Dataset) -> None:
+    from workers.training.loop import evaluate
     from workers.trial.train_config import train_config
 
     studied = study("OwnLoop", pictures)
@@ -206,6 +207,11 @@ def test_a_loop_of_its_own_runs_and_is_pruned_after(pictures: Dataset) -> None:
     assert studied.space["learning_rate"].default == 3e-2
     dense = train_config(studied.hypermodel, pictures, studied.config())
     assert dense.history["val_accuracy"][-1] > 0.9
+    # Each figure is of its own split.
+    for name, split in (("", pictures.train), ("val_", pictures.val)):
+        measured = evaluate(dense.model, split)
+        assert (dense.history[f"{name}loss"][-1], dense.history[f"{name}accuracy"][-1]) == measured
+    assert dense.history["loss"] != dense.history["val_loss"]
     assert dense.model.input_shape == (None, SIDE, SIDE, 1)
     pruned = studied.config(
         pruning_schedule="polynomial", final_sparsity=0.6, quantization="qat_int8"
