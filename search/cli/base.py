@@ -14,7 +14,6 @@ from collections.abc import MutableMapping
 from typing import Any, NoReturn
 
 import click
-from click.utils import PacifyFlushWrapper
 
 from search.cli.console import open_closed_streams
 from search.run.interrupts import ending_cleanly, signal_of
@@ -110,7 +109,7 @@ class CommandGroup(click.Group):
             # Here, while a closed pipe can still be told from an error.
             sys.stdout.flush()
         except SystemExit:
-            if isinstance(sys.stdout, PacifyFlushWrapper):  # Click's word for a closed pipe.
+            if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Click saw a closed pipe.
                 sys.exit(0)
             raise
         except click.UsageError as error:
