@@ -109,7 +109,9 @@ class CommandGroup(click.Group):
             # Here, while a closed pipe can still be told from an error.
             sys.stdout.flush()
         except SystemExit:
-            if type(sys.stdout).__name__ == "PacifyFlushWrapper":  # Click saw a closed pipe.
+            if type(sys.stdout).__name__.endswith(
+                "PacifyFlushWrapper"
+            ):  # Click saw a closed pipe.
                 sys.exit(0)
             raise
         except click.UsageError as error:
