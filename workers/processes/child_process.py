@@ -73,6 +73,7 @@ def _run(
         pass_fds=(write_fd,),
         env={**os.environ, "PYTHONPATH": python_path(), **env},
         text=True,
+        errors="replace",  # File names need be no text, and must not end the reader.
         # Ctrl-C reaches the whole foreground group; the parent ends the job itself, so that
         # one interrupt does not print two tracebacks.
         start_new_session=True,

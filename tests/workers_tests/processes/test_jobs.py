@@ -67,6 +67,18 @@ def test_a_job_that_says_a_lot_on_stderr_does_not_block() -> None:
     assert run_job(f"{HERE}:shout", {}) == "done"
 
 
+def mumble(progress: Any) -> None:
+    """Say what is no text, and much of it, then die in the middle of an answer."""
+    os.write(2, b"bad name \xff\xfe\n" * 20_000 + b"the end")
+    os.write(int(sys.argv[1]), b'{"result": 1')
+    os._exit(3)
+
+
+def test_a_cut_answer_and_bytes_that_are_no_text_end_in_one_line() -> None:
+    with pytest.raises(SearchError, match="ended with code 3: the end"):
+        run_job(f"{__name__}:mumble", {})
+
+
 def sleep(progress: Any, marker: str) -> None:
     with open(marker, "w") as file:
         file.write(str(os.getpid()))
