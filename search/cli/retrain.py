@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from search.cli.base import Command, examples
 from search.cli.console import hint, print_json, stderr_console, stdout_console
-from search.cli.options import PATH, Count, json_option
+from search.cli.options import PATH, declared_options, json_option
+from search.deploy.options import RetrainOptions
 
 
 @click.command(
@@ -21,48 +23,9 @@ from search.cli.options import PATH, Count, json_option
 )
 @click.argument("export_file", metavar="FILE", type=PATH)
 @click.option("-o", "--output", required=True, type=PATH, help="Folder for what is deployed.")
-@click.option("--epochs", type=Count(), show_default="the trial's", help="Epochs of training.")
-@click.option(
-    "--patience",
-    type=Count(),
-    show_default="train to the end",
-    help="End after so many epochs that are no better, with the best weights.",
-)
-@click.option("--data", type=PATH, show_default="the trial's", help="Data to train on.")
-@click.option(
-    "--seeds",
-    type=Count(0),
-    default=0,
-    help="Train it from so many other seeds too, and report how much is luck.",
-)
-@click.option(
-    "--no-float",
-    is_flag=True,
-    help="Do not train it without pruning too, to compare with: half the time.",
-)
-@click.option(
-    "--tta",
-    is_flag=True,
-    help="Test-time augmentation: measure float models on shifted pictures too.",
-)
-@click.option("--task", help="The task, where it is code of your own: a file runs none unasked.")
-@click.option("--device", help="The device, where it is code of your own.")
-@click.option("--force", is_flag=True, help="Overwrite the files of an earlier retraining.")
+@declared_options(RetrainOptions)
 @json_option
-def retrain(
-    export_file: Path,
-    output: Path,
-    epochs: int | None,
-    patience: int | None,
-    data: Path | None,
-    seeds: int,
-    no_float: bool,
-    tta: bool,
-    task: str | None,
-    device: str | None,
-    force: bool,
-    as_json: bool,
-) -> None:
+def retrain(export_file: Path, output: Path, as_json: bool, **given: Any) -> None:
     """Train an exported configuration in full.
 
     It is measured on the test split, beside the same network without pruning and without
@@ -75,20 +38,7 @@ def retrain(
 
     display = make_display(stderr_console())
     try:
-        metrics = retrain_export(
-            export_file,
-            output,
-            epochs=epochs,
-            patience=patience,
-            data=data,
-            seeds=seeds,
-            float_model=not no_float,
-            tta=tta,
-            task=task,
-            device=device,
-            force=force,
-            progress=display.prepare,
-        )
+        metrics = retrain_export(export_file, output, progress=display.prepare, **given)
     finally:
         display.close()
     if as_json:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from search.deploy.export import read_export
+from search.deploy.options import RetrainOptions
 from search.deploy.report_page import retrain_page
+from search.options import options_of, takes_options
 from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
-from spaces.errors import ConfigError, ExportError
+from spaces.errors import ExportError
 from spaces.tasks.registry import canonical_ref, is_builtin
-from workers.deploy.retrain import PICTURES, REPORT_NAME
+from workers.deploy.retrain import PICTURES, REPORT_NAME, FullTraining
 from workers.devices.registry import canonical_device, is_builtin_device
 from workers.processes.child_process import run_job
 
@@ -26,20 +29,13 @@ DEPLOYED_FILES = (
 )
 
 
+@takes_options(RetrainOptions)
 def retrain(
     export: str | Path,
     out_dir: str | Path,
     *,
-    epochs: int | None = None,
-    data: str | Path | None = None,
-    patience: int | None = None,
-    seeds: int = 0,
-    float_model: bool = True,
-    tta: bool = False,
-    task: str | None = None,
-    device: str | None = None,
-    force: bool = False,
     progress: Progress = no_progress,
+    **given: Any,
 ) -> dict[str, Any]:
     """Train what ``search export`` wrote and leave the files that deployment needs.
 
@@ -52,52 +48,32 @@ def retrain(
         out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt``,
             ``metrics.json`` and ``report.html``, and ``model_compiled.tflite`` where the device
             has a compiler of its own; made if it is not there.
-        epochs: Train so many epochs instead of the trial's; the model is then another one.
-        data: Train on this data instead of where the export says it lies.
-        patience: End training after so many epochs without a better validation accuracy, and
-            take the best epoch's weights (of those whose pruning is done); None for the last
-            epoch's.
-        seeds: Train it from so many other seeds too, for mean and spread of what they measure.
-        float_model: Train the same network without pruning too, where it is pruned, to compare
-            with.
-        tta: Measure float models with test-time augmentation too.
-        task: The task, where it is not built in: its code runs only if the caller names it.
-        device: The device, where it is not built in, for the same reason.
-        force: Overwrite files of an earlier retraining.
         progress: Called after every epoch.
+        {options}
 
     Returns:
         The content of ``metrics.json``.
 
     Raises:
+        ConfigError: If an option breaks its rule.
         ExportError: If the exported file cannot be used, or the files cannot be written.
         DataError: If the data is gone or is not what the trial was trained on.
     """
-    if epochs is not None and epochs < 1:
-        raise ConfigError(f"`1 <= epochs` must hold, but got (epochs={epochs}).")
+    options = options_of(RetrainOptions, given, "retrain")
     content = read_export(Path(export))
-    if patience is not None and patience < 1:
-        raise ConfigError(f"`1 <= patience` must hold, but got (patience={patience}).")
-    if seeds < 0:
-        raise ConfigError(f"`0 <= seeds` must hold, but got (seeds={seeds}).")
-    task_ref = _task_ref(content["config"]["task"], task)
-    device_ref = _device_ref(content["device"], device)
-    folder = _output_folder(Path(out_dir), force)
+    task = _task_ref(content["config"]["task"], options.task)
+    device = _device_ref(content["device"], options.device)
+    folder = _output_folder(Path(out_dir), options.force)
+    data = None if options.data is None else str(Path(options.data).absolute())
+    asked = replace(options, task=task, device=device, data=data)
     metrics = dict(
         run_job(
             "workers.deploy.retrain:retrain_job",
             {
                 "export": content,
                 "out_dir": str(folder),
-                "epochs": epochs,
-                "data": None if data is None else str(Path(data).absolute()),
                 "cache_dir": str(default_cache_dir()),
-                "task": task_ref,
-                "device": device_ref,
-                "float_model": float_model,
-                "tta": tta,
-                "seeds": seeds,
-                "patience": patience,
+                "options": {one.name: getattr(asked, one.name) for one in fields(FullTraining)},
             },
             progress,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -10,6 +11,8 @@ import click
 import pytest
 
 from search.cli.main import cli
+from search.deploy.options import RetrainOptions
+from search.deploy.retrain import retrain
 from search.options import declared
 from search.ray_tune.searcher import StudySearcher
 from search.ray_tune.trainable import task_trainable
@@ -18,20 +21,34 @@ from search.run.run_study import run_study, study_settings
 from search.storage.settings import StudySettings
 from spaces.errors import ConfigError
 from tests.search_tests.analytic import task_info
+from workers.deploy.retrain import FullTraining
 from workers.messages.result import Limits
 
 OPTIONS = declared(RunOptions)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_an_option_is_on_the_command_line_and_in_python(name: str) -> None:
-    command = cli.commands["run"]
+VERBS: dict[str, tuple[type[Any], Callable[..., Any]]] = {
+    "run": (RunOptions, run_study),
+    "retrain": (RetrainOptions, retrain),
+}
+
+
+@pytest.mark.parametrize(
+    ("verb", "name"), [(verb, name) for verb, (cls, _) in VERBS.items() for name in declared(cls)]
+)
+def test_an_option_is_on_the_command_line_and_in_python(verb: str, name: str) -> None:
+    cls, function = VERBS[verb]
+    command = cli.commands[verb]
     (option,) = [param for param in command.params if param.name == name]
     assert isinstance(option, click.Option)
-    assert option.help == OPTIONS[name].help or name == "storage"
-    keyword = inspect.signature(run_study).parameters[name]
+    assert option.help == declared(cls)[name].help or name == "storage"
+    keyword = inspect.signature(function).parameters[name]
     assert keyword.kind is keyword.KEYWORD_ONLY
-    assert f"{name}: " in str(run_study.__doc__)
+    assert f"{name}: " in str(function.__doc__)
+
+
+def test_what_a_training_in_full_reads_is_an_option() -> None:
+    assert {one.name for one in fields(FullTraining)} == set(declared(RetrainOptions)) - {"force"}
 
 
 @pytest.mark.parametrize(
@@ -63,6 +80,8 @@ def test_a_value_that_breaks_its_rule_is_refused(given: dict[str, Any], rule: st
 def test_a_keyword_that_there_is_not_gets_a_guess() -> None:
     with pytest.raises(TypeError, match=r"'max_size'. Did you mean 'max_size_bytes'"):
         run_study("fruit", max_size=3)
+    with pytest.raises(TypeError, match=r"retrain\(\) got .*'epoch'. Did you mean 'epochs'"):
+        retrain("best.json", "deploy", epoch=3)
     with pytest.raises(TypeError, match=r"StudySearcher\(\) got .* 'workers'"):
         StudySearcher("fruit", workers=3)
     with pytest.raises(TypeError, match=r"task_trainable\(\) got .* 'storage'"):

@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,19 +45,42 @@ PICTURES = ("picture", "heatmap")
 """What is returned for the report, and not written to ``metrics.json``."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FullTraining:
+    """What is asked of a training in full, as plain data.
+
+    Every field is an option of ``search retrain`` of the same name, which declares its default
+    and its rule; a field that is added here is handed over without a word more.
+
+    Attributes:
+        epochs: Train so many epochs instead of the trial's.
+        data: Train on this data instead of the exported path.
+        task: The task to load, where its file has moved; None for the exported one.
+        device: The device to measure on, where its file has moved; None for the exported one.
+        float_model: Whether to train the same configuration without pruning too, where it prunes,
+            to compare with.
+        tta: Whether to measure the float models with test-time augmentation too.
+        seeds: From how many other seeds to train it too.
+        patience: Epochs without a better validation accuracy after which training ends, with the
+            best weights; None to train to the last epoch and take its weights.
+    """
+
+    epochs: int | None
+    data: str | None
+    task: str | None
+    device: str | None
+    float_model: bool
+    tta: bool
+    seeds: int
+    patience: int | None
+
+
 def retrain_job(
     progress: Progress,
     export: dict[str, Any],
     out_dir: str,
-    epochs: int | None,
-    data: str | None,
     cache_dir: str,
-    task: str | None = None,
-    device: str | None = None,
-    float_model: bool = True,
-    tta: bool = False,
-    seeds: int = 0,
-    patience: int | None = None,
+    options: dict[str, Any],
 ) -> dict[str, Any]:
     """Retrain what ``search export`` wrote; JSON in and out (see
     ``workers.processes.child_process``).
@@ -71,17 +94,8 @@ def retrain_job(
         out_dir: Existing folder to write ``model.tflite``, ``model.keras``, ``labels.txt``
             and ``metrics.json`` to; and what is compiled from the first,
             for a device that has a compiler of its own.
-        epochs: Train so many epochs instead of the trial's.
-        data: Train on this data instead of the exported path.
         cache_dir: Where decoded images are kept.
-        task: The task to load, where its file has moved; None for the exported one.
-        device: The device to measure on, where its file has moved; None for the exported one.
-        float_model: Whether to train the same configuration without pruning too, where it prunes,
-            to compare with.
-        tta: Whether to measure the float models with test-time augmentation too.
-        seeds: From how many other seeds to train it too.
-        patience: Epochs without a better validation accuracy after which training ends, with the
-            best weights; None to train to the last epoch and take its weights.
+        options: Fields of :class:`FullTraining`.
 
     Returns:
         The content of ``metrics.json``, with the pictures for the report among ``grad_cam``.
@@ -95,30 +109,32 @@ def retrain_job(
     from workers.deploy.grad_cam import grad_cam
     from workers.training.keras_compat import configure_tensorflow
 
+    asked = FullTraining(**options)
     exported = TrialConfig.from_dict(export["config"])
     configure_tensorflow(threads=exported.threads)
-    bench = _bench(progress, export, exported, data, cache_dir, task, device, patience)
+    bench = _bench(progress, export, exported, cache_dir, asked)
     config = exported.with_data_fingerprint(bench.dataset.fingerprint)
-    if epochs is not None:
-        config = config.with_epochs(epochs)
+    if asked.epochs is not None:
+        config = config.with_epochs(asked.epochs)
     trainings = bench.train(config, "training")
     trained = trainings[-1]
     progress("measuring", 0, 1)
     tflite, compiled, metrics = _measured(bench, config, trainings, export)
-    metrics["patience"] = patience
+    metrics["patience"] = asked.patience
     metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
     folder = Path(out_dir)
     _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
     progress("measuring", 1, 1)
-    metrics["notes"] = _compare(bench, config, trained, metrics["models"], float_model, tta)
-    metrics["notes"] += _code_notes(export, task or exported.task, device or export["device"])
+    metrics["notes"] = _compare(bench, config, trained, metrics["models"], asked)
+    task, device = asked.task or exported.task, asked.device or export["device"]
+    metrics["notes"] += _code_notes(export, task, device)
     islands = metrics["ledger"]["float_operations"]
     if islands:
         metrics["notes"].append(
             f"The deployed file is not integer throughout: {describe_float_operations(islands)}."
         )
-    if seeds:
-        metrics["seeds"] = bench.seeds(config, seeds)
+    if asked.seeds:
+        metrics["seeds"] = bench.seeds(config, asked.seeds)
     progress("looking at pictures", 0, 1)
     split = bench.dataset.test
     are_logits = interface_of(trained.model).are_logits
@@ -138,11 +154,8 @@ def _bench(
     progress: Progress,
     export: dict[str, Any],
     exported: TrialConfig,
-    data: str | None,
     cache_dir: str,
-    task: str | None,
-    device: str | None,
-    patience: int | None,
+    asked: FullTraining,
 ) -> Bench:
     """Load what is trained and measured with: task, data and device."""
     from workers.deploy.comparison import Bench, mirrored_shows_the_same
@@ -151,10 +164,10 @@ def _bench(
     from workers.training.early_stopping import EarlyStopping
 
     with_ram = export.get("measured", {}).get("ledger", {}).get("arena_bytes") is not None
-    target = get_device(device or export["device"], with_ram=with_ram)
+    target = get_device(asked.device or export["device"], with_ram=with_ram)
     check_device(target, export["size_metric"])
-    loaded = resolve_task(exported.task if task is None else task)
-    path = data if data is not None else export.get("data_path")
+    loaded = resolve_task(asked.task or exported.task)
+    path = asked.data if asked.data is not None else export.get("data_path")
     about = export.get("data", {})
     request = DataRequest(
         path=None if path is None else Path(path),
@@ -165,9 +178,9 @@ def _bench(
         split_rule=about.get("split_rule", "by_name"),
     )
     dataset = load_task_data(loaded, request)
-    if dataset.fingerprint != exported.data_fingerprint and data is not None:
+    if dataset.fingerprint != exported.data_fingerprint and asked.data is not None:
         dataset = load_task_data(loaded, replace(request, split_rule="stratified"))
-    if dataset.fingerprint != exported.data_fingerprint and data is None:
+    if dataset.fingerprint != exported.data_fingerprint and asked.data is None:
         raise DataError(
             f"The data at {path or 'the task itself'} must be what the trial was trained on "
             f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
@@ -180,7 +193,7 @@ def _bench(
         export["size_metric"],
         flips=mirrored_shows_the_same(loaded),
         progress=progress,
-        early_stopping=None if patience is None else EarlyStopping(patience),
+        early_stopping=None if asked.patience is None else EarlyStopping(asked.patience),
         baseline_ms=(export.get("measured", {}).get("latency") or {}).get("baseline_ms"),
     )
 
@@ -275,20 +288,19 @@ def _compare(
     config: TrialConfig,
     trained: Trained,
     models: dict[str, Any],
-    float_model: bool,
-    tta: bool,
+    asked: FullTraining,
 ) -> list[str]:
     """Enter the models that the deployed one is compared with; return what is to be said."""
     notes = []
-    row = bench.float_row(trained, tta=tta)
+    row = bench.float_row(trained, tta=asked.tta)
     if config.without_compression() == config.with_quantization(QuantizationScheme.FLOAT32):
         models["float"] = row
         notes.append("Nothing is pruned: the float model is the trained one, before quantization.")
     else:
         models["pruned"] = row
-        if float_model:
+        if asked.float_model:
             try:
-                models["float"] = bench.float_twin(config, tta=tta)
+                models["float"] = bench.float_twin(config, tta=asked.tta)
             except (TrialFailedError, ConversionError) as error:
                 notes.append(f"There is no float model to compare with: {error}.")
     if row["latency_ms"] is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from search.deploy.retrain import retrain
 from spaces.config.trial import TrialConfig
 from spaces.errors import ConfigError, ExportError, UnknownTaskError
 from tests.search_tests import retrained
+from workers.deploy.retrain import FullTraining
 
 
 @pytest.fixture
@@ -57,18 +58,12 @@ def test_a_folder_that_cannot_be_made_is_named(exported: Path, tmp_path: Path) -
         retrain(exported, tmp_path / "file" / "deploy")
 
 
-@pytest.mark.parametrize("epochs", [0, -3])
-def test_epochs_are_counted_from_one(exported: Path, tmp_path: Path, epochs: int) -> None:
-    with pytest.raises(ConfigError, match="1 <= epochs"):
-        retrain(exported, tmp_path / "deploy", epochs=epochs)
-
-
-@pytest.mark.parametrize("option", [{"patience": 0}, {"seeds": -1}])
+@pytest.mark.parametrize("option", [{"epochs": 0}, {"epochs": -3}, {"patience": 0}, {"seeds": -1}])
 def test_counts_are_refused_before_training(
     exported: Path, tmp_path: Path, option: dict[str, int]
 ) -> None:
     with pytest.raises(ConfigError, match=f"<= {next(iter(option))}"):
-        retrain(exported, tmp_path / "deploy", **option)  # type: ignore[arg-type]
+        retrain(exported, tmp_path / "deploy", **option)
     assert not (tmp_path / "deploy").exists()
 
 
@@ -87,7 +82,9 @@ def test_the_report_is_written_beside_the_metrics(
     monkeypatch.setattr("search.deploy.retrain.run_job", run_job)
     metrics = retrain(exported, tmp_path / "deploy", seeds=2, patience=3, tta=True)
     assert metrics == retrained.metrics()
-    assert (asked[0]["seeds"], asked[0]["patience"], asked[0]["tta"]) == (2, 3, True)
+    options = asked[0]["options"]
+    assert (options["seeds"], options["patience"], options["tta"]) == (2, 3, True)
+    assert set(options) == {one.name for one in fields(FullTraining)}
     report = (tmp_path / "deploy" / "report.html").read_text()
     assert retrained.picture() in report
     with pytest.raises(ExportError, match="report.html already"):

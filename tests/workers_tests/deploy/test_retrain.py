@@ -117,10 +117,18 @@ def retrain(
         no_progress,
         export=exported.content,
         out_dir=str(out_dir),
-        epochs=epochs,
-        data=None if data is None else str(data),
         cache_dir=str(folder / "cache"),
-        **{"float_model": False, **options},
+        options={
+            "epochs": epochs,
+            "data": None if data is None else str(data),
+            "task": None,
+            "device": None,
+            "float_model": False,
+            "tta": False,
+            "seeds": 0,
+            "patience": None,
+            **options,
+        },
     )
 
 

@@ -1,0 +1,70 @@
+"""The options of a training in full, each declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from search.options import check_options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainOptions:
+    """What a person asks of ``search retrain``, beside the export and the folder.
+
+    Those that the training itself reads are handed to its process by name: see
+    :class:`workers.deploy.retrain.FullTraining`.
+
+    Raises:
+        ConfigError: If a value breaks its rule.
+    """
+
+    epochs: int | None = option(
+        None,
+        "count",
+        "Epochs of training.",
+        shown="the trial's",
+        python="Train so many epochs instead of the trial's; the model is then another one.",
+    )
+    patience: int | None = option(
+        None,
+        "count",
+        "End after so many epochs that are no better, with the best weights.",
+        shown="train to the end",
+        python="End training after so many epochs without a better validation accuracy, and take "
+        "the best epoch's weights (of those whose pruning is done); None for the last epoch's.",
+    )
+    data: str | Path | None = option(
+        None,
+        "path",
+        "Data to train on.",
+        shown="the trial's",
+        python="Train on this data instead of where the export says it lies.",
+    )
+    seeds: int = option(
+        0,
+        "count",
+        "Train it from so many other seeds too, and report how much is luck.",
+        low=0,
+    )
+    float_model: bool = option(
+        True,
+        "switch",
+        "Do not train it without pruning too, to compare with: half the time.",
+        flag="--no-float",
+        python="Train the same network without pruning too, where it is pruned, to compare with.",
+    )
+    tta: bool = option(
+        False,
+        "switch",
+        "Test-time augmentation: measure float models on shifted pictures too.",
+    )
+    task: str | None = option(
+        None, "text", "The task, where it is code of your own: a file runs none unasked."
+    )
+    device: str | None = option(None, "text", "The device, where it is code of your own.")
+    force: bool = option(False, "switch", "Overwrite the files of an earlier retraining.")
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_options(self)
