@@ -20,6 +20,7 @@ from benchmarks.cost.training_speed import Case, Clock, build, machine
 from benchmarks.results import RESULTS, write_section
 from spaces.config.trial import TrainingConfig
 from spaces.data.dataset import Split
+from workers.training.hooks import Hooks
 from workers.training.keras_compat import configure_tensorflow
 
 TITLE = "## What a training recipe adds to an epoch"
@@ -54,7 +55,7 @@ def epoch_seconds(case: Case, split: Split, config: TrainingConfig, epochs: int)
     model = build(case.shape, case.filters)
     clock = Clock()
     few = Split(split.images[:1], split.labels[:1])
-    train_epochs(model, split, few, config, epochs=epochs, seed=0, on_epoch=clock)
+    train_epochs(model, split, few, config, epochs=epochs, seed=0, hooks=Hooks(on_epoch=clock))
     return min(processor for _, processor in clock.laps[1:])
 
 

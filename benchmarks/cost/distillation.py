@@ -24,6 +24,7 @@ from benchmarks.results import RESULTS, write_section
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrainingConfig
 from spaces.data.dataset import Split
+from workers.training.compiled import OwnTraining
 from workers.training.keras_compat import configure_tensorflow, seed_everything
 
 TITLE = "## Distillation on MNIST"
@@ -102,7 +103,8 @@ def accuracy(
         loss = distilling(options.teacher, train_split, *variant)
         numbered = Split(train_split.images, np.arange(len(train_split)))
     few = Split(train_split.images[:1], np.zeros(1, np.int64))
-    train_epochs(model, numbered, few, config, epochs=options.epochs, seed=seed, loss=loss)
+    own = OwnTraining(loss=loss)
+    train_epochs(model, numbered, few, config, epochs=options.epochs, seed=seed, own=own)
     return evaluate(model, test_split)[1]
 
 

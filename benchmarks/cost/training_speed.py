@@ -30,6 +30,7 @@ from benchmarks.cost.trial_stages import compare, to_markdown
 from benchmarks.results import RESULTS, write_section
 from spaces.config.trial import PruningConfig, TrainingConfig
 from spaces.data.dataset import Split
+from workers.training.hooks import Hooks
 from workers.training.keras_compat import configure_tensorflow, seed_everything, versions
 
 BATCH_SIZES = (32, 128)
@@ -119,7 +120,7 @@ def ours(filters: Sequence[int]) -> EpochSeconds:
             epochs=epochs,
             seed=0,
             pruner=Pruner(model, PRUNING, n_steps) if prune else None,
-            on_epoch=clock,
+            hooks=Hooks(on_epoch=clock),
         )
         return clock.laps
 

@@ -67,6 +67,7 @@ def train_for_ever(folder: Path) -> None:
     """Train as a worker does; says so when it is past its start."""
     from spaces.config.trial import TrainingConfig
     from spaces.data.dataset import Split
+    from workers.training.hooks import Hooks
     from workers.training.keras_compat import configure_tensorflow, seed_everything
     from workers.training.loop import train_epochs
 
@@ -103,8 +104,7 @@ def train_for_ever(folder: Path) -> None:
             config,
             epochs=config.epochs,
             seed=0,
-            on_epoch=say_so,
-            pause=windows.pause,
+            hooks=Hooks(on_epoch=say_so, pause=windows.pause),
         )
 
 

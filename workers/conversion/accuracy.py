@@ -20,7 +20,6 @@ def tflite_accuracy(
     threads: int = 1,
     *,
     are_logits: bool | None = None,
-    pause: Callable[[], None] | None = None,
 ) -> float:
     """Return the fraction of images that a ``.tflite`` model labels rightly, run by LiteRT.
 
@@ -32,14 +31,11 @@ def tflite_accuracy(
         batch_size: Images an invocation.
         threads: Of the interpreter.
         are_logits: Whether a model of one unit gives a logit; None to look at the file.
-        pause: Called before every invocation; it may take its time.
 
     Raises:
         ConversionError: If the runtime cannot run the model.
     """
-    found = tflite_class_scores(
-        tflite, split, batch_size, threads, are_logits=are_logits, pause=pause
-    )
+    found = tflite_class_scores(tflite, split, batch_size, threads, are_logits=are_logits)
     return found["accuracy"]
 
 
@@ -54,7 +50,8 @@ def tflite_class_scores(
 ) -> dict[str, float]:
     """Return accuracy, balanced accuracy and macro F1 of a ``.tflite`` model, run by LiteRT.
 
-    Arguments and errors are those of :func:`tflite_accuracy`.
+    Arguments and errors are those of :func:`tflite_accuracy`, and ``pause``, which is called
+    before every invocation, and may take its time.
     """
     found = outputs(tflite, split.images, batch_size, threads, pause=pause)
     if found.shape[1] == 1:

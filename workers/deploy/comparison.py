@@ -25,6 +25,7 @@ from workers.deploy.test_time_augmentation import views_of
 from workers.devices.device import Device, Measurement
 from workers.messages.result import SizeMetric
 from workers.training.early_stopping import EarlyStopping
+from workers.training.hooks import Hooks
 from workers.training.losses import interface_of
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained
 from workers.trial.train_config import Trained, Weights, train_config
@@ -215,9 +216,11 @@ class Bench:
                 self.hypermodel,
                 self.dataset,
                 step,
-                on_epoch=on_epoch,
+                hooks=Hooks(
+                    on_epoch,
+                    early_stopping=self.early_stopping if step.branched_from is None else None,
+                ),
                 start_weights=weights,
-                early_stopping=self.early_stopping if step.branched_from is None else None,
             )
             weights = trained.model.get_weights()
             done += step.training.epochs

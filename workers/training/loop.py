@@ -27,12 +27,13 @@ from spaces.errors import TrialFailedError
 from workers.messages.race import settled_from
 from workers.training.augment import Augment
 from workers.training.averaging import Average
-from workers.training.checkpoint import Resume, collected_variables
-from workers.training.compiled import NOTHING_OWN, own_training, resolved
-from workers.training.early_stopping import BestWeights, EarlyStopping
+from workers.training.checkpoint import collected_variables
+from workers.training.compiled import NOTHING_OWN, OwnTraining, own_training, resolved
+from workers.training.early_stopping import BestWeights
+from workers.training.hooks import NO_HOOKS, Hooks
 from workers.training.learning_rates import LearningRates
-from workers.training.losses import Loss, cross_entropy, interface_of, training_loss
-from workers.training.optimizers import ApplyGradients, make_optimizer
+from workers.training.losses import cross_entropy, interface_of, training_loss
+from workers.training.optimizers import make_optimizer
 from workers.training.own_callbacks import CallbackRun
 from workers.training.own_metrics import OwnMetric, measured
 from workers.training.prune import Pruner
@@ -42,12 +43,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from workers.training.steps import Steps
-
-OnEpoch = Callable[[int, Mapping[str, float]], bool]
-"""Told the epoch (from 0) and its metrics; whether to go on."""
-
-Pause = Callable[[], None]
-"""Called between two batches; returns when the next one may begin, usually at once."""
 
 History = dict[str, tuple[float, ...]]
 """One value an epoch, under each of :data:`METRIC_NAMES`."""
@@ -67,11 +62,7 @@ def train(
     model: Any,
     dataset: Dataset,
     config: TrialConfig,
-    on_epoch: OnEpoch | None = None,
-    *,
-    pause: Pause | None = None,
-    early_stopping: EarlyStopping | None = None,
-    resume: Resume | None = None,
+    hooks: Hooks = NO_HOOKS,
 ) -> History:
     """Train a network as its configuration says, pruning it by its schedule.
 
@@ -83,11 +74,7 @@ def train(
         model: Built Keras 2 model; its weights are changed, and sparse at the end.
         dataset: Trained on ``train``, judged on ``val`` after every epoch.
         config: What to do. With no epochs, nothing is done, and the history is empty.
-        on_epoch: Called after every epoch; training ends when it returns False.
-        pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
-        early_stopping: When to end before the last epoch, and to take the best one's weights
-            (of those whose pruning mask is final); None to take the last ones.
-        resume: Where to go on, and who may ask how training stands after an epoch.
+        hooks: What is asked of it while it runs.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -100,8 +87,8 @@ def train(
     if config.pruning.is_active and training.epochs > 0:
         total_steps = training.epochs * steps_per_epoch(len(dataset.train), training.batch_size)
         pruner = Pruner(model, config.pruning, total_steps)
-    if early_stopping is not None:
-        early_stopping = early_stopping.settled_with(config)
+    if hooks.early_stopping is not None:
+        hooks = replace(hooks, early_stopping=hooks.early_stopping.settled_with(config))
     own = own_training(model) if training.from_model else NOTHING_OWN
     callbacks = None
     if own.callbacks and config.branched_from is None:
@@ -122,13 +109,8 @@ def train(
         epochs=training.epochs,
         seed=config.seed,
         pruner=pruner,
-        on_epoch=on_epoch,
-        pause=pause,
-        early_stopping=early_stopping,
-        loss=own.loss,
-        optimizer=own.optimizer,
-        shuffle=own.shuffle,
-        resume=resume,
+        hooks=hooks,
+        own=own,
         callbacks=callbacks,
     )
 
@@ -172,13 +154,8 @@ def train_epochs(
     epochs: int,
     seed: int,
     pruner: Pruner | None = None,
-    on_epoch: OnEpoch | None = None,
-    pause: Pause | None = None,
-    early_stopping: EarlyStopping | None = None,
-    loss: Loss | None = None,
-    optimizer: Callable[[Sequence[Any]], ApplyGradients] | None = None,
-    shuffle: bool = True,
-    resume: Resume | None = None,
+    hooks: Hooks = NO_HOOKS,
+    own: OwnTraining = NOTHING_OWN,
     callbacks: CallbackRun | None = None,
 ) -> History:
     """Train for some epochs, from the weights that the model has.
@@ -195,13 +172,9 @@ def train_epochs(
         epochs: Length of the training, which the learning rate's schedule spans; 0 for none.
         seed: Seeds the order of images and their augmentation.
         pruner: Masks to keep and update; made for the same number of steps.
-        on_epoch: Called after every epoch; training ends when it returns False.
-        pause: Called every ``CHUNK_S`` or so, between two batches; it may take its time.
-        early_stopping: See :func:`train`.
-        loss: Somebody's own instead of cross-entropy.
-        optimizer: Somebody's own instead of the recipe's; takes the variables to train.
-        shuffle: Whether every epoch has an order of its own.
-        resume: Where to go on, and who may ask how training stands after an epoch.
+        hooks: What is asked of it while it runs; its early stopping knows the pruning schedule.
+        own: The optimizer, the loss and the order of images that are somebody's own, instead of
+            the recipe's, cross-entropy, and an order for every epoch.
         callbacks: Somebody's own, which change the learning rate and may end the training.
 
     Raises:
@@ -221,30 +194,30 @@ def train_epochs(
             model,
             train_split,
             batch_size,
-            training_loss(model, config, train_split.labels, loss),
-            optimizer
+            training_loss(model, config, train_split.labels, own.loss),
+            own.optimizer
             or partial(make_optimizer, config.optimizer, weight_decay=config.weight_decay),
             masks=masks,
             augment=None if config.augmentation == "none" else Augment(config, train_split, seed),
             average=average,
         )
-    evaluate = evaluation_function(model, val_split, loss or cross_entropy(model))
-    best = BestWeights(model, early_stopping)
+    evaluate = evaluation_function(model, val_split, own.loss or cross_entropy(model))
+    best = BestWeights(model, hooks.early_stopping)
     chunks = _ChunkSize(max(1, CHUNK_BYTES // (batch_size * train_split.images[:1].nbytes)))
 
     history: dict[str, list[float]] = {name: [] for name in METRIC_NAMES}
     rows: list[tuple[float, ...]] = []
-    if resume is not None:
+    if hooks.resume is not None:
         kept = [*model.variables, *made, *(mask for _, mask in masks)]
         # What callbacks remember is in no checkpoint.
-        rows = resume.begin(kept, run_steps, replay=callbacks is not None)
+        rows = hooks.resume.begin(kept, run_steps, replay=callbacks is not None)
     for row in rows:
         _note(history, dict(zip(METRIC_NAMES, row, strict=True)), rates)
     for epoch in range(len(rows), epochs):
         if average is not None and epoch > 0:
             average.swap_out()
         order = np.arange(n_images)
-        if shuffle:
+        if own.shuffle:
             order = np.random.default_rng((seed, epoch)).permutation(n_images)
         learning_rates = rates.of_epoch(epoch)
         if callbacks is not None:
@@ -254,8 +227,7 @@ def train_epochs(
         # Sums go in and out, so that they do not depend on where the chunks are cut either.
         sums: tuple[Any, Any] = (np.float32(0), np.int32(0))
         while start < end:
-            if pause is not None:
-                pause()
+            hooks.wait()
             stop = min(start + chunks.n_steps, end)
             if pruner is not None:
                 pruner.before_step(start + 1)
@@ -273,20 +245,20 @@ def train_epochs(
                 f"loss became {became} in epoch {epoch + 1} ("
                 + (
                     "optimizer of the model's compile)"
-                    if optimizer is not None
+                    if own.optimizer is not None
                     else f"learning_rate={config.learning_rate:g}, optimizer={config.optimizer})"
                 )
             )
         if average is not None:
             average.swap_in()
         accuracy = int(sums[1]) / (n_steps * batch_size)
-        row = (mean_loss, accuracy, *_evaluate(evaluate, val_split, pause))
+        row = (mean_loss, accuracy, *_evaluate(evaluate, val_split, hooks))
         rows.append(row)
         metrics = dict(zip(METRIC_NAMES, row, strict=True))
         _note(history, metrics, rates)
         is_over = best.is_over(history)
         is_over |= callbacks is not None and callbacks.end_epoch(epoch, metrics)
-        if (on_epoch is not None and not on_epoch(epoch, metrics)) or is_over:
+        if not hooks.goes_on(epoch, metrics) or is_over:
             break
     if callbacks is not None:
         callbacks.end()
@@ -357,13 +329,10 @@ def _gather(
     return images, split.labels[picked].astype(np.int32).reshape(batches)
 
 
-def _evaluate(
-    evaluate_batch: Steps, split: Split, pause: Pause | None = None
-) -> tuple[float, float]:
+def _evaluate(evaluate_batch: Steps, split: Split, hooks: Hooks = NO_HOOKS) -> tuple[float, float]:
     loss, n_right = 0.0, 0
     for start in range(0, len(split), EVALUATION_BATCH):
-        if pause is not None:
-            pause()
+        hooks.wait()
         stop = start + EVALUATION_BATCH
         batch_loss, batch_right = evaluate_batch(
             split.images[start:stop], split.labels[start:stop].astype(np.int32)

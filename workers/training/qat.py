@@ -14,7 +14,8 @@ from spaces.config.trial import TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.errors import ConversionError
 from workers.training.compiled import NOTHING_OWN, own_training, resolved
-from workers.training.loop import History, Pause, train_epochs
+from workers.training.hooks import NO_HOOKS, Hooks
+from workers.training.loop import History, train_epochs
 from workers.training.losses import interface_of, keep_interface
 from workers.training.separate_swish import with_separate_swish
 from workers.training.training_layers import without_training_layers
@@ -28,7 +29,7 @@ being better); pruned ones and those trained for few epochs still gain, the more
 
 
 def train_quantization_aware(
-    model: Any, dataset: Dataset, config: TrialConfig, *, pause: Pause | None = None
+    model: Any, dataset: Dataset, config: TrialConfig, hooks: Hooks = NO_HOOKS
 ) -> tuple[Any, History]:
     """Fine-tune a copy of a trained network for int8.
 
@@ -36,7 +37,7 @@ def train_quantization_aware(
         model: Trained Keras 2 model, pruned or not; it keeps its weights.
         dataset: What it was trained on.
         config: Configuration it was trained with; ``qat_epochs`` says how long.
-        pause: Called between chunks of steps, as in :func:`workers.training.loop.train`.
+        hooks: What is asked of it while it runs.
 
     Returns:
         The quantization-aware model, ready for the TFLite converter, and its metrics by epoch.
@@ -63,10 +64,8 @@ def train_quantization_aware(
         training,
         epochs=training.qat_epochs,
         seed=seed,
-        pause=pause,
-        loss=own.loss,
-        optimizer=own.optimizer,
-        shuffle=own.shuffle,
+        hooks=hooks,
+        own=own,
     )
     return quantized, history
 

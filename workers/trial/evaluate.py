@@ -30,7 +30,7 @@ from workers.messages.executor import Interrupted, TrialOverdue
 from workers.messages.race import curve_recipe, settled_from
 from workers.messages.result import EvaluateRequest, TrialResult
 from workers.training.checkpoint import Resume
-from workers.training.loop import OnEpoch
+from workers.training.hooks import Hooks, OnEpoch
 from workers.training.weights import pack_weights, unpack_weights
 from workers.trial.measure import N_REPRESENTATIVE, measure_points
 from workers.trial.train_config import Stopwatch, Weights, build, train_config
@@ -175,11 +175,13 @@ class TrialEvaluator:
             self._dataset,
             config,
             watch,
-            on_epoch=referee,
+            Hooks(
+                on_epoch=referee,
+                pause=None if self._windows is None else self._windows.pause,
+                resume=resume,
+            ),
             start_weights=start,
-            pause=None if self._windows is None else self._windows.pause,
             built=built,
-            resume=resume,
         )
         known.update(
             epochs_trained=trained.epochs_trained,

@@ -16,10 +16,9 @@ from spaces.config.trial import TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.space.compression import build_values
 from spaces.space.search_space import Parameter
-from workers.training.checkpoint import Resume
 from workers.training.compiled import follow, own_training
-from workers.training.early_stopping import EarlyStopping
-from workers.training.loop import OnEpoch, Pause, train, train_by_loop
+from workers.training.hooks import NO_HOOKS, Hooks
+from workers.training.loop import train, train_by_loop
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,12 +92,10 @@ def train_config(
     dataset: Dataset,
     config: TrialConfig,
     watch: Stopwatch | None = None,
-    on_epoch: OnEpoch | None = None,
+    hooks: Hooks = NO_HOOKS,
+    *,
     start_weights: Weights | None = None,
-    pause: Pause | None = None,
     built: Built | None = None,
-    early_stopping: EarlyStopping | None = None,
-    resume: Resume | None = None,
 ) -> Trained:
     """Train, prune and, where the scheme asks for it, train quantization-aware.
 
@@ -110,16 +107,12 @@ def train_config(
         dataset: Trained on ``train``.
         config: What to do.
         watch: Takes the seconds by stage.
-        on_epoch: Called after every epoch; training ends when it returns False.
+        hooks: What is asked of this training while it runs. Those before it (what it branched
+            from) and after it (quantization-aware training) only pause as it does: they are told
+            to nobody, and are done whole and anew.
         start_weights: What a branch starts from; None to train what it branched from first.
-        pause: Called between chunks of steps; training goes on when it returns.
         built: What :func:`build` gave for this configuration, with its weights as they were
             then; None to build it here.
-        early_stopping: Ends this training (not those it branched from, nor quantization-aware
-            training) when it gets no better, with the weights of its best epoch. None, as in a
-            search, takes the last ones.
-        resume: Where its training goes on; None to begin. What comes before it (a branch) or
-            after it (quantization-aware training) is done anew.
 
     Raises:
         TrialFailedError: If the loss is no number, or the model cannot be built.
@@ -133,14 +126,16 @@ def train_config(
         model, new_parameters = built or build(hypermodel, config)
     if config.branched_from is not None:
         if start_weights is None:
-            before = train_config(hypermodel, dataset, config.branched_from, watch, pause=pause)
+            before = train_config(
+                hypermodel, dataset, config.branched_from, watch, hooks.of_another_phase
+            )
             start_weights = before.model.get_weights()
         model.set_weights(start_weights)
     was_ended = False
 
     def told(epoch: int, metrics: Mapping[str, float]) -> bool:
         nonlocal was_ended
-        was_ended = on_epoch is not None and not on_epoch(epoch, metrics)
+        was_ended = not hooks.goes_on(epoch, metrics)
         return not was_ended
 
     loop = own_training(model).loop if config.training.from_model else None
@@ -150,25 +145,19 @@ def train_config(
             assert loop is not None
             history = train_by_loop(model, loop, dataset, config)
         if not runs_loop or config.pruning.is_active:
-            history = train(
-                model,
-                dataset,
-                config,
-                on_epoch=told,
-                pause=pause,
-                early_stopping=early_stopping,
-                resume=resume,
-            )
+            history = train(model, dataset, config, hooks.with_on_epoch(told))
     best_epoch = None
-    if early_stopping is not None and not runs_loop:
-        best_epoch = early_stopping.settled_with(config).best_epoch(history)
+    if hooks.early_stopping is not None and not runs_loop:
+        best_epoch = hooks.early_stopping.settled_with(config).best_epoch(history)
     sparsity = achieved_sparsity(model)
     epochs = len(history["loss"])
     qat_model = None
     given_up = was_ended and epochs < config.training.epochs
     if config.quantization is QuantizationScheme.QAT_INT8 and not given_up:
         with watch.stage("qat"):
-            qat_model, qat_history = train_quantization_aware(model, dataset, config, pause=pause)
+            qat_model, qat_history = train_quantization_aware(
+                model, dataset, config, hooks.of_another_phase
+            )
         history = {name: (*values, *qat_history.get(name, ())) for name, values in history.items()}
         epochs += config.training.qat_epochs
     return Trained(model, qat_model, epochs, sparsity, history, new_parameters, best_epoch)

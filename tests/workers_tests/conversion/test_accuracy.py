@@ -11,7 +11,7 @@ from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.data.dataset import Split
 from spaces.errors import ConversionError
 from tests.workers_tests.quadrants import Converted, convert_trained_network
-from workers.conversion.accuracy import tflite_accuracy
+from workers.conversion.accuracy import tflite_accuracy, tflite_class_scores
 from workers.conversion.runtime import network_input, outputs, quantize_input
 
 
@@ -92,10 +92,10 @@ class TestAccuracy:
         paused: list[None] = []
         split = Split(converted.val.images[:25], converted.val.labels[:25])
         expected = tflite_accuracy(converted.float_model, split)
-        accuracy = tflite_accuracy(
+        scores = tflite_class_scores(
             converted.float_model, split, 10, pause=lambda: paused.append(None)
         )
-        assert (accuracy, len(paused)) == (expected, 3)
+        assert (scores["accuracy"], len(paused)) == (expected, 3)
 
     def test_outputs_that_are_not_finite_are_wrong(self, converted: Converted) -> None:
         images = network_input(converted.val.images).copy()

@@ -16,12 +16,19 @@ from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.data.pictures import RESIZE_RULE
-from spaces.data.request import DataRequest, no_progress
+from spaces.data.request import DataRequest, Progress, no_progress
 from spaces.errors import DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
+from tests.workers_tests.full_training import asked
 from workers.conversion.accuracy import tflite_accuracy
 from workers.conversion.runtime import load, network_input, outputs
-from workers.deploy.retrain import KERAS_NAME, LABELS_NAME, METRICS_NAME, TFLITE_NAME, retrain_job
+from workers.deploy.retrain import (
+    KERAS_NAME,
+    LABELS_NAME,
+    METRICS_NAME,
+    TFLITE_NAME,
+    retrain_job,
+)
 from workers.messages.result import EvaluateRequest, Point
 from workers.training.prune import achieved_sparsity
 from workers.trial.evaluate import TrialEvaluator
@@ -104,31 +111,17 @@ def exported(task_ref: str, dataset: Dataset) -> Exported:
 
 
 def retrain(
-    exported: Exported,
-    folder: Path,
-    epochs: int | None = None,
-    data: Path | None = None,
-    **options: Any,
+    exported: Exported, folder: Path, progress: Progress = no_progress, **options: Any
 ) -> dict[str, Any]:
-    """Retrain without a float model beside it, which takes as long again."""
+    """Retrain into the folder ``out``."""
     out_dir = folder / "out"
     out_dir.mkdir()
     return retrain_job(
-        no_progress,
+        progress,
         export=exported.content,
         out_dir=str(out_dir),
         cache_dir=str(folder / "cache"),
-        options={
-            "epochs": epochs,
-            "data": None if data is None else str(data),
-            "task": None,
-            "device": None,
-            "float_model": False,
-            "tta": False,
-            "seeds": 0,
-            "patience": None,
-            **options,
-        },
+        options=asked(**options),
     )
 
 
@@ -197,17 +190,7 @@ def test_metrics_say_what_was_promised_and_what_came_out(
 
 def test_other_epochs_give_another_model(exported: Exported, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    out_dir = tmp_path / "out"
-    out_dir.mkdir()
-    metrics = retrain_job(
-        lambda *event: seen.append(event),
-        export=exported.content,
-        out_dir=str(out_dir),
-        epochs=5,
-        data=None,
-        cache_dir=str(tmp_path),
-        float_model=False,
-    )
+    metrics = retrain(exported, tmp_path, epochs=5, progress=lambda *event: seen.append(event))
     assert metrics["identical_to_trial"] is False
     assert metrics["same_data"] is True
     assert metrics["epochs"] == 5
@@ -244,9 +227,8 @@ def test_a_folder_that_is_gone_when_training_ends_is_said(
             no_progress,
             export=exported.content,
             out_dir=str(tmp_path / "gone"),
-            epochs=1,
-            data=None,
             cache_dir=str(tmp_path / "cache"),
+            options=asked(epochs=1),
         )
     assert "\n" not in str(error.value)
 
@@ -254,7 +236,7 @@ def test_a_folder_that_is_gone_when_training_ends_is_said(
 def test_other_data_that_was_named_is_trained_on(exported: Exported, tmp_path: Path) -> None:
     other = tmp_path / "seed.txt"
     other.write_text("1")
-    metrics = retrain(exported, tmp_path, data=other)
+    metrics = retrain(exported, tmp_path, data=str(other))
     assert metrics["same_data"] is False
     assert metrics["identical_to_trial"] is False
     assert metrics["config"]["data_fingerprint"] != exported.dataset.fingerprint
@@ -322,15 +304,7 @@ def test_what_is_not_pruned_is_its_own_float_model(
 ) -> None:
     plain = export(task_ref, dataset, S.FLOAT32, pruning=PruningConfig())
     seen = []
-    (tmp_path / "out").mkdir()
-    metrics = retrain_job(
-        lambda *event: seen.append(event[0]),
-        export=plain.content,
-        out_dir=str(tmp_path / "out"),
-        epochs=None,
-        data=None,
-        cache_dir=str(tmp_path),
-    )
+    metrics = retrain(plain, tmp_path, lambda *event: seen.append(event[0]), float_model=True)
     models = metrics["models"]
     assert models["pruned"] is None
     assert models["float"]["confusion"] == models["deployed"]["confusion"]

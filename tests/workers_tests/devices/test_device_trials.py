@@ -14,6 +14,7 @@ from spaces.data.dataset import Dataset
 from spaces.data.request import DataRequest, no_progress
 from spaces.errors import DeviceError
 from spaces.tasks.registry import resolve_task
+from tests.workers_tests.full_training import asked
 from workers.deploy.retrain import retrain_job
 from workers.messages.limits import SIZE_TOLERANCE
 from workers.messages.result import EvaluateRequest, Limits, TrialResult
@@ -277,11 +278,8 @@ def test_retraining_measures_on_the_device(trials: Trials, tmp_path: Path, ref: 
         no_progress,
         export,
         str(tmp_path),
-        None,
-        None,
         str(tmp_path),
-        device=named,
-        float_model=False,
+        asked(device=named),
     )
     assert metrics["identical_to_trial"]
     assert metrics["measured"]["size_bytes"] == result.point.size_bytes

@@ -14,6 +14,7 @@ from spaces.data.dataset import Dataset
 from spaces.errors import ConfigError
 from tests.workers_tests import corners
 from workers.training.early_stopping import BestWeights, EarlyStopping
+from workers.training.hooks import Hooks
 from workers.training.loop import evaluate
 
 
@@ -102,7 +103,9 @@ def test_a_training_ends_early_as_sparse_as_asked_for_and_goes_on_to_quantizatio
         ),
     )
 
-    trained = train_config(hypermodel, corner_pictures, config, early_stopping=EarlyStopping(1))
+    trained = train_config(
+        hypermodel, corner_pictures, config, hooks=Hooks(early_stopping=EarlyStopping(1))
+    )
 
     assert trained.best_epoch is not None
     n_float = len(trained.history["val_accuracy"]) - 1  # One more is quantization-aware.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset, Split
 from spaces.errors import ConfigError
+from workers.training.hooks import Hooks
 from workers.training.prune import (
     Pruner,
     achieved_sparsity,
@@ -209,7 +210,9 @@ def test_pruning_goes_on_from_what_is_sparse(keras: Any, dataset: Dataset, sched
     def pause() -> None:
         zeros_during.append(achieved_sparsity(model)["overall"])
 
-    train(model, dataset, trial(PruningConfig(schedule, 0.8, begin=0.4, end=0.9)), pause=pause)
+    train(
+        model, dataset, trial(PruningConfig(schedule, 0.8, begin=0.4, end=0.9)), Hooks(pause=pause)
+    )
 
     assert achieved_sparsity(model)["overall"] == pytest.approx(0.8, abs=0.01)
     assert min(zeros_during) == pytest.approx(0.5, abs=0.01)  # They never grow in between.

@@ -15,6 +15,7 @@ from spaces.data.dataset import Dataset
 from spaces.errors import StorageError
 from tests.workers_tests import corners
 from workers.training.checkpoint import Resume, TrainingState
+from workers.training.hooks import Hooks
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +38,7 @@ def train(
         epochs.append(epoch)
         return epoch + 1 < stop_after
 
-    trained = train_config(hypermodel, pictures, config, on_epoch=on_epoch, resume=resume)
+    trained = train_config(hypermodel, pictures, config, hooks=Hooks(on_epoch, resume=resume))
     return trained, states[-1], epochs
 
 

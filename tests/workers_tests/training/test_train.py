@@ -15,6 +15,7 @@ import pytest
 from spaces.config.trial import OPTIMIZERS, PruningConfig, TrainingConfig, TrialConfig
 from spaces.data.dataset import Dataset, Split
 from spaces.errors import TrialFailedError
+from workers.training.hooks import Hooks
 from workers.training.loop import METRIC_NAMES, evaluate, steps_per_epoch, train, train_epochs
 
 SHAPE = (8, 8, 1)
@@ -257,7 +258,7 @@ def test_a_pause_is_possible_throughout_and_changes_nothing(
     weights.append(weights_hash(model))
     model = build(keras, dropout=0.3)
     monkeypatch.setattr("workers.training.loop.CHUNK_S", 0.0)  # Every step takes longer than that.
-    assert train(model, dataset, config, pause=pause) == history
+    assert train(model, dataset, config, Hooks(pause=pause)) == history
     weights.append(weights_hash(model))
 
     assert weights[0] == weights[1]
@@ -330,7 +331,7 @@ def test_training_ends_when_it_is_told_to(keras: Any, dataset: Dataset) -> None:
         return epoch < 1
 
     history = train_epochs(
-        build(keras), dataset.train, dataset.val, TRAINING, epochs=5, seed=0, on_epoch=on_epoch
+        build(keras), dataset.train, dataset.val, TRAINING, epochs=5, seed=0, hooks=Hooks(on_epoch)
     )
 
     assert [metrics["val_loss"] for metrics in told] == list(history["val_loss"])
