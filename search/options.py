@@ -8,7 +8,6 @@ the same options. Values are checked when the class is made, wherever they come 
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import math
 import textwrap
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from spaces.errors import ConfigError
+from spaces.wording import guess
 
 Kind = Literal[
     "count", "size", "latency", "duration", "fraction", "path", "text", "choice", "pairs", "switch"
@@ -133,9 +133,9 @@ def options_of(
     known = tuple(declared(cls) if names is None else names)
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}.{hint}")
+            raise TypeError(
+                f"{caller}() got an unexpected keyword argument {name!r}.{guess(name, known)}"
+            )
     return cls(**given)
 
 

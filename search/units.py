@@ -118,8 +118,3 @@ def _digits(value: float) -> str:
     # 9.996 has three digits after rounding up, not four.
     decimals = 2 - math.floor(math.log10(abs(round(value, decimals))))
     return f"{value:.{max(0, decimals)}f}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number of things in words: ``1 trial``, ``2,000 trials``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

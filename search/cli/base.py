@@ -19,6 +19,7 @@ from search.cli.console import open_closed_streams
 from search.run.interrupts import ending_cleanly, signal_of
 from search.storage.urls import scrubbed
 from spaces.errors import SearchError
+from spaces.wording import kind_and_line, one_line
 
 
 def interrupted_code(signal_number: int = signal.SIGINT) -> int:
@@ -115,14 +116,14 @@ class CommandGroup(click.Group):
                 sys.exit(0)
             raise
         except click.UsageError as error:
-            _say(f"{_one_line(error.format_message())} See `{_help_command(error)}`.")
+            _say(f"{one_line(error.format_message())} See `{_help_command(error)}`.")
             sys.exit(error.exit_code)
         except click.ClickException as error:
-            _say(_one_line(error.format_message()))
+            _say(one_line(error.format_message()))
             sys.exit(error.exit_code)
         except SearchError as error:
             _trace(debug)
-            _say(_one_line(str(error)))
+            _say(one_line(str(error)))
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt) as error:
             _trace(debug)
@@ -148,7 +149,7 @@ def _unexpected(error: Exception, debug: _Debug) -> str:
         return f"{error.strerror}{where}"
     how = "" if debug.on else "; the same command with --debug shows where it comes from"
     return (
-        f"This should not happen ({_one_line(f'{type(error).__name__}: {error}')}). Please report "
+        f"This should not happen ({kind_and_line(error)}). Please report "
         f"it with the command you typed{how}."
     )
 
@@ -160,10 +161,6 @@ def _trace(debug: _Debug) -> None:
 
 def _say(text: str) -> None:
     sys.stderr.write(f"Error: {scrubbed(text)}\n")
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _help_command(error: click.UsageError) -> str:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 from search.front.baseline import smallest_as_accurate
 from search.front.picks import PICK_RULES, PickRule
 from search.front.read import FrontPoint, StudyFront
-from search.units import counted, format_accuracy, format_latency, format_size
+from search.tables import plain_table
+from search.units import format_accuracy, format_latency, format_size
 from spaces.config.metrics import is_uneven
 from spaces.config.objectives import OBJECTIVES
 from spaces.data.class_counts import describe_classes
+from spaces.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,7 +68,7 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
         _print_scheme_failures(console, front)
         return
     points = front.points if show_all else _selection(front)
-    console.print(_table(points, metric=front.metric))
+    console.print(_points_table(points, metric=front.metric))
     if len(points) < len(front.points):
         n_more = len(front.points) - len(points)
         verb = "lies" if n_more == 1 else "lie"
@@ -119,7 +121,7 @@ def print_summary(console: Console, front: StudyFront) -> None:
     ]
     by_trial = {point.trial: point for point in chosen.values()}
     shown = [by_trial[trial] for trial in points]
-    console.print(_table(shown, labels, metric=front.metric))
+    console.print(_points_table(shown, labels, metric=front.metric))
     for line in _footnotes(front, shown):
         console.print(line, markup=False)
     for line in baseline_lines(front):
@@ -210,9 +212,7 @@ def front_to_csv(front: StudyFront) -> str:
 
 def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
     """Print one line for each study."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    table = plain_table()
     # Names are to be copied: the data column gives way first.
     longest = max((len(front.study) for front in fronts), default=0)
     table.add_column("study", overflow="fold", min_width=min(longest, 30))
@@ -275,21 +275,17 @@ def _header(front: StudyFront) -> list[str]:
     counts = "Accuracy" if front.metric == "accuracy" else f"What counts, {front.metric}"
     size = SIZE_NAMES.get(front.size_metric, front.size_metric)
     return [
-        f"Study {front.study}: {_count(front.n_trials, 'trial')}, "
-        f"{_count(front.n_points, 'model')}, "
+        f"Study {front.study}: {counted(front.n_trials, 'trial')}, "
+        f"{counted(front.n_points, 'model')}, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
         *(
-            [f"Left out: {_count(front.n_foreign, 'trial')} that `search` did not make."]
+            [f"Left out: {counted(front.n_foreign, 'trial')} that `search` did not make."]
             if front.n_foreign
             else []
         ),
         f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
         f"{counts}: validation split; size: {size}; latency: {front.device}",
     ]
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 PHOTOS_DIFFER = "; on photos, expect other accuracies"
@@ -376,15 +372,13 @@ def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
     return lines
 
 
-def _table(
+def _points_table(
     points: Sequence[FrontPoint],
     labels: list[str] | None = None,
     *,
     metric: str = "accuracy",
 ) -> Table:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    table = plain_table()
     if labels is not None:
         table.add_column("", overflow="fold")
     counts = () if metric == "accuracy" else (METRIC_NAMES[metric],)

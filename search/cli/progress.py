@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from search.run.events import Observer, Progress
-from search.units import counted, format_accuracy, format_duration, format_latency, format_size
+from search.run.events import Observer, RunProgress
+from search.units import format_accuracy, format_duration, format_latency, format_size
+from spaces.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -68,12 +69,12 @@ class LineDisplay:
             return
         self._write(_step(what, done, total), share)
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Write how many trials there are to do."""
         share = _share(progress)
         self._write(f"{progress.study_name}: {_trials(progress)}, {_states(progress)}", share)
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: RunProgress) -> None:
         """Write a line when one is due."""
         if self._is_due(_share(progress)):
             self._write(_line(progress), _share(progress))
@@ -82,7 +83,7 @@ class LineDisplay:
         """Write a line."""
         self._console.print(text, markup=False, soft_wrap=True)
 
-    def finish(self, progress: Progress) -> None:
+    def finish(self, progress: RunProgress) -> None:
         """Write the last line."""
         self._write(_line(progress), _share(progress))
 
@@ -115,7 +116,7 @@ class LiveDisplay:
         self._clock = clock
         self._live: Live | None = None
         self._preparing: tuple[str, int, int] | None = None
-        self._progress: Progress | None = None
+        self._progress: RunProgress | None = None
         self._updated_s = 0.0
 
     def __rich__(self) -> RenderableType:
@@ -133,12 +134,12 @@ class LiveDisplay:
         self._preparing = (what, done, total)
         self._open()
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Show the run from now on."""
         self.close()
         self.update(progress)
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: RunProgress) -> None:
         """Show the newest state at the next refresh."""
         self._progress = progress
         self._updated_s = self._clock()
@@ -148,7 +149,7 @@ class LiveDisplay:
         """Print a line above the display."""
         self._console.print(text, markup=False)
 
-    def finish(self, progress: Progress) -> None:
+    def finish(self, progress: RunProgress) -> None:
         """Leave the last state on the terminal."""
         self.update(progress)
         self.close()
@@ -168,15 +169,15 @@ class LiveDisplay:
             self._live.start()
 
 
-def _share(progress: Progress) -> float:
+def _share(progress: RunProgress) -> float:
     return progress.n_done / progress.n_target if progress.n_target else 0.0
 
 
-def _trials(progress: Progress) -> str:
+def _trials(progress: RunProgress) -> str:
     return f"{progress.n_done:,}/{progress.n_target:,} trials"
 
 
-def _states(progress: Progress) -> str:
+def _states(progress: RunProgress) -> str:
     """Return how the trials stand, without what there is none of."""
     counts = [
         (progress.n_running, "running"),
@@ -190,7 +191,7 @@ def _states(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _front(progress: Progress) -> str:
+def _front(progress: RunProgress) -> str:
     parts = [f"front {progress.front_size:,}", f"hypervolume {progress.hypervolume:.4f}"]
     if progress.best_accuracy is not None:
         parts.append(f"best {format_accuracy(progress.best_accuracy)}")
@@ -201,14 +202,14 @@ def _front(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _times(progress: Progress, since_s: float = 0.0) -> str:
+def _times(progress: RunProgress, since_s: float = 0.0) -> str:
     text = format_duration(progress.elapsed_s + since_s)
     if progress.eta_s is not None and progress.n_done < progress.n_target:
         text += f", {format_duration(max(0.0, progress.eta_s - since_s))} left"
     return text
 
 
-def _line(progress: Progress) -> str:
+def _line(progress: RunProgress) -> str:
     return (
         f"{progress.study_name}: {_trials(progress)}, {_states(progress)}; {_front(progress)}; "
         f"{_times(progress)}"
@@ -235,7 +236,7 @@ def _bar(what: str, done: int, total: int) -> RenderableType:
     return row
 
 
-def _panel(progress: Progress, since_s: float) -> RenderableType:
+def _panel(progress: RunProgress, since_s: float) -> RenderableType:
     from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table

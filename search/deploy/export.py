@@ -7,7 +7,6 @@ the editor's own, and the measured figures are no promise.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from collections.abc import Mapping
@@ -22,6 +21,7 @@ from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import TrialConfig
 from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import ConfigError, ExportError
+from spaces.wording import guess
 from workers.messages.result import SIZE_METRICS, Limits
 
 if TYPE_CHECKING:
@@ -229,9 +229,9 @@ def check_export(content: object) -> dict[str, Any]:
     known = [key for key, *_ in _KEYS]
     for key in content:
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
-            raise ConfigError(f"Unknown key {key!r}. Known keys: {', '.join(known)}.{guess}")
+            raise ConfigError(
+                f"Unknown key {key!r}. Known keys: {', '.join(known)}.{guess(key, known)}"
+            )
     for key, is_needed, words, types in _KEYS:
         if key not in content:
             if is_needed:

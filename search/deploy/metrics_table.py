@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from search.tables import plain_table
 from search.units import format_accuracy, format_latency, format_size
 from spaces.data.accuracy_context import AccuracyContext
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
 SPREAD_NAMES = ("accuracy", "val_accuracy", "size_bytes", "latency_ms")
 
@@ -34,7 +36,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         console: Where to print.
         metrics: What ``search.deploy.retrain.retrain`` returned.
     """
-    table = _table("", "promised", "measured")
+    table = _figures("", "promised", "measured")
     promised, measured = metrics["promised"], metrics["measured"]
     for name, key, form in (
         ("accuracy, validation", "accuracy", format_accuracy),
@@ -52,7 +54,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     console.print(table)
     console.print()
     images = f"{metrics['test']['images']:,} test images"
-    table = _table(images, "accuracy", "loss", "macro F1", "file", "gzip", "latency")
+    table = _figures(images, "accuracy", "loss", "macro F1", "file", "gzip", "latency")
     for row in model_rows(metrics):
         cells = [format_percent(row["accuracy"]), format_loss(row["loss"])]
         if "macro" in row:
@@ -66,7 +68,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         console.print(text, markup=False)
     if metrics["seeds"] is not None:
         console.print()
-        table = _table("seed", "accuracy, test", "validation", "size", "latency")
+        table = _figures("seed", "accuracy, test", "validation", "size", "latency")
         for cells in seed_rows(metrics):
             table.add_row(*cells)
         console.print(table)
@@ -187,10 +189,8 @@ def format_loss(loss: float | None) -> str:
     return "none" if loss is None else f"{loss:.3f}"
 
 
-def _table(first: str, *others: str) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+def _figures(first: str, *others: str) -> Table:
+    table = plain_table()
     table.add_column(first)
     for name in others:
         table.add_column(name, justify="right", no_wrap=True)

@@ -92,7 +92,7 @@ def _section(title: str, content: str) -> str:
     return f"<section><h2>{escape(title)}</h2>{content}</section>" if content else ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], strong: int = -1) -> str:
+def _grid(head: Sequence[str], rows: Iterable[Sequence[str]], strong: int = -1) -> str:
     """Return a table of texts, one of whose rows may be in bold."""
     heads = "".join(f"<th>{escape(cell)}</th>" for cell in head)
     lines = "".join(
@@ -125,7 +125,7 @@ def _models(metrics: Mapping[str, Any]) -> str:
                 _latency(row.get("latency_ms")) if is_plain else "",
             ]
         )
-    table = _table([*head, f"latency, {metrics['latency']['device']}"], rows, len(rows) - 1)
+    table = _grid([*head, f"latency, {metrics['latency']['device']}"], rows, len(rows) - 1)
     notes = "".join(f"<p class=note>{escape(text)}</p>" for text in describe_models(metrics))
     return table + notes
 
@@ -144,7 +144,7 @@ def _promised(metrics: Mapping[str, Any]) -> str:
     ):
         rows.append([name, form(promised[key]) if key in promised else "", form(measured[key])])
     rows += own_metric_rows(metrics)
-    return _table(["", "promised by the trial", "measured"], rows)
+    return _html_table(["", "promised by the trial", "measured"], rows)
 
 
 def _curves(metrics: Mapping[str, Any]) -> str:
@@ -323,7 +323,7 @@ def _seeds(metrics: Mapping[str, Any]) -> str:
         drawn = strip_chart(values, own, mean, std, lambda value: f"{100 * value:.4g} %")
         chart = f"<div class=charts><div>{drawn}</div></div>"
     return (
-        f"{_table(head, rows)}{chart}<p class=note>The same configuration from other seeds. Mean "
+        f"{_grid(head, rows)}{chart}<p class=note>The same configuration from other seeds. Mean "
         f"and deviation are theirs alone: the search chose its own seed's model (the circle) for "
         f"what it measured. Accuracies are on the test split.</p>"
     )
@@ -341,5 +341,5 @@ def _made(config: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
         *([name, str(version)] for name, version in metrics["versions"].items()),
     ]
     return (
-        f"<details><summary>Configuration and versions</summary>{_table(['', ''], rows)}</details>"
+        f"<details><summary>Configuration and versions</summary>{_grid(['', ''], rows)}</details>"
     )

@@ -8,15 +8,13 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from search.front.pareto import MIN_LATENCY_MS, MIN_SIZE_BYTES, SIGNS, Values, as_rows
+from search.front.pareto import MIN_ERROR, MIN_LATENCY_MS, MIN_SIZE_BYTES, SIGNS, Values, as_rows
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import ConfigError
 from workers.messages.result import Limits
 
 PickRule = Literal["knee", "accuracy", "size", "latency"]
 PICK_RULES: tuple[PickRule, ...] = get_args(PickRule)
-
-_MIN_ERROR = 1e-3  # Of a model without errors, which has no logarithm.
 
 
 def pick(
@@ -70,7 +68,7 @@ def _squared_distances(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]
     logs = np.log10(
         np.column_stack(
             [
-                np.maximum(1 - rows[:, 0], _MIN_ERROR),
+                np.maximum(1 - rows[:, 0], MIN_ERROR),
                 np.maximum(rows[:, 1], MIN_SIZE_BYTES),
                 np.maximum(rows[:, 2], MIN_LATENCY_MS),
             ]

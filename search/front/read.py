@@ -5,7 +5,6 @@ Points are complete trials, derived ones too, that keep all limits of the study.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +26,7 @@ from search.storage.constraints import constraint_values
 from spaces.config.trial import ParamValue
 from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import StudyError
+from spaces.wording import guess
 from workers.messages.result import Latency, Limits
 
 if TYPE_CHECKING:
@@ -390,6 +390,5 @@ def _latency_noise(stored: Mapping[str, Any] | None) -> float | None:
 def _no_such_study(name: str, names: Sequence[str]) -> str:
     if not names:
         return f"There is no study {name!r} yet. Start one: search run TASK --study {name}"
-    near = difflib.get_close_matches(name, names, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"There is no study {name!r}. Known studies: {', '.join(sorted(names))}.{guess}"
+    known = ", ".join(sorted(names))
+    return f"There is no study {name!r}. Known studies: {known}.{guess(name, names)}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from search.storage import attributes
+from spaces.wording import one_line
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -70,7 +71,7 @@ def scheme_failures(trials: Iterable[FrozenTrial]) -> tuple[SchemeFailure, ...]:
             failed.setdefault(own, reason)
         for scheme, why in failed.items():
             tried[scheme] += 1
-            reasons[scheme].append(" ".join(str(why).split()))
+            reasons[scheme].append(one_line(why))
     return tuple(
         SchemeFailure(scheme, len(whys), tried[scheme], most_frequent(whys))
         for scheme, whys in sorted(reasons.items())
@@ -83,7 +84,7 @@ def why_no_model(trials: Iterable[FrozenTrial]) -> str:
     reasons = []
     for trial in trials:
         stored = trial.user_attrs
-        reason = " ".join(str(stored.get(attributes.REASON, "")).split())
+        reason = one_line(stored.get(attributes.REASON, ""))
         failed = stored.get(attributes.OUTCOME) == "failed"
         if reason and (failed or reason.startswith(NOT_CONVERTED)):
             reasons.append(reason)

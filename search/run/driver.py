@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from search.run.events import Observer, Progress, Silent
+from search.run.events import Observer, RunProgress, Silent
 from search.run.interrupts import Interrupts, signal_of
 from search.storage.settings import RunSettings
 from search.study.messages import Asked, Told
@@ -21,6 +21,7 @@ from search.study.open_study import OpenStudy
 from search.study.queue import MakeConfig
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import TrialFailedError, WorkersLostError
+from spaces.wording import counted
 from workers.messages.executor import Executor, Finished, Lost, Outcome, TimedOut
 from workers.messages.result import TrialResult
 
@@ -59,7 +60,7 @@ class RunReport:
         signal_number: Of the signal that interrupted it; 0 if none did.
     """
 
-    progress: Progress
+    progress: RunProgress
     ended_by: str
     n_abandoned: int = 0
     signal_number: int = 0
@@ -126,7 +127,7 @@ class Driver:
         self._observer.start(self.progress())
         if self._study.n_interrupted:
             self._observer.message(
-                f"{_count(self._study.n_interrupted, 'interrupted trial')} of an earlier run "
+                f"{counted(self._study.n_interrupted, 'interrupted trial')} of an earlier run "
                 f"will be tried again."
             )
         n_abandoned = number = 0
@@ -153,7 +154,7 @@ class Driver:
         """Give up what is under way, to be tried again; return how much that was."""
         n_abandoned = self._study.interrupt(f"interrupted: stopped by {by}")
         self._observer.message(
-            f"Stopped by {by}. {_count(n_abandoned, 'trial')} under way will be tried again by "
+            f"Stopped by {by}. {counted(n_abandoned, 'trial')} under way will be tried again by "
             f"the same command."
         )
         return n_abandoned
@@ -298,12 +299,12 @@ class Driver:
         self._state.last = last
         self._observer.update(self.progress())
 
-    def progress(self) -> Progress:
+    def progress(self) -> RunProgress:
         """Return where the study stands."""
         study, state = self._study, self._state
         elapsed_s = self._clock() - state.started
         front = study.front.values
-        progress = Progress(
+        progress = RunProgress(
             study_name=study.name,
             n_target=self._settings.n_trials,
             n_done=study.n_done,
@@ -337,10 +338,6 @@ class Driver:
         return elapsed_s / n_done_here * n_left
 
 
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}{'' if n == 1 else 's'}"
-
-
 def _line(told: Told) -> str:
     """Say in one line how a trial ended."""
     if told.values is None:
@@ -351,7 +348,7 @@ def _line(told: Told) -> str:
         f"{format_latency(latency_ms)}"
     )
     if told.n_derived:
-        text += f", +{_count(told.n_derived, 'point')}"
+        text += f", +{counted(told.n_derived, 'point')}"
     if told.n_on_front:
         text += f", {told.n_on_front} on the front"
     return text

@@ -11,7 +11,7 @@ from typing import Protocol
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """How far a run is, at one moment.
 
     Attributes:
@@ -59,30 +59,30 @@ class Progress:
 class Observer(Protocol):
     """Shows a run to somebody."""
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """The study is open; workers are ready. Called once, before anything else."""
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: RunProgress) -> None:
         """A trial was started or ended."""
 
     def message(self, text: str) -> None:
         """Say one line that a person should read: a retry, a lost worker, what was repaired."""
 
-    def finish(self, progress: Progress) -> None:
+    def finish(self, progress: RunProgress) -> None:
         """The run is over, however it ended. Called once, after everything else."""
 
 
 class Silent:
     """Shows nothing."""
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Show nothing."""
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: RunProgress) -> None:
         """Show nothing."""
 
     def message(self, text: str) -> None:
         """Show nothing."""
 
-    def finish(self, progress: Progress) -> None:
+    def finish(self, progress: RunProgress) -> None:
         """Show nothing."""

@@ -44,6 +44,7 @@ from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Limits
+from workers.messages.race import LEAST_ERROR
 
 N_BY_HYPERVOLUME = 24
 """Trainings that have nothing but the hypervolume in mind."""
@@ -59,7 +60,6 @@ _DISTANCE = 0.2
 _SHARE_CROSSED = 0.3
 _N_STEPS_FIRST, _N_STEPS = 40, 15
 _GROWTH = 1.1
-_MIN_ERROR = 1e-4
 _MAX_SPREAD = 1.5
 
 # Gauss-Hermite quadrature of the error's normal distribution, three nodes.
@@ -191,7 +191,7 @@ class SurrogateSampler(BaseSampler):
         if trial.state == TrialState.COMPLETE:
             accuracy, size_bytes, latency_ms = trial.values
             training.points[scheme] = (
-                math.log(1 - accuracy + _MIN_ERROR),
+                math.log(1 - accuracy + LEAST_ERROR),
                 math.log(size_bytes),
                 math.log(latency_ms),
             )
@@ -204,7 +204,7 @@ class SurrogateSampler(BaseSampler):
         elif hint := trial.user_attrs.get(attributes.HINT):
             for hinted, (error, size_bytes, latency_ms) in hint.items():
                 training.points[hinted] = (
-                    math.nan if error is None else math.log(error + _MIN_ERROR),
+                    math.nan if error is None else math.log(error + LEAST_ERROR),
                     math.nan if size_bytes is None else math.log(size_bytes),
                     math.nan if latency_ms is None else math.log(latency_ms),
                 )
@@ -289,7 +289,7 @@ class SurrogateSampler(BaseSampler):
         if limits.max_latency_ms:
             over += np.maximum(np.log(latency / limits.max_latency_ms), 0)
         if limits.min_accuracy:
-            over += np.maximum(error - math.log(1 - limits.min_accuracy + _MIN_ERROR), 0)
+            over += np.maximum(error - math.log(1 - limits.min_accuracy + LEAST_ERROR), 0)
         return over
 
     def _over_foreseen(self, candidates: Sequence[Params]) -> Array:

@@ -40,6 +40,7 @@ from spaces.config.trial import ParamValue
 from spaces.errors import ConfigError
 from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Limits, nearest
+from workers.messages.race import LEAST_ERROR
 
 SAMPLERS: Mapping[str, str] = {
     "gp": "models what a training gives, picks what promises the largest gain of hypervolume",
@@ -58,7 +59,6 @@ _POPULATION_SIZE = 50
 _WINDOW = 200
 """Trials that TPE is shown at least, once there are twice as many."""
 
-_MIN_ERROR = 1e-4
 _SCALE = ReferencePoint()
 """Any reference point will do for scales."""
 
@@ -410,7 +410,7 @@ def _hint(
     curve, bar = user_attrs.get(attributes.CURVE), user_attrs.get(attributes.BAR)
     if curve and bar is not None:
         at_worst, at_best = 1 - max(curve), 1 - min(bar, 1.0)
-        error = math.sqrt(max(at_worst, _MIN_ERROR) * max(min(at_best, at_worst), _MIN_ERROR))
+        error = math.sqrt(max(at_worst, LEAST_ERROR) * max(min(at_best, at_worst), LEAST_ERROR))
     known: dict[str, list[float | None]] = {
         str(scheme): [None, found.size_bytes, found.latency_ms]
         for scheme, found in foreseen_of(gate).items()

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from search.units import counted
 from spaces.errors import StudyError
 from spaces.tasks.registry import is_builtin
 from spaces.tasks.source import CodeHashes, describe_change
+from spaces.wording import counted
 from workers.messages.result import TaskInfo
 
 

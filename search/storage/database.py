@@ -31,6 +31,7 @@ from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from search.storage.attributes import DEFAULT_STORAGE
 from search.storage.urls import masked, scrubbed, sqlite_path, storage_url
 from spaces.errors import StorageError
+from spaces.wording import one_line
 
 _BUSY_TIMEOUT_S = 60
 
@@ -203,7 +204,7 @@ def storage_errors(url: str) -> Iterator[None]:
     try:
         yield
     except (StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
-        raise StorageError(_one_line(url, error)) from error
+        raise StorageError(_what_is_wrong(url, error)) from error
     except ImportError as error:
         raise StorageError(_missing_driver(url, error)) from error
     except RuntimeError as error:
@@ -215,7 +216,7 @@ def storage_errors(url: str) -> Iterator[None]:
         raise StorageError(f"Database {masked(url)}: {error.strerror or error}.") from error
 
 
-def _one_line(url: str, error: BaseException) -> str:
+def _what_is_wrong(url: str, error: BaseException) -> str:
     name = masked(url)
     # Optuna's text says nothing; what the database said is its cause's cause.
     inner: BaseException | None = error
@@ -229,7 +230,7 @@ def _one_line(url: str, error: BaseException) -> str:
             )
         root = inner
         inner = getattr(inner, "orig", None) or inner.__cause__
-    said = scrubbed(" ".join(str(root).split()).rstrip("."))
+    said = scrubbed(one_line(root).rstrip("."))
     lower = said.lower()
     if "disk is full" in lower or "no space left" in lower:
         return (

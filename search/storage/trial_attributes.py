@@ -14,6 +14,7 @@ from search.storage.batches import Ending
 from search.storage.constraints import constraint_values
 from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
+from spaces.wording import one_line
 from workers.messages.limits import Foreseen, nearest
 from workers.messages.result import Limits, Point, TrialResult
 
@@ -97,7 +98,7 @@ def failure(reason: str, attrs: Mapping[str, Any] | None = None) -> Ending:
         user_attrs={
             **(attrs or {}),
             attributes.OUTCOME: "failed",
-            attributes.REASON: " ".join(reason.split()),
+            attributes.REASON: one_line(reason),
         },
     )
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from spaces.wording import one_line
+
 Z_95 = 1.959964
 """Standard deviations of a normal distribution that hold 95 % of it."""
 
@@ -73,7 +75,7 @@ class AccuracyContext:
             f"{low:.{digits}f} to {high:.{digits}f} % (95 %)"
         )
         if self.largest_share is not None:
-            name = " ".join(self.largest_class.split())
+            name = one_line(self.largest_class)
             text += f"; always saying {name!r} gives {100 * self.largest_share:.1f} %"
             if accuracy <= self.largest_share:
                 text += ", so this is no success"

@@ -21,6 +21,7 @@ from spaces.data.npz import load_npz
 from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
+from spaces.wording import one_line
 
 LabelSet = Literal["coarse", "fine"]
 
@@ -170,10 +171,9 @@ def _field(path: Path, name: str) -> Any:
             table = _load(file)
         return table[name.encode()]
     except Exception as error:  # A damaged pickle raises anything at all.
-        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(
-            f"{path} must be a file of CIFAR-100 for Python, but cannot be read: {reason}. Delete "
-            "its folder to have it downloaded again."
+            f"{path} must be a file of CIFAR-100 for Python, but cannot be read: "
+            f"{one_line(error)}. Delete its folder to have it downloaded again."
         ) from error
 
 

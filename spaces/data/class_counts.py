@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from spaces.data.dataset import SPLIT_NAMES, Dataset
+from spaces.wording import one_line
 
 MAX_ROWS = 24
 """Classes that get a row each; more are written one after another."""
@@ -45,12 +46,12 @@ def describe_classes(
     if counts:
         splits = [name for name in SPLIT_NAMES if name in counts]
         rows = [
-            (_one_line(name), [f"{counts[split][label]:,}" for split in splits])
+            (one_line(name), [f"{counts[split][label]:,}" for split in splits])
             for label, name in enumerate(class_names)
         ]
         total = ("all", [f"{sum(counts[split]):,}" for split in splits])
         if len(rows) <= MAX_ROWS:
-            lines += _table([("class", splits), *rows, total])
+            lines += _aligned([("class", splits), *rows, total])
         else:
             lines.append(f"{len(rows)} classes, images in {' / '.join(splits)}:")
             lines.append(", ".join(f"{name} {' / '.join(cells)}" for name, cells in rows))
@@ -66,7 +67,7 @@ def describe_ignored(ignored: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in ordered)
 
 
-def _table(rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+def _aligned(rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     first = max(len(name) for name, _ in rows)
     widths = [max(len(cells[i]) for _, cells in rows) for i in range(len(rows[0][1]))]
     return [
@@ -75,7 +76,3 @@ def _table(rows: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
         )
         for name, cells in rows
     ]
-
-
-def _one_line(name: str) -> str:
-    return " ".join(name.split())

@@ -31,6 +31,7 @@ from spaces.data.split_folders import (
     unwrapped,
 )
 from spaces.errors import DataError
+from spaces.wording import some
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def find_pictures(root: Path) -> FoundFolder:
         by_split = splits_in_classes(root, classes, lister) or {"": classes}
         inner = [path for folder in classes.values() for path in lister.look(folder).folders]
         if folds := sorted({path.name for path in inner if is_fold(path.name)}):
-            found.notes.append(f"Folds inside the classes are joined: {_some(folds)}.")
+            found.notes.append(f"Folds inside the classes are joined: {_shown(folds)}.")
         if "" not in by_split:
             found.notes.append(f"Splits lie inside the classes: {_inner_names(by_split)}.")
     spelling = by_split.get("train") or by_split[""]
@@ -239,7 +240,7 @@ def _class_folders(folder: Path, folders: Sequence[Path], root: Path, lister: Li
         lists = [f for f in files if f.path.suffix.lower() in (".json", ".xml", ".txt", ".csv")]
         hint = f" What {lists[0].name} says of them is not read." if lists else ""
         raise DataError(
-            f"{rule}, but {len(loose)} pictures lie right in it ({_some(loose, 1)}). Move them "
+            f"{rule}, but {len(loose)} pictures lie right in it ({_shown(loose, 1)}). Move them "
             f"into class folders.{hint}"
         )
     if not classes:
@@ -258,9 +259,9 @@ def _check_same_classes(
     if missing or extra:
         parts = []
         if missing:
-            parts.append(f"{folder.name}/ lacks {_some(missing)}")
+            parts.append(f"{folder.name}/ lacks {_shown(missing)}")
         if extra:
-            parts.append(f"{train.name}/ lacks {_some(extra)}")
+            parts.append(f"{train.name}/ lacks {_shown(extra)}")
         raise DataError(
             f"{folder.parent} must have the same class folders in {train.name}/ and "
             f"{folder.name}/, but {' and '.join(parts)}."
@@ -309,9 +310,8 @@ def kind_of_file(name: str) -> str:
 
 
 def _names(paths: Sequence[Path]) -> str:
-    return _some([path.name for path in paths])
+    return _shown([path.name for path in paths])
 
 
-def _some(names: Sequence[str], limit: int = 5) -> str:
-    shown = ", ".join(readable(name) for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"
+def _shown(names: Sequence[str], limit: int = 5) -> str:
+    return some([readable(name) for name in names], limit)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from spaces.errors import DataError
+from spaces.wording import one_line
 
 DOWNLOAD_TIMEOUT_S = 20.0
 
@@ -41,7 +42,7 @@ def download(fetch: Callable[[], object], name: str, kept: Path, ways_out: str) 
             fetch()
     except Exception as error:  # Keras raises a bare Exception when it gets no connection.
         raise DataError(
-            f"{name} is not at {kept} and cannot be downloaded ({_one_line(error)}). {ways_out}"
+            f"{name} is not at {kept} and cannot be downloaded ({one_line(error)}). {ways_out}"
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)
@@ -50,7 +51,3 @@ def download(fetch: Callable[[], object], name: str, kept: Path, ways_out: str) 
             f"Keras could not keep {name} at {kept}. Make that folder writable, or set "
             "KERAS_HOME to a folder that is."
         )
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from spaces.data.class_folders import FoundFile
 from spaces.data.copies import Pair
 from spaces.data.listing import readable
+from spaces.wording import counted, some
 
 N_NAMED = 3
 
@@ -48,39 +49,34 @@ def describe_leaks(
     n_across = sum(len(found) > 1 for found in across.values())
     lines = []
     if copies:
-        some = _some(
-            [f"{_name(path, files[a])} = {_name(path, files[b])}" for a, b in copies.items()]
-        )
+        shown = _pairs(path, files, list(copies.items()))
         lines.append(
-            f"{_count(len(copies), 'picture')} of val and test {_verb(len(copies))} also in "
-            f"another split (equal, saved anew, mirrored or darker): {some}. Accuracies are "
+            f"{counted(len(copies), 'picture')} of val and test {_verb(len(copies))} also in "
+            f"another split (equal, saved anew, mirrored or darker): {shown}. Accuracies are "
             "too good by them: remove them, or draw splits with --group-by."
         )
     if twofold:
         n = len({number for pair in twofold for number in pair})
-        some = _some([f"{_name(path, files[a])} = {_name(path, files[b])}" for a, b in twofold])
+        shown = _pairs(path, files, twofold)
         lines.append(
-            f"{_count(n, 'picture')} contradict each other, the same one in two classes: {some}. "
-            "Remove the wrong ones."
+            f"{counted(n, 'picture')} contradict each other, the same one in two classes: "
+            f"{shown}. Remove the wrong ones."
         )
     if n_across:
         lines.append(
-            f"{_count(n_across, 'group')} of pictures {_verb(n_across)} in more than one of the "
+            f"{counted(n_across, 'group')} of pictures {_verb(n_across)} in more than one of the "
             "given splits: accuracies are too good by them."
         )
     return tuple(lines)
 
 
+def _pairs(path: Path, files: Sequence[FoundFile], pairs: Sequence[tuple[int, int]]) -> str:
+    named = [f"{_name(path, files[a])} = {_name(path, files[b])}" for a, b in pairs]
+    return some(named, N_NAMED)
+
+
 def _name(path: Path, file: FoundFile) -> str:
     return readable(os.path.relpath(file.path, path))
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:N_NAMED]) + (", ..." if len(names) > N_NAMED else "")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def _verb(n: int) -> str:

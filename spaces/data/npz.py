@@ -31,6 +31,7 @@ from spaces.data.npz_names import names_of_arrays
 from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
+from spaces.wording import some
 
 READER_VERSION = "2"  # To be raised when the same file comes to mean other arrays.
 SPLIT_FRACTION = 0.1
@@ -159,15 +160,15 @@ def _labels(
     untrained = [str(value) for value in values if value not in trained]
     if untrained:
         raise DataError(
-            f"{path}: every label must be in y_train too, but it lacks {_some(untrained)}."
+            f"{path}: every label must be in y_train too, but it lacks {some(untrained)}."
         )
     if values.dtype.kind == "U":
         names = given or tuple(str(value) for value in values)
         unknown = [str(value) for value in values if str(value) not in names]
         if unknown:
             raise DataError(
-                f"{path}: labels must be among class_names ({_some(names)}), but got "
-                f"{_some(unknown)}."
+                f"{path}: labels must be among class_names ({some(names)}), but got "
+                f"{some(unknown)}."
             )
         index = {class_name: number for number, class_name in enumerate(names)}
         numbers = np.array([index[str(value)] for value in values], np.int64)
@@ -185,7 +186,7 @@ def _labels(
         else:
             names = tuple(str(value) for value in values)
             numbers = np.arange(len(values))
-            notes.append(f"Labels {_some(names)} were renumbered 0 to {len(values) - 1}.")
+            notes.append(f"Labels {some(names)} were renumbered 0 to {len(values) - 1}.")
     labels = {split: numbers[np.searchsorted(values, raw[split])] for split in splits}
     return labels, names
 
@@ -262,13 +263,8 @@ def _split_off_train(
     if scarce:
         raise DataError(
             f"{path}: every class needs an image in each split, but x_train has too few of "
-            f"{_some(scarce)} to set some aside for x_{split}. Add images, or x_{split}."
+            f"{some(scarce)} to set some aside for x_{split}. Add images, or x_{split}."
         )
     stay, taken = split_off(labels["train"], SPLIT_FRACTION)
     images[split], labels[split] = images["train"][taken], labels["train"][taken]
     images["train"], labels["train"] = images["train"][stay], labels["train"][stay]
-
-
-def _some(names: tuple[str, ...] | list[str], limit: int = 6) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown}, ... ({len(names)} in all)"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from spaces.data.pixel_values import Scales, Values, is_wide, read_wide
 from spaces.errors import ConfigError
+from spaces.wording import one_line
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -126,7 +127,7 @@ def decode_picture(
     except MemoryError:
         raise
     except Exception as error:  # Decoders raise anything at all on damaged bytes.
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = one_line(error)
         if "out of memory" in text:
             raise MemoryError(text) from error
         raise ValueError(text) from error

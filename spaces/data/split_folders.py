@@ -22,6 +22,7 @@ from spaces.data.folder_names import (
 from spaces.data.listing import ListedFile, Lister, readable
 from spaces.data.pictures import EXTENSIONS
 from spaces.errors import DataError
+from spaces.wording import some
 
 Group = dict[tuple[str, ...], list[tuple[str, Path]]]
 
@@ -98,7 +99,9 @@ def refuse_folds(root: Path, folders: Sequence[Path], lister: Lister) -> None:
         is_fold_alone(path.name) or below for path, below in zip(folders, inner, strict=True)
     ):
         return
-    rule = f"{root} must hold one folder of pictures for each class, but {some(folders)} are folds"
+    rule = (
+        f"{root} must hold one folder of pictures for each class, but {_named(folders)} are folds"
+    )
     if all(any(split_of(path.name) for path in below) for below in inner):
         raise DataError(
             f"{rule}, each with splits of its own. Name one of them: {root / folders[0].name}."
@@ -173,7 +176,7 @@ def splits_in_classes(
         found[key] = own if is_clean or len(own) > 1 else {}
         if len(own) > 1 and not is_clean:
             raise DataError(
-                f"{folder} holds splits ({some(list(own.values()))}) and other pictures beside "
+                f"{folder} holds splits ({_named(list(own.values()))}) and other pictures beside "
                 "them. Move those into one of the splits."
             )
     splits = {split for own in found.values() for split in own}
@@ -183,7 +186,7 @@ def splits_in_classes(
     if lacking or "train" not in splits:
         raise DataError(
             f"{root} must have the same splits in every class, train/ among them, but has "
-            f"{' and '.join(sorted(splits))}, and {some(lacking) or 'no class'} "
+            f"{' and '.join(sorted(splits))}, and {_named(lacking) or 'no class'} "
             f"{'has' if len(lacking) == 1 else 'have'} not all of them. Add what is missing, or "
             "keep all pictures of a class in one folder."
         )
@@ -206,7 +209,7 @@ def _refuse_class_and_split_in_one(root: Path, groups: Group, n_folders: int) ->
         folders = [folder for group in groups.values() for _, folder in group]
         raise DataError(
             f"{root} must hold one folder a class, or one a split with class folders in it, but "
-            f"{some(folders)} say both. Move them to train/CLASS, test/CLASS."
+            f"{_named(folders)} say both. Move them to train/CLASS, test/CLASS."
         )
 
 
@@ -241,7 +244,5 @@ def _one_a_split(root: Path, group: Sequence[tuple[str, Path]]) -> dict[str, Pat
     return splits
 
 
-def some(paths: Sequence[Path], limit: int = 5) -> str:
-    """Return the names of some folders, for a message."""
-    shown = ", ".join(f"{readable(path.name)}/" for path in paths[:limit])
-    return shown if len(paths) <= limit else f"{shown}, ... ({len(paths)} in all)"
+def _named(folders: Sequence[Path]) -> str:
+    return some([f"{readable(folder.name)}/" for folder in folders])

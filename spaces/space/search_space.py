@@ -7,7 +7,6 @@ which is stored with the study and translated onto Optuna trials by :meth:`Searc
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from spaces.config.trial import ParamValue
 from spaces.errors import ConfigError
+from spaces.wording import guess
 
 Kind = Literal["int", "float", "categorical"]
 
@@ -270,11 +270,9 @@ class SearchSpace:
         """
         for name, value in values.items():
             if name not in self:
-                near = difflib.get_close_matches(name, self.names, n=1)
-                guess = f" Did you mean {near[0]!r}?" if near else ""
                 raise ConfigError(
                     f"Parameter {name!r} cannot be fixed, as it is not searched. Searched are "
-                    f"{', '.join(self.names)}.{guess}"
+                    f"{', '.join(self.names)}.{guess(name, self.names)}"
                 )
             if not self[name].contains(value):
                 raise ConfigError(

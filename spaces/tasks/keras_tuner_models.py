@@ -26,6 +26,7 @@ from spaces.data.request import DataRequest
 from spaces.errors import DataError, TaskError
 from spaces.tasks.constructor_arguments import CLASSES_NAMES, DATA_NAMES, accepted
 from spaces.tasks.task import Task
+from spaces.wording import kind_and_line
 
 USUAL_SIZE = 96
 """Pixels of pictures, for models that take any size."""
@@ -129,10 +130,8 @@ def wanted_shape(model: Any) -> tuple[int | None, ...] | None:
     try:
         built = build(keras_tuner.HyperParameters())
     except Exception as error:
-        text = " ".join(str(error).split())
         raise TaskError(
-            f"build(hp) failed with its default values: {type(error).__name__}: {text}".rstrip(".")
-            + "."
+            f"build(hp) failed with its default values: {kind_and_line(error)}."
         ) from error
     shape = getattr(built, "input_shape", None) if getattr(built, "built", False) else None
     return tuple(shape[1:]) if isinstance(shape, tuple) else None

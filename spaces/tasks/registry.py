@@ -10,13 +10,13 @@ process of its own (``workers.trial.prepare``).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 
 from spaces.errors import TaskError, UnknownTaskError
 from spaces.tasks.keras_tuner_models import task_of_model
 from spaces.tasks.task import Task
 from spaces.tasks.user_code import Kind, canonical_code_ref, is_code_ref, load_code
+from spaces.wording import guess
 
 _KIND = Kind("task", "spaces.Task or KerasTuner model", "TASK", UnknownTaskError, TaskError)
 
@@ -70,9 +70,7 @@ def resolve_task(ref: str) -> Task:
 
 def _unknown(ref: str) -> str:
     known = sorted(builtin_tasks())
-    near = difflib.get_close_matches(ref, known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"Unknown task {ref!r}. Known tasks: {', '.join(known)}; or give package.module:TASK or "
-        f"a .py file.{guess}"
+        f"a .py file.{guess(ref, known)}"
     )

@@ -9,7 +9,6 @@ every process that loads it: such code imports its neighbours, and they hide not
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from spaces.errors import ConfigError
+from spaces.wording import guess, kind_and_line
 
 _T = TypeVar("_T")
 
@@ -117,8 +117,7 @@ def load_code(
             if isinstance(value, wanted) or _is_own(module, value, adapt, key)
         )
         hint = f" {kind.word.capitalize()}s in it: {', '.join(others)}." if others else ""
-        near = difflib.get_close_matches(name, others, n=1)
-        hint += f" Did you mean {near[0]!r}?" if near else ""
+        hint += guess(name, others)
         # References that were made absolute have that name, whether it was given or not.
         is_default = path is not None and name == kind.default_name
         how = f" Name another with {path}:NAME." if is_default else ""
@@ -167,7 +166,7 @@ def _load_file(path: Path, kind: Kind) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         del sys.modules[module_name]
-        raise kind.unusable(f"{str(path)!r} failed to load: {_describe(error)}.") from error
+        raise kind.unusable(f"{str(path)!r} failed to load: {kind_and_line(error)}.") from error
     return module
 
 
@@ -180,11 +179,6 @@ def _load_module(name: str, ref: str, kind: Kind) -> ModuleType:
                 f"Module {error.name!r} of {kind.word} {ref!r} cannot be found. Is it installed, "
                 f"in the current folder, or on PYTHONPATH?"
             ) from error
-        raise kind.unusable(f"Module {name!r} failed to load: {_describe(error)}.") from error
+        raise kind.unusable(f"Module {name!r} failed to load: {kind_and_line(error)}.") from error
     except (Exception, SystemExit, KeyboardInterrupt) as error:
-        raise kind.unusable(f"Module {name!r} failed to load: {_describe(error)}.") from error
-
-
-def _describe(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}".rstrip(": .")
+        raise kind.unusable(f"Module {name!r} failed to load: {kind_and_line(error)}.") from error

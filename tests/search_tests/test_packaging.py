@@ -45,9 +45,9 @@ ROOMS = {
 }
 ON_TOP = {
     # Modules beside the rooms: what may be imported by all, and what imports all.
-    "spaces": {"errors", "__init__"},
+    "spaces": {"errors", "wording", "__init__"},
     "workers": {"__init__"},
-    "search": {"options", "units", "dashboard", "__init__", "__main__"},
+    "search": {"options", "tables", "units", "dashboard", "__init__", "__main__"},
 }
 UNTESTED = {"networks", "ray_tune"}  # Tested where they are trained, and by the floor above.
 HEAVY = {"keras", "keras_tuner", "optuna", "ray", "tensorflow", "tf_keras"}

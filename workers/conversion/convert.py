@@ -29,7 +29,7 @@ from workers.conversion.converter_quantizer import converter_quantized
 from workers.conversion.flatbuffer import canonical, read_model
 from workers.conversion.float_operations import float_operations
 from workers.conversion.runtime import Array, fixed_batch, invoke, load, network_input, outputs
-from workers.conversion.tf_converter import converted_for_any_batch, one_line, quiet
+from workers.conversion.tf_converter import converted_for_any_batch, quiet, reason
 
 FloatImages = npt.NDArray[np.float32]
 
@@ -188,7 +188,7 @@ def _quantized(float_model: bytes, scheme: QuantizationScheme, images: FloatImag
                 raise ConversionError(f"{scheme} needs training of its own.")
             quantized = bytes(worker.quantize(calibration).quantized_model)
     except (ValueError, RuntimeError, KeyError, ZeroDivisionError) as error:
-        raise ConversionError(f"{scheme}: {one_line(error)}") from error
+        raise ConversionError(f"{scheme}: {reason(error)}") from error
     return canonical(quantized)
 
 

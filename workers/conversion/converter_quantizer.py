@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from spaces.config.schemes import QuantizationScheme
 from spaces.errors import ConversionError
+from spaces.wording import one_line
 from workers.conversion.flatbuffer import operators, read_model
 
 MADE_INT16 = frozenset(
@@ -75,5 +76,5 @@ def converter_quantized(
             )
     except Exception as error:
         # They raise what C++ gives them: there is no common class.
-        raise ConversionError(f"{scheme}: {' '.join(str(error).split())[:200]}") from error
+        raise ConversionError(f"{scheme}: {one_line(error, 200)}") from error
     return bytes(quantized)

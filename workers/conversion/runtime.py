@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spaces.errors import ConversionError
+from spaces.wording import one_line
 
 Array = npt.NDArray[Any]
 
@@ -79,7 +80,7 @@ def load(
                 interpreter.resize_tensor_input(details["index"], shape)
             interpreter.allocate_tensors()
     except (RuntimeError, ValueError) as error:
-        raise ConversionError(f"LiteRT cannot run the model: {_one_line(error)}") from error
+        raise ConversionError(f"LiteRT cannot run the model: {one_line(error, 200)}") from error
     return interpreter
 
 
@@ -92,7 +93,7 @@ def invoke(interpreter: Any) -> None:
     try:
         interpreter.invoke()
     except RuntimeError as error:
-        raise ConversionError(f"LiteRT cannot run the model: {_one_line(error)}") from error
+        raise ConversionError(f"LiteRT cannot run the model: {one_line(error, 200)}") from error
 
 
 def network_input(images: Array) -> npt.NDArray[np.float32]:
@@ -184,7 +185,3 @@ def quiet_stderr() -> Iterator[None]:
     finally:
         os.dup2(saved, 2)
         os.close(saved)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200]

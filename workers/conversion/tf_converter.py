@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from spaces.errors import ConversionError
+from spaces.wording import one_line
 from workers.conversion.flatbuffer import canonical
 from workers.conversion.runtime import invoke, load, outputs, quiet_stderr
 from workers.training.losses import interface_of
@@ -142,7 +143,7 @@ def _why(error: BaseException, model: Any) -> str:
     """Return why the converter refuses a model, in a line that names operations and layers."""
     missing = dict.fromkeys(_NO_OPERATION.findall(str(error)))
     if not missing:
-        return one_line(error)
+        return reason(error)
     layers = _layers_of(missing, model)
     return "; ".join(
         f"LiteRT has no operation tf.{name}"
@@ -162,8 +163,8 @@ def _layers_of(operations: Iterable[str], model: Any) -> dict[str, str]:
     return found
 
 
-def one_line(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     """Return what went wrong, without the traceback that the converter puts around it."""
     _, marker, after = str(error).partition(": error: ")
     text = after.partition("\n")[0] if marker else str(error)
-    return " ".join(text.split())[:300] or type(error).__name__
+    return one_line(text, 300) or type(error).__name__

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spaces.data.dataset import Split
+from spaces.wording import one_line
 from workers.conversion.runtime import network_input
 from workers.deploy.evaluation import NO_ANSWER, predicted_labels, probabilities
 from workers.training.losses import has_one_unit, interface_of
@@ -59,8 +60,7 @@ def grad_cam(
             found = _heatmaps(model, feature_map, split.images[picked], predicted[picked])
             heatmaps = list(found)
     except Exception as error:  # A network of one's own may do anything; the report goes on.
-        text = " ".join(str(error).split())[:200]
-        feature_map, why_not = None, f"Not possible with this network: {text}"
+        feature_map, why_not = None, f"Not possible with this network: {one_line(error, 200)}"
     rows = []
     chances = probabilities(scores, are_logits=are_logits)
     for index, heatmap in zip(picked, heatmaps, strict=True):

@@ -5,11 +5,11 @@ A latency belongs to a device, and a study has one. ``host`` is the machine the 
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 
 from spaces.errors import DeviceError
 from spaces.tasks.user_code import Kind, canonical_code_ref, is_code_ref, load_code
+from spaces.wording import guess
 from workers.devices.device import Device, Measurement
 from workers.devices.ethos_u import ethos_u_devices
 from workers.devices.micro import MicroDevice, WithArena
@@ -104,9 +104,7 @@ def check_device(device: Device, size_metric: SizeMetric) -> None:
 
 def _unknown(ref: str) -> str:
     known = builtin_devices()
-    near = difflib.get_close_matches(ref, known, n=1)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
     return (
         f"Unknown device {ref!r}. Known devices: {', '.join(known)}; or give "
-        f"package.module:DEVICE or a .py file.{guess}"
+        f"package.module:DEVICE or a .py file.{guess(ref, known)}"
     )

@@ -18,6 +18,7 @@ import sys
 from typing import Any
 
 from spaces.errors import ConversionError, DeviceError
+from spaces.wording import one_line
 from workers.processes.captured import captured
 from workers.processes.import_path import python_command, python_path
 
@@ -113,13 +114,9 @@ def _answer(arguments: list[str]) -> dict[str, Any]:
             if main(arguments):
                 failure = {"error": "it failed"}
         except (CliOptionError, ConfigOptionError) as error:
-            failure = {"device_error": _one_line(error)}
+            failure = {"device_error": one_line(error, 300).rstrip(". ")}
         except Exception as error:
-            failure = {"error": _one_line(error)}
+            failure = {"error": one_line(error, 300).rstrip(". ")}
         except SystemExit as error:
             failure = {"device_error": f"it does not take its arguments (exit {error.code})"}
     return failure or {"said": said.lines() + printed.getvalue().splitlines()}
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300].rstrip(". ")

@@ -10,12 +10,12 @@ from typing import Any
 from spaces.config.trial import ParamValue
 from spaces.errors import TaskError, TrialFailedError
 from spaces.space.search_space import Condition, Parameter
+from spaces.wording import kind_and_line
 from workers.hypermodels.failing_values import Attempt, without_failing
 from workers.hypermodels.hyperparameters import (
     active_values,
     build_fresh,
     new_hyperparameters,
-    one_line,
     read_parameters,
 )
 from workers.hypermodels.layers import layer_names
@@ -208,7 +208,7 @@ class BranchExplorer:
         except Exception as error:
             # What is raised on purpose says what failed.
             is_ours = isinstance(error, TrialFailedError)
-            what, why = ("", str(error)) if is_ours else ("build(hp) failed", one_line(error))
+            what, why = ("", str(error)) if is_ours else ("build(hp) failed", kind_and_line(error))
             if not values:
                 raise TaskError(
                     f"{why}, with the default values."

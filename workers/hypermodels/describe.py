@@ -21,13 +21,13 @@ from spaces.space.compression import available_schemes, is_prunable
 from spaces.space.search_space import Parameter
 from spaces.tasks.constructor_arguments import accepted, of_data
 from spaces.tasks.keras_tuner_models import made
+from spaces.wording import kind_and_line
 from workers.hypermodels.conditions import MAX_BUILDS, BranchExplorer
 from workers.hypermodels.fitting import fitted
 from workers.hypermodels.hyperparameters import (
     active_values,
     build_fresh,
     new_hyperparameters,
-    one_line,
     read_parameters,
 )
 from workers.hypermodels.keras3 import is_keras3, to_keras2
@@ -341,7 +341,7 @@ def _why_build_failed(error: Exception, hp: Any, values: Mapping[str, ParamValue
     for name, parameter in read_parameters(hp).items():
         if name in values and not parameter.contains(values[name]):
             return f"{name}={values[name]!r} is outside of what the model declares for it"
-    return f"build(hp) failed: {one_line(error)}"
+    return f"build(hp) failed: {kind_and_line(error)}"
 
 
 class _BuildFunction:
@@ -359,7 +359,7 @@ def _import(spec: str) -> Any:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise TaskError(
-            f"Module {module_name!r} of model {spec!r} cannot be imported: {one_line(error)}."
+            f"Module {module_name!r} of model {spec!r} cannot be imported: {kind_and_line(error)}."
         ) from error
     if not hasattr(module, name):
         raise TaskError(f"Module {module_name!r} has no model {name!r}.")

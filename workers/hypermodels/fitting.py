@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from spaces.errors import TaskError
+from spaces.wording import one_line
 
 
 def fitted(model: Any, input_shape: tuple[int, int, int]) -> Any:
@@ -101,7 +102,7 @@ def _with_input(model: Any, input_shape: tuple[int, int, int]) -> Any:
         with_weights_of(copy, model)
         copy(tf_keras.backend.zeros((2, *input_shape)))
     except Exception as error:
-        text = " ".join(str(error).split())[:120]
+        text = one_line(error, 120)
         raise TaskError(
             f"The model's input is {shape}, and with batches of any size and images of "
             f"{input_shape} it fails ({type(error).__name__}: {text}): write "

@@ -123,8 +123,3 @@ def _numeric_parameter(declared: Any, whole: bool) -> Parameter:
         step=None if step is None else kind(step),
         log=declared.sampling == "log",
     )
-
-
-def one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}".rstrip(": .")

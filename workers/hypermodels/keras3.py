@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from spaces.errors import TaskError
+from spaces.wording import one_line
 from workers.hypermodels.keras3_compile import compile_alike
 from workers.hypermodels.keras3_layers import from_keras3
 from workers.hypermodels.keras3_operations import activation, applied
@@ -134,7 +135,7 @@ class _Rebuilding:
         except TaskError as error:
             why = str(error)
         except Exception as error:
-            why = f"cannot be built in Keras 2: {' '.join(str(error).split())[:120]}"
+            why = f"cannot be built in Keras 2: {one_line(error, 120)}"
         self.refused.append(f"{_name(operation)} {why}")
         return _stand_ins(operation)
 
@@ -234,7 +235,7 @@ def _differences(model: Any, rebuilt: Any, pairs: list[tuple[Any, Any]]) -> list
     try:
         wanted = model(shown, training=False)
     except Exception as error:
-        text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())[:200]
+        text = one_line(re.sub(r"\x1b\[[0-9;]*m", "", str(error)), 200)
         raise TaskError(f"The Keras 3 model fails on random images: {text}") from error
     in_training = [
         f"{_name(layer)} is another layer in training there"

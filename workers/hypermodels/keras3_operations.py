@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spaces.errors import TaskError
+from spaces.wording import kind_and_line
 
 
 def applied(operation: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -32,8 +33,7 @@ def applied(operation: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) ->
         # Keras 3 runs TensorFlow's functions, and Keras 2 listens to those.
         return operation.call(*args, **kwargs)
     except Exception as error:
-        text = " ".join(str(error).split())[:80]
-        raise TaskError(f"cannot be said in Keras 2 ({type(error).__name__}: {text})") from error
+        raise TaskError(f"cannot be said in Keras 2 ({kind_and_line(error, 80)})") from error
 
 
 def activation(name: str, tensor: Any) -> Any:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spaces.errors import TrialFailedError
-from workers.hypermodels.hyperparameters import one_line
+from spaces.wording import kind_and_line
 from workers.training.compiled import KERAS_BATCH_SIZE
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def listen(
         except Exception as error:
             if not heard.calls and not heard.ran_model:
                 raise TrialFailedError(
-                    f"fit(hp, model, ...) failed before it trained: {one_line(error)}"
+                    f"fit(hp, model, ...) failed before it trained: {kind_and_line(error)}"
                 ) from error
     return heard
 
@@ -130,7 +130,7 @@ def run_loop(
                 epochs,
             )
     except Exception as error:
-        raise TrialFailedError(f"fit(hp, model, ...) failed: {one_line(error)}") from error
+        raise TrialFailedError(f"fit(hp, model, ...) failed: {kind_and_line(error)}") from error
 
 
 def batch_size(call: Mapping[str, Any]) -> int:

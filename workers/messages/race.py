@@ -35,7 +35,8 @@ errors fall on otherwise than high ones."""
 CHANCE = 0.002
 """How much better than the float network a converted one may turn out."""
 
-MIN_ERROR = 1e-4
+LEAST_ERROR = 1e-4
+"""What an error of 0 counts as where its logarithm is taken, to foretell accuracies."""
 
 USUAL_RECIPE = "cosine"
 
@@ -207,7 +208,7 @@ def curve_recipe(config: TrialConfig) -> str:
 
 
 def _error(accuracy: float) -> float:
-    return max(MIN_ERROR, 1.0 - accuracy)
+    return max(LEAST_ERROR, 1.0 - accuracy)
 
 
 def _low_quantile(values: Sequence[float], share: float) -> float:

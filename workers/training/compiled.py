@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from spaces.errors import TrialFailedError
+from spaces.wording import one_line
 from workers.training.losses import (
     Interface,
     Loss,
@@ -204,7 +205,7 @@ def _optimizer(optimizer: Any) -> tuple[MakeOptimizer, str, float | None, tuple[
         config = dict(optimizer.get_config())
     except Exception as error:
         raise TrialFailedError(
-            f"the optimizer {kind.__name__} cannot be made afresh: {' '.join(str(error).split())}"
+            f"the optimizer {kind.__name__} cannot be made afresh: {one_line(error)}"
         ) from error
     notes = [
         f"Training takes the optimizer of compile(...), {kind.__name__}, and its learning rate; "

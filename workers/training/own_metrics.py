@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from spaces.wording import kind_and_line
 from workers.training.losses import interface_of
 from workers.training.own_loss import flattened, snake_name, takes_one_hot
 
@@ -206,8 +207,7 @@ def _why_not(own: OwnMetric, n_classes: int, n_units: int) -> str:
     except Exception as error:
         if "in user code" in str(error):  # Then what autograph adds, and what was raised last.
             return str(error).strip().splitlines()[-1].strip()[:150].rstrip(".")
-        text = " ".join(str(error).split())[:150]
-        return f"{type(error).__name__}: {text}".rstrip(": .")
+        return kind_and_line(error, 150)
     return ""
 
 

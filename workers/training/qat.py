@@ -13,6 +13,7 @@ from typing import Any
 from spaces.config.trial import TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.errors import ConversionError
+from spaces.wording import one_line
 from workers.training.compiled import NOTHING_OWN, own_training, resolved
 from workers.training.hooks import NO_HOOKS, Hooks
 from workers.training.loop import History, train_epochs
@@ -98,7 +99,6 @@ def quantization_aware_copy(model: Any, *, keep_zeros: bool) -> Any:
         with tfmot.quantization.keras.quantize_scope():
             return tfmot.quantization.keras.quantize_apply(annotated, scheme)
     except (ValueError, RuntimeError, NotImplementedError, TypeError, AttributeError) as error:
-        text = " ".join(str(error).split())
         raise ConversionError(
-            f"TFMOT cannot quantize this network for training: {text}"
+            f"TFMOT cannot quantize this network for training: {one_line(error)}"
         ) from error

@@ -25,6 +25,7 @@ from spaces.errors import (
 )
 from spaces.tasks.registry import resolve_task
 from spaces.tasks.user_code import add_code_folder
+from spaces.wording import kind_and_line
 from workers.latency.quiet_windows import QuietWindows
 from workers.messages.executor import Interrupted, TrialOverdue
 from workers.messages.race import curve_recipe, settled_from
@@ -117,8 +118,7 @@ class TrialEvaluator:
             # a `sys.exit` in a task's code.
             if isinstance(error, KeyboardInterrupt) and _may_be_ctrl_c():
                 raise
-            text = " ".join(str(error).split())[:300]
-            known["reason"] = f"{type(error).__name__}: {text}".rstrip(": ")
+            known["reason"] = kind_and_line(error, 300)
         return TrialResult(
             config=request.config,
             seconds=watch.seconds,

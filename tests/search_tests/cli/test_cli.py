@@ -25,7 +25,7 @@ from search.cli.options import STORAGE_VARIABLE
 from search.front.picks import PICK_RULES
 from search.front.read import load_front
 from search.run.driver import RunReport
-from search.run.events import Progress
+from search.run.events import RunProgress
 from search.run.options import SAMPLERS, SIZES
 from search.sampling.samplers import SAMPLERS as KNOWN_SAMPLERS
 from spaces.errors import StudyError
@@ -394,7 +394,7 @@ def run_calls(
         name = options["study"] or task
         make_study(name, n_trials=3)
         options["progress"]("drawing pictures", 1, 1)
-        return RunReport(Progress(study_name=name, n_target=3), ended_by=ended_by[0])
+        return RunReport(RunProgress(study_name=name, n_target=3), ended_by=ended_by[0])
 
     monkeypatch.setattr("search.run.run_study.run_study", run_study)
     return calls

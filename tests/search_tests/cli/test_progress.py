@@ -9,9 +9,9 @@ import pytest
 from rich.console import Console
 
 from search.cli.progress import LINE_INTERVAL_S, LineDisplay, LiveDisplay, make_display
-from search.run.events import Progress
+from search.run.events import RunProgress
 
-START = Progress(study_name="fruit", n_target=100)
+START = RunProgress(study_name="fruit", n_target=100)
 LATER = replace(
     START,
     n_done=37,

@@ -14,7 +14,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.run.driver import MAX_FAILURES_FROM_THE_START, Driver, RunReport
-from search.run.events import Progress
+from search.run.events import RunProgress
 from search.run.interrupts import Interrupts, ending_cleanly, signal_of
 from search.storage import attributes
 from search.storage.database import open_storage
@@ -34,13 +34,13 @@ class Recording:
 
     def __init__(self) -> None:
         self.calls: list[str] = []
-        self.updates: list[Progress] = []
+        self.updates: list[RunProgress] = []
         self.messages: list[str] = []
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         self.calls.append("start")
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: RunProgress) -> None:
         self.calls.append("update")
         self.updates.append(progress)
 
@@ -48,7 +48,7 @@ class Recording:
         assert "finish" not in self.calls
         self.messages.append(text)
 
-    def finish(self, progress: Progress) -> None:
+    def finish(self, progress: RunProgress) -> None:
         self.calls.append("finish")
 
 
@@ -385,7 +385,7 @@ class TestCtrlC:
         """It strikes while the observer is told, which is in the middle of things."""
 
         class Pressing(Recording):
-            def update(self, progress: Progress) -> None:
+            def update(self, progress: RunProgress) -> None:
                 super().update(progress)
                 if progress.n_done == 2:
                     os.kill(os.getpid(), signal.SIGINT)
