@@ -32,7 +32,8 @@ from optuna.trial import TrialState
 
 from search.front.pareto import Front, ReferencePoint, hypervolume
 from search.sampling.initial_design import start_design
-from search.sampling.samplers import Mirror, Proposal, make_sampler
+from search.sampling.mirror import Mirror, Proposal
+from search.sampling.samplers import make_sampler
 from search.storage import attributes
 from search.storage.batches import Ending, new_trial
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme

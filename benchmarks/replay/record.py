@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from search.run.run_study import ConfigMaker
-from search.sampling.samplers import Mirror, make_sampler
+from search.sampling.mirror import Mirror
+from search.sampling.samplers import make_sampler
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, PruningConfig, TrialConfig
 from spaces.data.dataset import Dataset, Split

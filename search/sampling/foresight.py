@@ -21,6 +21,7 @@ import numpy as np
 from search.sampling.gaussian_process import Array, GaussianProcess
 from search.sampling.initial_design import capacity
 from search.sampling.space_moves import Params, as_numbers
+from search.sampling.trainings import QUANTIZATION, Key
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import SearchSpace
 
@@ -30,7 +31,6 @@ MAX_ROWS = 120
 MARGIN = math.log(1.1)
 """How far over a limit a guess must be to count against a proposal."""
 
-_QUANTIZATION = "quantization"
 _SLOPE = 4.0
 """Logarithm of how much larger the largest network is than the smallest, before any is seen."""
 
@@ -40,8 +40,6 @@ _N_STEPS = 20
 _GROWTH = 1.2
 _N_SURE = 8
 _UNKNOWN = 1.0
-
-_Key = tuple[tuple[str, ParamValue], ...]
 
 
 class Foresight:
@@ -58,7 +56,7 @@ class Foresight:
     def __init__(self, *, fan_out: bool = True) -> None:
         self.space = SearchSpace()
         self._fan_out = fan_out
-        self._seen: dict[_Key, tuple[Params, float]] = {}
+        self._seen: dict[Key, tuple[Params, float]] = {}
         self._process = GaussianProcess()
         self._n_searched = 0
         self._is_fitted = False
@@ -149,7 +147,7 @@ class Foresight:
         kept = self._of_training(params)
         modelled = self.space
         if self._fan_out:
-            names = (p for p in self.space.parameters if p.name != _QUANTIZATION)
+            names = (p for p in self.space.parameters if p.name != QUANTIZATION)
             modelled = SearchSpace(tuple(names))
         return [capacity(modelled, kept), *as_numbers(modelled, kept)]
 
@@ -157,7 +155,7 @@ class Foresight:
         return {
             name: value
             for name, value in params.items()
-            if not self._fan_out or name != _QUANTIZATION
+            if not self._fan_out or name != QUANTIZATION
         }
 
 

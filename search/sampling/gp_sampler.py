@@ -23,9 +23,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +38,15 @@ from search.sampling.foresight import Foresight
 from search.sampling.gaussian_process import Array, GaussianProcess
 from search.sampling.hypervolume_improvement import Improvement
 from search.sampling.space_moves import Params, as_numbers, draw_params, vary
+from search.sampling.trainings import (
+    QUANTIZATION,
+    Key,
+    Training,
+    filled,
+    key_of,
+    thinned,
+    without_scheme,
+)
 from search.storage import attributes
 from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue
@@ -52,7 +60,6 @@ N_BY_HYPERVOLUME = 24
 MAX_ROWS = 200
 """Most trainings that a process learns from; a decomposition grows with the cube."""
 
-_QUANTIZATION = "quantization"
 _N_NEAR, _N_ANYWHERE = 160, 80
 _N_NEAREST = 8
 _N_CHANGES = 2.0
@@ -65,25 +72,6 @@ _MAX_SPREAD = 1.5
 # Gauss-Hermite quadrature of the error's normal distribution, three nodes.
 _DEVIATIONS = (-math.sqrt(3), 0.0, math.sqrt(3))
 _SHARES = (1 / 6, 2 / 3, 1 / 6)
-
-_Key = tuple[tuple[str, ParamValue], ...]
-
-
-@dataclass
-class _Training:
-    """What is known of one training.
-
-    Attributes:
-        params: Parameters but for the scheme.
-        points: Logarithms of error, size and latency by scheme; NaN where not known.
-        teaches: Whether it says what a new training there would give.
-        seconds: What it took, from the gate to the last measurement; None if it was cut short.
-    """
-
-    params: Params
-    points: dict[str, tuple[float, float, float]] = field(default_factory=dict)
-    teaches: bool = True
-    seconds: float | None = None
 
 
 class SurrogateSampler(BaseSampler):
@@ -123,10 +111,10 @@ class SurrogateSampler(BaseSampler):
         self._n_timed_searched = 0
         self._n_read = 0
         self._unread: set[int] = set()
-        self._trainings: dict[_Key, _Training] = {}
+        self._trainings: dict[Key, Training] = {}
         self._under_way: dict[int, Params] = {}
         self._front = Front()
-        self._owners: dict[int, _Key] = {}
+        self._owners: dict[int, Key] = {}
         self._planned: tuple[int, Params] = (-1, {})
         self._by_log_error = False
 
@@ -175,17 +163,17 @@ class SurrogateSampler(BaseSampler):
             else:
                 self._unread.add(index)
                 if index != number:
-                    self._under_way[index] = _without_scheme(trial.params)
+                    self._under_way[index] = without_scheme(trial.params)
         self._n_read = len(trials)
 
     def _learn(self, trial: FrozenTrial) -> None:
-        params = _without_scheme(trial.params)
+        params = without_scheme(trial.params)
         if not params:
             return
-        training = self._trainings.setdefault(_key(params), _Training(params))
+        training = self._trainings.setdefault(key_of(params), Training(params))
         if attributes.BRANCHED_FROM in trial.user_attrs:
             training.teaches = False  # Its error owes much to the training it started from.
-        scheme = str(trial.params.get(_QUANTIZATION, ""))
+        scheme = str(trial.params.get(QUANTIZATION, ""))
         if seconds := trial.user_attrs.get(attributes.SECONDS):
             training.seconds = seconds
         if trial.state == TrialState.COMPLETE:
@@ -198,7 +186,7 @@ class SurrogateSampler(BaseSampler):
             if all(value <= 0 for value in trial.constraints.values()):
                 is_on_front, left = self._front.add(trial.number, trial.values)
                 if is_on_front:
-                    self._owners[trial.number] = _key(params)
+                    self._owners[trial.number] = key_of(params)
                 for number in left:
                     del self._owners[number]
         elif hint := trial.user_attrs.get(attributes.HINT):
@@ -209,7 +197,7 @@ class SurrogateSampler(BaseSampler):
                     math.nan if latency_ms is None else math.log(latency_ms),
                 )
 
-    def _chosen(self) -> list[_Training]:
+    def _chosen(self) -> list[Training]:
         """Return the trainings to learn from: all, or the front's and a spread of the rest."""
         trainings = [t for t in self._trainings.values() if t.points and t.teaches]
         if len(trainings) <= MAX_ROWS:
@@ -217,7 +205,7 @@ class SurrogateSampler(BaseSampler):
         owners = {id(self._trainings[key]) for key in self._owners.values()}
         good = [t for t in trainings if id(t) in owners][-MAX_ROWS // 2 :]
         rest = [t for t in trainings if id(t) not in owners]
-        return spread(rest, MAX_ROWS - len(good)) + good
+        return thinned(rest, MAX_ROWS - len(good)) + good
 
     # --- What to try ----------------------------------------------------------------------
 
@@ -299,7 +287,7 @@ class SurrogateSampler(BaseSampler):
         over: Array = np.maximum(self.foresight.log_ratios(candidates)[0], 0)
         return over
 
-    def _seconds(self, trainings: Sequence[_Training], inputs: Array) -> Array:
+    def _seconds(self, trainings: Sequence[Training], inputs: Array) -> Array:
         """Return how long trainings are expected to take; 1 for all if nothing is known."""
         timed = [(t.params, t.seconds) for t in trainings if t.seconds is not None]
         if len(timed) < self._n_startup:
@@ -324,7 +312,7 @@ class SurrogateSampler(BaseSampler):
         if not parents and self.foresight is not None:
             parents = self.foresight.nearest(_N_NEAREST)
         random = self._random
-        found: dict[_Key, Params] = {}
+        found: dict[Key, Params] = {}
         for index in range(_N_NEAR + _N_ANYWHERE):
             if index < _N_NEAR and parents:
                 other = random.choice(parents) if random.random() < _SHARE_CROSSED else None
@@ -338,12 +326,12 @@ class SurrogateSampler(BaseSampler):
                 )
             else:
                 params = draw_params(self.space, random)
-            key = _key(params if not self._fan_out else _without_scheme(params))
-            if _key(_without_scheme(params)) not in self._trainings:
+            key = key_of(params if not self._fan_out else without_scheme(params))
+            if key_of(without_scheme(params)) not in self._trainings:
                 found.setdefault(key, params)
         return list(found.values())
 
-    def _schemes(self, trainings: Sequence[_Training]) -> list[str]:
+    def _schemes(self, trainings: Sequence[Training]) -> list[str]:
         """Return the schemes that gave models; the others are not modelled yet.
 
         The gate foresees sizes of schemes too that are not measured afterwards.
@@ -354,11 +342,11 @@ class SurrogateSampler(BaseSampler):
 
     def _gives(self, params: Params, scheme: str) -> bool:
         """Whether a training with these parameters gives a point of a scheme."""
-        if params.get(_QUANTIZATION, scheme) == scheme:
+        if params.get(QUANTIZATION, scheme) == scheme:
             return True
         return self._fan_out and not _trains(scheme)
 
-    def _fit(self, trainings: Sequence[_Training], schemes: Sequence[str]) -> bool:
+    def _fit(self, trainings: Sequence[Training], schemes: Sequence[str]) -> bool:
         """Let the processes learn; False if there is too little to learn from."""
         unknown = (math.nan, math.nan, math.nan)
         table = np.array([[t.points.get(s, unknown) for s in schemes] for t in trainings])
@@ -369,7 +357,7 @@ class SurrogateSampler(BaseSampler):
             known = ~np.isnan(outputs).all(axis=1)
             if known.sum() < 2:
                 return False
-            outputs = _filled(outputs[known])
+            outputs = filled(outputs[known])
             if objective == 0:
                 # Networks that learned nothing would be all that there is to see.
                 outputs = np.minimum(outputs, np.median(outputs, axis=0) + _MAX_SPREAD)
@@ -387,7 +375,7 @@ class SurrogateSampler(BaseSampler):
     @property
     def _modelled(self) -> SearchSpace:
         """The space without the scheme, in which the points of a training differ."""
-        return SearchSpace(tuple(p for p in self.space.parameters if p.name != _QUANTIZATION))
+        return SearchSpace(tuple(p for p in self.space.parameters if p.name != QUANTIZATION))
 
     def _gains(self, accuracy: Array, size: Array, latency: Array) -> Array:
         """Return gains as (trainings, schemes, objectives); 0 where a limit is broken."""
@@ -405,39 +393,5 @@ class SurrogateSampler(BaseSampler):
         return np.where(kept[..., None], found, 0.0)
 
 
-_T = TypeVar("_T")
-
-
-def spread(many: Sequence[_T], n: int) -> list[_T]:
-    """Return ``n`` of many, in their order: the last half, and as many evenly from the others."""
-    if len(many) <= n:
-        return list(many)
-    n_newest = (n + 1) // 2
-    older = many[: len(many) - n_newest]
-    picked = np.linspace(0, len(older) - 1, n - n_newest).round().astype(int)
-    return [older[i] for i in picked] + list(many[len(older) :])
-
-
 def _trains(scheme: str) -> bool:
     return SCHEMES[QuantizationScheme(scheme)].trains
-
-
-def _without_scheme(params: Mapping[str, ParamValue]) -> Params:
-    return {name: value for name, value in params.items() if name != _QUANTIZATION}
-
-
-def _key(params: Mapping[str, ParamValue]) -> _Key:
-    return tuple(sorted(params.items()))
-
-
-def _filled(outputs: Array) -> Array:
-    """Return outputs without gaps.
-
-    A scheme that is missing is taken to differ from those which are there by as much as it does
-    on average where it is there; one that is nowhere, not to differ.
-    """
-    relative = outputs - np.nanmean(outputs, axis=1, keepdims=True)
-    n_known = (~np.isnan(relative)).sum(axis=0)
-    offsets = np.nansum(relative, axis=0) / np.maximum(n_known, 1)
-    level = np.nanmean(outputs - offsets, axis=1, keepdims=True)
-    return np.where(np.isnan(outputs), level + offsets, outputs)

@@ -1,46 +1,22 @@
-"""What to try next: Optuna's samplers, working on a mirror of the study in memory.
+"""Which samplers there are, and how each is made: Optuna's, and our own.
 
-Asking Optuna on a database costs a transaction for every parameter. The mirror holds the same
-trials in the same order in an ``InMemoryStorage``; samplers read it and the database only gets
-what comes of it. Proposals that are turned down stay in the mirror as failed trials, which
-samplers ignore, so its numbers are its own.
-
-NSGA-II finds points that were derived from another trial's training in the population of that
-trial. Our own sampler takes all points of a training for one observation. TPE gets one point of
-each training, its trial's own: with six at one place, good and bad at once, it does worse than
-drawing at random (``benchmarks/cost/samplers.py``); where that one breaks a limit and a derived
-one does not, TPE gets one of those too. And it gets them on the scales on which the
-hypervolume is measured, or what is far from the front in bytes decides which points are good.
+They propose on a mirror of the study (``search.sampling.mirror``). NSGA-II finds points that were
+derived from another trial's training in the population of that trial. Our own sampler takes all
+points of a training for one observation.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import warnings
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
-import optuna
-from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, Trial, TrialState
 
-from search.front.pareto import SIGNS, Front, ReferencePoint, gains
-from search.sampling.foresight import Foresight
-from search.sampling.gp_sampler import SurrogateSampler, spread
-from search.storage import attributes
-from search.storage.batches import Ending, new_trial
-from search.storage.constraints import early_ratio, is_feasible
-from search.storage.trial_attributes import foreseen_of
-from spaces.config.objectives import OBJECTIVES
-from spaces.config.trial import ParamValue
+from search.front.pareto import ReferencePoint
+from search.sampling.gp_sampler import SurrogateSampler
 from spaces.errors import ConfigError
-from spaces.space.search_space import SearchSpace
-from workers.messages.limits import Limits, nearest
-from workers.messages.race import LEAST_ERROR
+from workers.messages.limits import Limits
 
 SAMPLERS: Mapping[str, str] = {
     "gp": "models what a training gives, picks what promises the largest gain of hypervolume",
@@ -50,17 +26,12 @@ SAMPLERS: Mapping[str, str] = {
 }
 """Samplers by name, with one line on each."""
 
-QUANTIZATION = "quantization"
+MAX_GOOD_POINTS = 25
+"""Points that TPE models as good, at most."""
 
-_MAX_GOOD_POINTS = 25
 _N_STARTUP_TRIALS = 10
 _N_STARTUP_TRAININGS = 8  # Each gives points of all schemes, so fewer will do.
 _POPULATION_SIZE = 50
-_WINDOW = 200
-"""Trials that TPE is shown at least, once there are twice as many."""
-
-_SCALE = ReferencePoint()
-"""Any reference point will do for scales."""
 
 
 def sampler_seed(seed: int, n_trials: int) -> int:
@@ -121,324 +92,4 @@ def make_sampler(
 
 
 def _n_good_points(n: int) -> int:
-    return min(-(-n // 10), _MAX_GOOD_POINTS)
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """Parameters a sampler proposes.
-
-    Attributes:
-        params: Values of the active parameters.
-        distributions: Their ranges, as Optuna stores them.
-        system_attrs: What the sampler wants to know again later.
-        handle: The trial of the mirror.
-    """
-
-    params: Mapping[str, ParamValue]
-    distributions: Mapping[str, BaseDistribution]
-    system_attrs: Mapping[str, Any]
-    handle: Trial
-
-
-class Mirror:
-    """The study as samplers see it.
-
-    Args:
-        sampler: Makes the proposals.
-        seed: Seed of the proposals at random that end a series of repetitions.
-        limits: Limits of the study.
-        fan_out: Whether a training gives a point for every scheme that needs none of its own.
-
-    Attributes:
-        foresight: Guesses which trainings break the limits; None without limits that an
-            untrained network can break.
-    """
-
-    def __init__(
-        self,
-        sampler: BaseSampler,
-        seed: int,
-        *,
-        limits: Limits | None = None,
-        fan_out: bool = True,
-    ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._storage = _WindowedStorage()
-        self._study = optuna.create_study(
-            storage=self._storage,
-            directions=[objective.direction for objective in OBJECTIVES],
-            sampler=sampler,
-        )
-        self._sampler = sampler
-        self._random = RandomSampler(seed=seed)
-        self._is_tpe = isinstance(sampler, TPESampler)
-        self._window = _Window()
-        self._represented: set[int] = set()
-        self._limits = limits or Limits()
-        self.foresight: Foresight | None = None
-        if self._limits.are_known_early:
-            self.foresight = Foresight(fan_out=fan_out)
-            if isinstance(sampler, SurrogateSampler):
-                sampler.foresight = self.foresight
-
-    def propose(
-        self,
-        space: SearchSpace,
-        fixed: Mapping[str, ParamValue] | None = None,
-        at_random: bool = False,
-        is_branch: bool = False,
-    ) -> Proposal:
-        """Ask the sampler for a point of the space.
-
-        Args:
-            space: What may vary.
-            fixed: Values to take, where the space has such a parameter.
-            at_random: Whether to draw at random instead.
-            is_branch: Whether it starts from another trial's weights, so that its accuracy
-                says little of a new training with these values.
-        """
-        if fixed is not None:
-            self._study.enqueue_trial(dict(fixed))
-        if isinstance(self._sampler, SurrogateSampler):
-            self._sampler.space = space
-        if self.foresight is not None:
-            self.foresight.space = space
-        self._study.sampler = self._random if at_random else self._sampler
-        self._storage.shown = self._window.numbers if self._is_tpe else None
-        try:
-            trial = self._study.ask()
-            params = space.suggest(trial)
-        finally:
-            self._storage.shown = None
-        if is_branch:
-            trial.set_user_attr(attributes.BRANCHED_FROM, True)
-        return Proposal(
-            params=params,
-            distributions=trial.distributions,
-            system_attrs=self._population(trial),
-            handle=trial,
-        )
-
-    def _population(self, trial: Trial) -> dict[str, Any]:
-        """Return the generation of a trial as a system attribute, with NSGA-II."""
-        if not isinstance(self._sampler, NSGAIISampler):
-            return {}
-        # Optuna gives a generation to what the sampler proposed; fixed values have one too, or
-        # the start of a study would never be bred from.
-        frozen = self._study.get_trials(deepcopy=False)[trial.number]
-        generation = self._sampler.get_trial_generation(self._study, frozen)
-        return {attributes.GENERATION: generation}
-
-    def discard(self, handle: Trial) -> None:
-        """Turn a proposal down, or forget a trial that failed."""
-        self._study.tell(handle, state=TrialState.FAIL)
-
-    @property
-    def has_feasible(self) -> bool:
-        """Whether any model keeps the limits."""
-        return bool(self._represented)
-
-    def is_surely_over(self, params: Mapping[str, ParamValue]) -> bool:
-        """Whether a training is known to break the limits, whatever comes of it."""
-        return self.foresight is not None and self.foresight.is_surely_over(params)
-
-    def end(self, handle: Trial, ending: Ending, number: int | None = None) -> None:
-        """End a proposed trial.
-
-        Args:
-            handle: The proposal.
-            ending: How it ended.
-            number: Of the trial in the study, where points may be derived from it.
-        """
-        self._foresee(handle.params, ending.state, ending.user_attrs, ending.system_attrs)
-        if number is not None and _keeps_limits(ending.state, ending.system_attrs):
-            self._represented.add(number)
-        for index, value in enumerate(_broken(ending.system_attrs)):
-            handle.set_constraint(str(index), value)
-        scheme = str(handle.params.get(QUANTIZATION, ""))
-        if (hint := _hint(scheme, ending.state, ending.user_attrs)) is not None:
-            handle.set_user_attr(attributes.HINT, hint)
-        if (seconds := _seconds(ending.state, ending.user_attrs)) is not None:
-            handle.set_user_attr(attributes.SECONDS, seconds)
-        self._study.tell(handle, values=self._scaled(ending.values), state=ending.state)
-        self._show(handle.number)
-
-    def add(self, trial: FrozenTrial) -> None:
-        """Add an ended trial: one of an earlier run, or one derived from another."""
-        self._foresee(trial.params, trial.state, trial.user_attrs, trial.system_attrs)
-        parent = trial.user_attrs.get(attributes.DERIVED_FROM, trial.number)
-        is_kept = _keeps_limits(trial.state, trial.system_attrs)
-        if self._is_tpe and attributes.DERIVED_FROM in trial.user_attrs:
-            # A training whose own model breaks a limit is seen by one that does not.
-            if parent in self._represented or not is_kept:
-                return
-        if is_kept:
-            self._represented.add(parent)
-        user_attrs: dict[str, Any] = {}
-        scheme = str(trial.params.get(QUANTIZATION, ""))
-        if (hint := _hint(scheme, trial.state, trial.user_attrs)) is not None:
-            user_attrs[attributes.HINT] = hint
-        if attributes.BRANCHED_FROM in trial.user_attrs:
-            user_attrs[attributes.BRANCHED_FROM] = True
-        if (seconds := _seconds(trial.state, trial.user_attrs)) is not None:
-            user_attrs[attributes.SECONDS] = seconds
-        self._study.add_trial(
-            new_trial(
-                -1,
-                trial.params,
-                trial.distributions,
-                user_attrs=user_attrs,
-                system_attrs=_for_samplers(trial.system_attrs),
-                state=trial.state,
-                values=self._scaled(trial.values),
-            )
-        )
-        self._show(len(self._study.get_trials(deepcopy=False)) - 1)
-
-    def _foresee(
-        self,
-        params: Mapping[str, ParamValue],
-        state: TrialState,
-        user_attrs: Mapping[str, Any],
-        system_attrs: Mapping[str, Any],
-    ) -> None:
-        """Learn from a trial how far trainings like it are from keeping the limits."""
-        if self.foresight is None:
-            return
-        ratio = early_ratio(system_attrs, self._limits)
-        if ratio is None and state == TrialState.PRUNED:
-            gate = user_attrs.get(attributes.GATE, {})
-            if (found := nearest(foreseen_of(gate), self._limits)) is not None:
-                ratio = found[1].furthest(self._limits)
-        if ratio is not None:
-            self.foresight.observe(params, ratio)
-
-    def _scaled(self, values: Sequence[float] | None) -> tuple[float, ...] | None:
-        """Return objective values as the sampler gets them."""
-        if values is None:
-            return None
-        if not self._is_tpe:
-            return tuple(values)
-        return tuple((gains([values], _SCALE)[0] * -SIGNS).tolist())
-
-    def _show(self, number: int) -> None:
-        """Let TPE see a trial that ended, and less of the others if there are many."""
-        if not self._is_tpe:
-            return
-        trial = self._study.get_trials(deepcopy=False)[number]
-        if trial.state != TrialState.FAIL:
-            self._window.add(number, None if _is_infeasible(trial) else trial.values)
-
-    @property
-    def study(self) -> optuna.Study:
-        """The study in memory; to look at, not to change."""
-        return self._study
-
-
-class _WindowedStorage(InMemoryStorage):
-    """A study in memory of which a sampler is shown a part.
-
-    Attributes:
-        shown: Numbers of the ended trials that are there; None for all.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.shown: Container[int] | None = None
-
-    def get_all_trials(
-        self,
-        study_id: int,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-    ) -> list[FrozenTrial]:
-        """Return the trials that are shown."""
-        trials = super().get_all_trials(study_id, deepcopy, states)
-        if self.shown is None or states == (TrialState.WAITING,):
-            return trials
-        return [t for t in trials if t.number in self.shown or not t.state.is_finished()]
-
-
-class _Window:
-    """Which of many trials TPE is shown: those on the front, new ones, and a spread of others.
-
-    It models at most ``_MAX_GOOD_POINTS`` as good, so that what is lost are further examples of
-    bad ones; an ask over all of them would grow with their number.
-    """
-
-    def __init__(self) -> None:
-        self.numbers: dict[int, None] = {}
-        self._front = Front()
-
-    def add(self, number: int, values: Sequence[float] | None) -> None:
-        """Add a trial; ``values`` is None if it has none that count."""
-        self.numbers[number] = None
-        if values is not None:
-            self._front.add(number, values)
-        if len(self.numbers) > 2 * _WINDOW:
-            self._thin_out()
-
-    def _thin_out(self) -> None:
-        on_front = set(self._front.keys)
-        good = [n for n in self.numbers if n in on_front][-_WINDOW // 2 :]
-        rest = [n for n in self.numbers if n not in on_front]
-        kept = {*good, *spread(rest, _WINDOW - len(good))}
-        self.numbers = {n: None for n in self.numbers if n in kept}
-
-
-def _is_infeasible(trial: FrozenTrial) -> bool:
-    return trial.values is None or any(value > 0 for value in trial.constraints.values())
-
-
-def _keeps_limits(state: TrialState, system_attrs: Mapping[str, Any]) -> bool:
-    return state == TrialState.COMPLETE and is_feasible(system_attrs)
-
-
-def _hint(
-    trial_scheme: str, state: TrialState, user_attrs: Mapping[str, Any]
-) -> dict[str, list[float | None]] | None:
-    """Return what is known of a trial that has no values: error, size and latency by scheme.
-
-    The error of a stopped training lies between where it stood and where its bar is; nobody
-    knows where, so samplers go by the middle (of the logarithms).
-    """
-    gate = user_attrs.get(attributes.GATE)
-    if state != TrialState.PRUNED or gate is None:
-        return None
-    error = None
-    curve, bar = user_attrs.get(attributes.CURVE), user_attrs.get(attributes.BAR)
-    if curve and bar is not None:
-        at_worst, at_best = 1 - max(curve), 1 - min(bar, 1.0)
-        error = math.sqrt(max(at_worst, LEAST_ERROR) * max(min(at_best, at_worst), LEAST_ERROR))
-    known: dict[str, list[float | None]] = {
-        str(scheme): [None, found.size_bytes, found.latency_ms]
-        for scheme, found in foreseen_of(gate).items()
-    }
-    known[trial_scheme] = [error, gate.get("size_bytes"), gate.get("latency_ms")]
-    return known
-
-
-def _seconds(state: TrialState, user_attrs: Mapping[str, Any]) -> float | None:
-    """Return what a trial took; None for derived ones, and for those that were cut short."""
-    if state != TrialState.COMPLETE or attributes.DERIVED_FROM in user_attrs:
-        return None
-    return sum(user_attrs.get(attributes.SECONDS, {}).values()) or None
-
-
-def _broken(system_attrs: Mapping[str, Any]) -> list[float]:
-    """Return the constraints if one is broken; none if all are kept.
-
-    To samplers both mean the same, and they add constraints up for every trial at every ask.
-    """
-    constraints = list(system_attrs.get(attributes.CONSTRAINTS, ()))
-    return constraints if any(value > 0 for value in constraints) else []
-
-
-def _for_samplers(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    attrs: dict[str, Any] = {}
-    if constraints := _broken(system_attrs):
-        attrs[attributes.CONSTRAINTS] = constraints
-    if attributes.GENERATION in system_attrs:
-        attrs[attributes.GENERATION] = system_attrs[attributes.GENERATION]
-    return attrs
+    return min(-(-n // 10), MAX_GOOD_POINTS)

@@ -14,7 +14,8 @@ import optuna
 from optuna.storages import InMemoryStorage, RDBStorage
 
 from search.front.pareto import ReferencePoint
-from search.sampling.samplers import Mirror, make_sampler, sampler_seed
+from search.sampling.mirror import Mirror
+from search.sampling.samplers import make_sampler, sampler_seed
 from search.storage import attributes
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder, Recorder

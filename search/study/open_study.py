@@ -21,7 +21,7 @@ from search.front.baseline import baseline_point
 from search.front.pareto import Front
 from search.sampling.branching import branch_sparsity
 from search.sampling.initial_design import start_design
-from search.sampling.samplers import Mirror, Proposal
+from search.sampling.mirror import Mirror, Proposal
 from search.storage import attributes
 from search.storage.artifacts import HISTORY_FILE, ArtifactKeeper
 from search.storage.attributes import COUNTED

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from search.sampling.branching import Branch
 from search.sampling.initial_design import shrunk
-from search.sampling.samplers import Mirror, Proposal
+from search.sampling.mirror import Mirror, Proposal
 from search.storage import attributes
 from search.study.learning import branch_of
 from spaces.config.trial import ParamValue, TrialConfig

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from optuna.trial import FrozenTrial, TrialState
 
 from search.sampling.branching import Branch
-from search.sampling.samplers import Proposal
+from search.sampling.mirror import Proposal
 from search.storage import attributes
 from search.storage.batches import Ending, new_trial
 from search.storage.trial_attributes import config_attrs, is_sound

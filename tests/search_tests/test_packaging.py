@@ -50,6 +50,7 @@ ON_TOP = {
     "search": {"options", "tables", "units", "dashboard", "__init__", "__main__"},
 }
 UNTESTED = {"networks", "ray_tune"}  # Tested where they are trained, and by the floor above.
+MAX_LINES = 400
 HEAVY = {"keras", "keras_tuner", "optuna", "ray", "tensorflow", "tf_keras"}
 
 
@@ -254,6 +255,12 @@ def test_every_module_stands_in_a_room_that_says_what_it_is_for(floor: str) -> N
         doc = ast.get_docstring(ast.parse((folder / room / "__init__.py").read_text()))
         assert doc, room
         assert (CHECKOUT / "tests" / f"{floor}_tests" / room).is_dir() or room in UNTESTED, room
+
+
+@pytest.mark.parametrize("floor", FLOORS)
+def test_modules_hold_one_idea(floor: str) -> None:
+    lines = {path: len((CHECKOUT / path).read_text().splitlines()) for path in _sources(floor)}
+    assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
 
 
 @pytest.mark.parametrize("package", FLOORS)

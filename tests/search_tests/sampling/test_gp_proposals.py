@@ -15,7 +15,8 @@ import pytest
 from optuna.trial import TrialState
 
 from search.sampling.gp_sampler import N_BY_HYPERVOLUME
-from search.sampling.samplers import Mirror, Proposal, make_sampler
+from search.sampling.mirror import Mirror, Proposal
+from search.sampling.samplers import make_sampler
 from search.storage import attributes
 from search.storage.batches import Ending
 from spaces.space.search_space import Parameter, SearchSpace

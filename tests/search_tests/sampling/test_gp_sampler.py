@@ -12,9 +12,11 @@ from optuna.trial import TrialState
 from search.front.pareto import ReferencePoint, gains, hypervolume
 from search.run.driver import Driver
 from search.sampling.gaussian_process import GaussianProcess
-from search.sampling.gp_sampler import SurrogateSampler, spread
+from search.sampling.gp_sampler import SurrogateSampler
 from search.sampling.hypervolume_improvement import Improvement
-from search.sampling.samplers import Mirror, make_sampler
+from search.sampling.mirror import Mirror
+from search.sampling.samplers import make_sampler
+from search.sampling.trainings import thinned
 from search.storage import attributes
 from search.storage.batches import Ending
 from search.storage.settings import RunSettings, StudySettings
@@ -94,7 +96,7 @@ class TestGaussianProcess:
 @given(st.lists(st.integers(), max_size=60), st.integers(1, 30))
 def test_a_spread_keeps_the_newest_and_the_order(many: list[int], n: int) -> None:
     numbered = list(enumerate(many))
-    kept = spread(numbered, n)
+    kept = thinned(numbered, n)
     assert len(kept) == min(n, len(many))
     assert kept == sorted(set(kept), key=lambda pair: pair[0])
     if numbered:

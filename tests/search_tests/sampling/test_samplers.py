@@ -11,7 +11,8 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.run.driver import Driver
-from search.sampling.samplers import SAMPLERS, Mirror, make_sampler, sampler_seed
+from search.sampling.mirror import Mirror
+from search.sampling.samplers import SAMPLERS, make_sampler, sampler_seed
 from search.storage import attributes
 from search.storage.batches import Ending, new_trial
 from search.storage.settings import RunSettings, StudySettings
