@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.sampling.branching import Branch
 from search.sampling.mirror import Proposal
+from search.sampling.trainings import QUANTIZATION
 from search.storage import attributes
 from search.storage.batches import Ending, new_trial
 from search.storage.trial_attributes import config_attrs, is_sound
@@ -20,7 +21,6 @@ from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES
 from spaces.config.trial import TrialConfig
 from workers.messages.result import Point, TrialResult
 
-QUANTIZATION = "quantization"
 """Parameter in which derived trials differ from the one whose training they share."""
 
 

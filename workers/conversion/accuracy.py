@@ -10,7 +10,7 @@ import numpy.typing as npt
 from spaces.config.metrics import class_scores
 from spaces.data.dataset import Split
 from workers.conversion.flatbuffer import gives_probabilities
-from workers.conversion.runtime import BATCH_SIZE, Array, load, outputs
+from workers.conversion.runtime import BATCH_SIZE, Array, dequantized, load, outputs
 
 
 def tflite_accuracy(
@@ -117,8 +117,8 @@ def scores_by_class(found: Array, *, are_logits: bool) -> Array:
 def _dequantized(tflite: bytes, found: Array) -> tuple[Array, float]:
     if np.issubdtype(found.dtype, np.floating):
         return found, 0.0
-    scale, zero_point = load(tflite).get_output_details()[0]["quantization"]
-    return (found.astype(np.float64) - zero_point) * scale, float(scale)
+    details = load(tflite).get_output_details()[0]
+    return dequantized(found, details), float(details["quantization"][0])
 
 
 def _scores(tflite: bytes, found: Array, are_logits: bool | None) -> tuple[Array, float]:

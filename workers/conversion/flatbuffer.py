@@ -73,17 +73,18 @@ def operators(model: Any) -> Iterator[tuple[int, str, Any]]:
     Returns:
         Number of the subgraph, name of the operation, and its object.
     """
-    from ai_edge_litert import schema_py_generated as schema
+    from ai_edge_litert.tools import flatbuffer_utils
 
-    names = {
-        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
-    }
+    names = [
+        flatbuffer_utils.opcode_to_name(model, index) or "UNKNOWN"
+        for index in range(len(model.operatorCodes))
+    ]
     for number, graph in enumerate(model.subgraphs):
         for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "UNKNOWN")
-            if name == "CUSTOM" and code.customCode:
-                name = bytes(code.customCode).decode("utf-8", "replace")
+            name = names[operator.opcodeIndex]
+            custom = model.operatorCodes[operator.opcodeIndex].customCode
+            if name == "CUSTOM" and custom:
+                name = bytes(custom).decode("utf-8", "replace")
             yield number, name, operator
 
 

@@ -7,9 +7,8 @@ fail to prepare. Such a failure is a :class:`~spaces.errors.ConversionError`.
 from __future__ import annotations
 
 import contextlib
-import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -19,6 +18,7 @@ import numpy.typing as npt
 
 from spaces.errors import ConversionError
 from spaces.wording import one_line
+from workers.processes.captured import captured
 
 Array = npt.NDArray[Any]
 
@@ -134,6 +134,20 @@ def _quantize(
     return clipped.astype(dtype)
 
 
+def dequantized(values: Array, details: Mapping[str, Any]) -> Array:
+    """Return what a model gave as real numbers; floats as they are.
+
+    Args:
+        values: Output of the interpreter.
+        details: The interpreter's own, of that output.
+    """
+    if np.issubdtype(values.dtype, np.floating):
+        return values
+    scale, zero_point = details["quantization"]
+    found: Array = (values.astype(np.float64) - zero_point) * scale
+    return found
+
+
 def outputs(
     tflite: bytes,
     images: Array,
@@ -173,15 +187,5 @@ def outputs(
 @contextlib.contextmanager
 def quiet_stderr() -> Iterator[None]:
     """Keep what C++ code writes to stderr off the terminal; failures come as exceptions."""
-    try:
-        saved = os.dup(2)
-    except OSError:  # No stderr at all: nothing to keep quiet.
+    with captured(2):
         yield
-        return
-    try:
-        with open(os.devnull, "w") as sink:
-            os.dup2(sink.fileno(), 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)

@@ -21,7 +21,16 @@ from spaces.data.pixel_values import Scales
 from spaces.errors import ConversionError, ModelError
 from workers.conversion.accuracy import scores_by_class
 from workers.conversion.flatbuffer import gives_probabilities
-from workers.conversion.runtime import BATCH_SIZE, Array, fixed_batch, invoke, load, quantize_input
+from workers.conversion.runtime import (
+    BATCH_SIZE,
+    Array,
+    dequantized,
+    fixed_batch,
+    invoke,
+    load,
+    quantize_input,
+)
+from workers.deploy.evaluation import probabilities
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -108,7 +117,7 @@ class Classifier:
             found[start : start + n] = self._run(images[start : start + n])
             start += n
         found = scores_by_class(found, are_logits=not self._is_probability)
-        return found if self._is_probability else _softmax(found)
+        return found if self._is_probability else probabilities(found, are_logits=True)
 
     def _run(self, batch: npt.NDArray[np.uint8]) -> Array:
         interpreter = self._interpreters.get(len(batch))
@@ -120,7 +129,7 @@ class Classifier:
             images = batch.astype(np.float32) / np.float32(self.scale) + np.float32(self.offset)
         interpreter.set_tensor(taken["index"], quantize_input(images, taken))
         invoke(interpreter)
-        return _dequantize(interpreter.get_tensor(given["index"]), given)
+        return dequantized(interpreter.get_tensor(given["index"]), given)
 
     def _can_batch(self) -> bool:
         """Whether the model takes several pictures at once; not every foreign one does."""
@@ -379,18 +388,3 @@ def _batch_interpreter(tflite: bytes, n_classes: int) -> Any:
         return None
     shape = tuple(interpreter.get_output_details()[0]["shape"])
     return interpreter if shape == (BATCH_SIZE, n_classes) else None
-
-
-def _dequantize(values: Array, details: Mapping[str, Any]) -> Array:
-    if np.issubdtype(values.dtype, np.floating):
-        return values
-    scale, zero_point = details["quantization"]
-    found: Array = (values.astype(np.float64) - zero_point) * scale
-    return found
-
-
-def _softmax(scores: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    with np.errstate(invalid="ignore", over="ignore"):
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        found: npt.NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return found

@@ -53,7 +53,7 @@ ACCELERATORS = (
 """What Vela compiles for: family, and multiply-accumulates a cycle."""
 
 _VELA = VelaProcess()
-_COMMAND_STREAM = b"ethos-u"  # Name of the operator that stands for all that the NPU runs.
+_COMMAND_STREAM = "ethos-u"  # Name of the operator that stands for all that the NPU runs.
 
 
 class EthosU(Device):
@@ -198,22 +198,10 @@ def _compile(
 
 def _processor_operators(compiled: bytes) -> list[str]:
     """Return names of the operators of a compiled file that the accelerator does not run."""
-    from ai_edge_litert import schema_py_generated as schema
+    from workers.conversion.flatbuffer import operators, read_model
 
-    from workers.conversion.flatbuffer import read_model
-
-    names = {
-        code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
-    }
-    model = read_model(compiled)
-    left = []
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            if code.customCode != _COMMAND_STREAM:
-                number = max(code.builtinCode, code.deprecatedBuiltinCode)
-                left.append(names.get(number, f"operator {number}"))
-    return sorted(set(left))
+    names = {name for _, name, _ in operators(read_model(compiled))}
+    return sorted(names - {_COMMAND_STREAM})
 
 
 @cache

@@ -15,11 +15,11 @@ import logging
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from spaces.errors import ConfigError
+from workers.processes.captured import captured
 
 DISTRIBUTIONS = (
     "tensorflow",
@@ -119,20 +119,12 @@ def _stderr_kept_back() -> Iterator[None]:
     """
     sys.stderr.flush()
     try:
-        stderr = os.dup(2)
-    except OSError:  # Closed, as in a daemon: nothing can be written.
-        yield
-        return
-    with tempfile.TemporaryFile() as kept:
-        os.dup2(kept.fileno(), 2)
-        failed = True
-        try:
-            yield
-            failed = False
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            if failed:
-                kept.seek(0)
-                os.write(2, kept.read())
+        with captured(2) as said:
+            try:
+                yield
+            finally:
+                sys.stderr.flush()
+    except BaseException:
+        if said.text:
+            os.write(2, said.text.encode(errors="replace"))
+        raise
