@@ -18,13 +18,13 @@ import logging
 import os
 import platform
 import re
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -365,7 +365,7 @@ def main() -> None:
                 "Optuna optimize(n_jobs=2), SQLite",
                 sampler,
                 n,
-                lambda folder, s=sampler, n=n: optuna_optimize(s, n, folder),
+                partial(optuna_optimize, sampler, n),
             )
     if options.tune_trials:
         with ray_for_tune():
@@ -375,7 +375,7 @@ def main() -> None:
                         "Ray Tune with OptunaSearch, 2 workers, in memory",
                         sampler,
                         n,
-                        lambda folder, s=sampler, n=n: ray_tune(s, n, folder),
+                        partial(ray_tune, sampler, n),
                     )
     print(f"\n{table.to_markdown()}")
     if options.write:
@@ -401,13 +401,11 @@ def measure_ours(table: Table, samplers: list[str], counts: list[int]) -> None:
                             program,
                             sampler,
                             n,
-                            lambda folder, s=sampler, n=n, e=executor, m=is_in_memory: ours(
-                                s, n, folder, e, m
-                            ),
+                            partial(ours, sampler, n, executor=executor, in_memory=is_in_memory),
                         )
     finally:
         on_ray.shutdown()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

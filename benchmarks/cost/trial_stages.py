@@ -47,11 +47,11 @@ def stage_seconds(n_trials: int) -> list[Seconds]:
     from workers.trial.evaluate import TrialEvaluator
 
     rng = np.random.default_rng(0)
-    splits = [
+    train, val, test = (
         Split(rng.integers(0, 256, (n, *SHAPE), dtype=np.uint8), rng.integers(0, 4, n))
         for n in N_IMAGES.values()
-    ]
-    dataset = Dataset("noise", *splits, class_names=CLASS_NAMES, fingerprint="0")
+    )
+    dataset = Dataset("noise", train, val, test, class_names=CLASS_NAMES, fingerprint="0")
     config = TrialConfig(
         "fruit",
         "0",

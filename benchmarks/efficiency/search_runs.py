@@ -12,7 +12,7 @@ from typing import Any
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.efficiency.runs import EventLog, Kind
-from search.run.events import Progress, Silent
+from search.run.events import RunProgress, Silent
 from search.run.run_study import run_study
 from search.storage import attributes
 from search.storage.database import open_storage
@@ -34,7 +34,7 @@ class Watch(Silent):
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
-    def start(self, progress: Progress) -> None:
+    def start(self, progress: RunProgress) -> None:
         """Start the clock."""
         self._log.start()
 

@@ -20,7 +20,7 @@ from typing import Any
 from optuna.storages import InMemoryStorage
 
 from search.run.driver import Driver
-from search.run.events import Progress, Silent
+from search.run.events import RunProgress, Silent
 from search.run.run_study import ConfigMaker
 from search.storage.settings import DEFAULT_START, RunSettings, StudySettings
 from search.study.create_or_resume import open_study
@@ -320,7 +320,7 @@ class _Curve(Silent):
         self._executor = executor
         self.samples: list[Sample] = []
 
-    def update(self, progress: Progress) -> None:
+    def update(self, progress: RunProgress) -> None:
         executor = self._executor
         self.samples.append(
             Sample(executor.now, progress.n_done, executor.epochs, progress.hypervolume)

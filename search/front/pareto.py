@@ -99,12 +99,6 @@ class ReferencePoint:
         return cls(**{field.name: float(data[field.name]) for field in fields(cls)})
 
 
-def dominates(a: Sequence[float], b: Sequence[float]) -> bool:
-    """Whether point ``a`` is nowhere worse than ``b`` and somewhere better."""
-    losses_a, losses_b = np.asarray(a) * SIGNS, np.asarray(b) * SIGNS
-    return bool(np.all(losses_a <= losses_b) and np.any(losses_a < losses_b))
-
-
 def pareto_mask(values: Values) -> npt.NDArray[np.bool_]:
     """Return which rows no other row dominates; of equal rows only the first.
 

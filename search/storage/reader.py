@@ -75,7 +75,11 @@ def study_names(engine: sa.Engine) -> list[str]:
 
 
 def read_study(engine: sa.Engine, name: str) -> StudyRecord | None:
-    """Return a study with all its trials; None if there is none of that name."""
+    """Return a study with all its trials; None if there is none of that name.
+
+    Trials are as Optuna reads them, in the order of their numbers, but without intermediate
+    values, which no study of ours has.
+    """
     with snapshot(engine) as connection:
         if not sa.inspect(connection).has_table(STUDIES.name):
             return None
@@ -97,15 +101,6 @@ def read_study(engine: sa.Engine, name: str) -> StudyRecord | None:
             _study_attrs(connection, STUDY_SYSTEM_ATTRS, study_id),
             _trials(connection, study_id),
         )
-
-
-def read_trials(engine: sa.Engine, study_id: int) -> list[FrozenTrial]:
-    """Return all trials of a study in the order of their numbers, as Optuna reads them.
-
-    Intermediate values, which no study of ours has, are left out.
-    """
-    with snapshot(engine) as connection:
-        return _trials(connection, study_id)
 
 
 def _study_attrs(connection: sa.Connection, table: sa.Table, study_id: int) -> dict[str, Any]:

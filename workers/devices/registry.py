@@ -103,7 +103,7 @@ def check_device(device: Device, size_metric: SizeMetric) -> None:
 
 
 def _unknown(ref: str) -> str:
-    known = builtin_devices()
+    known = device_names()
     return (
         f"Unknown device {ref!r}. Known devices: {', '.join(known)}; or give "
         f"package.module:DEVICE or a .py file.{guess(ref, known)}"

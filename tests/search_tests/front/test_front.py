@@ -22,7 +22,6 @@ from search.cli.front_table import (
     print_studies,
     print_summary,
 )
-from search.front.pareto import dominates
 from search.front.read import StudyFront, load_front, load_fronts
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.database import open_storage
@@ -31,6 +30,7 @@ from search.study.create_or_resume import open_study
 from spaces.errors import StorageError, StudyError
 from spaces.space.compression import config_from_params
 from tests.search_tests.conftest import TASK, analytic_point, analytic_result
+from tests.search_tests.front.domination import dominates
 from workers.messages.result import Latency, Limits, TrialResult
 
 

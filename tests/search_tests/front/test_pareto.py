@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from search.front.pareto import (
     Front,
     ReferencePoint,
-    dominates,
     hypervolume,
     pareto_mask,
 )
 from spaces.errors import ConfigError
+from tests.search_tests.front.domination import dominates
 
 # A coarse grid makes equal values and equal points common.
 points = st.tuples(
@@ -26,21 +26,6 @@ points = st.tuples(
 )
 point_lists = st.lists(points, max_size=12)
 REFERENCE = ReferencePoint(error=1.0, size_bytes=1e8, latency_ms=1e4)
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "expected"),
-    [
-        ((0.9, 100, 1), (0.8, 100, 1), True),
-        ((0.9, 99, 1), (0.9, 100, 1), True),
-        ((0.9, 100, 0.5), (0.9, 100, 1), True),
-        ((0.9, 100, 1), (0.9, 100, 1), False),  # equal
-        ((0.9, 101, 1), (0.8, 100, 1), False),  # better here, worse there
-        ((0.8, 100, 1), (0.9, 100, 1), False),
-    ],
-)
-def test_dominates(a: tuple[float, ...], b: tuple[float, ...], expected: bool) -> None:
-    assert dominates(a, b) is expected
 
 
 def test_mask_keeps_the_first_of_equal_points() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.front.pareto import dominates
 from search.front.picks import PICK_RULES, PickRule, pick
 from spaces.errors import ConfigError
+from tests.search_tests.front.domination import dominates
 from workers.messages.result import Limits
 
 # A coarse grid makes equal values and equal points common.

@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.storage.batches import Batch, Ending, new_trial
 from search.storage.database import open_storage, storage_errors
-from search.storage.reader import read_trials
+from search.storage.reader import read_study
 from search.storage.recorder import RowRecorder
 from search.storage.urls import artifacts_dir, masked, sqlite_path, storage_url
 from spaces.errors import StorageError, StudyError
@@ -175,7 +175,10 @@ class TestRows:
         values = (0.5, float("inf"), float("-inf"))
         other = optuna.trial.create_trial(values=values, params={}, distributions={})
         storage.create_new_trial(study_id, other)
-        assert read_trials(storage.engine, study_id) == storage.get_all_trials(study_id)
+        name = storage.get_study_name_from_id(study_id)
+        read = read_study(storage.engine, name)
+        assert read is not None
+        assert read.trials == storage.get_all_trials(study_id)
 
     @pytest.mark.parametrize(
         "state", [TrialState.RUNNING, TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
