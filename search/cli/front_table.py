@@ -1,13 +1,10 @@
-"""A study's front as people and programs read it: table, summary, JSON, CSV."""
+"""A study's front as people read it: table and summary."""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from search.front.baseline import smallest_as_accurate
 from search.front.picks import PICK_RULES, PickRule
@@ -15,7 +12,6 @@ from search.front.read import FrontPoint, StudyFront
 from search.tables import plain_table
 from search.units import format_accuracy, format_latency, format_size
 from spaces.config.metrics import is_uneven
-from spaces.config.objectives import OBJECTIVES
 from spaces.data.class_counts import describe_classes
 from spaces.wording import counted
 
@@ -32,24 +28,6 @@ PICK_NAMES: dict[PickRule, str] = {
     "size": "smallest",
     "latency": "fastest",
 }
-
-COLUMNS = (
-    "trial",
-    *(objective.name for objective in OBJECTIVES),
-    "quantization",
-    "sparsity",
-    "n_params",
-    "derived_from",
-    "latency_noise",
-    "distinguishable",
-    "same_speed_as",
-    "ram_bytes",
-    "branched_from",
-    "balanced_accuracy",
-    "macro_f1",
-    "float_operations",
-)
-"""Columns of JSON and CSV before the parameters; only ever added to."""
 
 
 def print_front(console: Console, front: StudyFront, *, show_all: bool = False) -> None:
@@ -169,47 +147,6 @@ def baseline_lines(front: StudyFront) -> list[str]:
     return lines
 
 
-def front_to_dict(front: StudyFront) -> dict[str, Any]:
-    """Return the whole front as plain data for JSON."""
-    return {
-        **study_to_dict(front),
-        "reference_point": front.reference.to_dict(),
-        "notes": list(front.notes),
-        "class_counts": {
-            split: dict(zip(front.class_names, counts, strict=True))
-            for split, counts in front.class_counts.items()
-        },
-        "ignored": dict(front.ignored),
-        "broken_limits": [asdict(broken) for broken in front.broken_limits],
-        "scheme_failures": [asdict(failure) for failure in front.scheme_failures],
-        "baseline": None if front.baseline is None else asdict(front.baseline),
-        "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
-        "front": [
-            _row(point)
-            | _certainty(front, point)
-            | {"params": dict(point.params)}
-            | _named_floats(point)
-            | ({"metrics": dict(point.metrics)} if point.metrics else {})
-            for point in front.points
-        ],
-    }
-
-
-def front_to_csv(front: StudyFront) -> str:
-    """Return the whole front as CSV, a column for each parameter that any point has."""
-    names = sorted({name for point in front.points for name in point.params})
-    columns = [*COLUMNS, *(f"params_{name}" for name in names), "generated_pictures", "device"]
-    columns += ["accuracy_low", "accuracy_high"]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    for point in front.points:
-        params = {f"params_{name}": value for name, value in point.params.items()}
-        data = {"generated_pictures": front.generated, "device": front.device}
-        writer.writerow(_row(point) | params | data | _certainty(front, point))
-    return text.getvalue()
-
-
 def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
     """Print one line for each study."""
     table = plain_table()
@@ -234,33 +171,6 @@ def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
             "" if when is None else f"{when:%Y-%m-%d %H:%M}",
         )
     console.print(table)
-
-
-def study_to_dict(front: StudyFront) -> dict[str, Any]:
-    """Return one study as ``search list --json`` shows it."""
-    when = front.last_activity
-    return {
-        "study": front.study,
-        "task": front.task,
-        "data": front.data_name,
-        "generated_pictures": front.generated,
-        "device": front.device,
-        "size_metric": front.size_metric,
-        "metric": front.metric,
-        "n_target": front.n_target,
-        "n_trials": front.n_trials,
-        "n_infeasible": front.n_infeasible,
-        "n_failed": front.n_failed,
-        "n_foreign": front.n_foreign,
-        "n_points": front.n_points,
-        "front_size": len(front.points),
-        "hypervolume": front.hypervolume,
-        "best_accuracy": front.pick("accuracy").accuracy if front.points else None,
-        "n_val": front.n_val,
-        "largest_class": front.accuracy_context.largest_class or None,
-        "largest_class_share": front.accuracy_context.largest_share,
-        "last_activity": None if when is None else when.isoformat(timespec="seconds"),
-    }
 
 
 def data_line(data_name: str, generated: bool) -> str:
@@ -297,40 +207,6 @@ SIZE_NAMES = {
     "tflite": ".tflite as it is",
     "flash": "flash of the device",
 }
-
-
-def _row(point: FrontPoint) -> dict[str, Any]:
-    return {
-        "trial": point.trial,
-        "accuracy": point.accuracy,
-        "size_bytes": point.size_bytes,
-        "latency_ms": point.latency_ms,
-        "quantization": point.quantization,
-        "sparsity": point.sparsity,
-        "n_params": point.n_params,
-        "derived_from": point.derived_from,
-        "latency_noise": point.latency_noise,
-        "distinguishable": point.is_distinguishable,
-        "same_speed_as": point.same_speed_as,
-        "ram_bytes": point.ram_bytes,
-        "branched_from": point.branched_from,
-        "balanced_accuracy": point.class_scores.get("balanced_accuracy"),
-        "macro_f1": point.class_scores.get("macro_f1"),
-        "float_operations": (
-            None if point.float_operations is None else sum(point.float_operations.values())
-        ),
-    }
-
-
-def _certainty(front: StudyFront, point: FrontPoint) -> dict[str, float]:
-    """Return the 95 % interval of a point's accuracy."""
-    low, high = front.accuracy_context.interval(point.accuracy)
-    return {"accuracy_low": low, "accuracy_high": high}
-
-
-def _named_floats(point: FrontPoint) -> dict[str, Any]:
-    """Return what runs in floats in an integer file that is not integer throughout."""
-    return {"float_operation_names": dict(point.float_operations or {})} if point.is_mixed else {}
 
 
 def _selection(front: StudyFront) -> list[FrontPoint]:

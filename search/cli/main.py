@@ -77,7 +77,8 @@ def run(task: str, as_json: bool, **given: Any) -> None:
             f"have in the end, --more N is added to it; got --trials {trials} --more "
             f"{given['more']}."
         )
-    from search.cli.front_table import front_to_dict, print_summary
+    from search.cli.front_data import front_to_dict
+    from search.cli.front_table import print_summary
     from search.cli.next_steps import say_what_next
     from search.cli.progress import make_display
     from search.front.read import load_front
@@ -146,7 +147,8 @@ def tasks(task: str | None, data: Path | None, as_json: bool) -> None:
 @json_option
 def list_studies(storage: str, as_json: bool) -> None:
     """List the studies in the database."""
-    from search.cli.front_table import print_studies, study_to_dict
+    from search.cli.front_data import study_to_dict
+    from search.cli.front_table import print_studies
     from search.front.read import load_fronts
 
     fronts = load_fronts(storage)
@@ -170,7 +172,8 @@ def front(study: str, storage: str, show_all: bool, as_json: bool, as_csv: bool)
     """Show the Pareto front, the smallest model first."""
     if as_json and as_csv:
         raise click.UsageError("Only one of --json and --csv can be given, but got both.")
-    from search.cli.front_table import front_to_csv, front_to_dict, print_front
+    from search.cli.front_data import front_to_csv, front_to_dict
+    from search.cli.front_table import print_front
     from search.front.read import load_front
 
     found = load_front(study, storage)

@@ -144,7 +144,7 @@ def _promised(metrics: Mapping[str, Any]) -> str:
     ):
         rows.append([name, form(promised[key]) if key in promised else "", form(measured[key])])
     rows += own_metric_rows(metrics)
-    return _html_table(["", "promised by the trial", "measured"], rows)
+    return _grid(["", "promised by the trial", "measured"], rows)
 
 
 def _curves(metrics: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields, replace
 from pathlib import Path
@@ -19,7 +19,7 @@ from search.sampling.samplers import make_sampler, sampler_seed
 from search.storage import attributes
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder, Recorder
-from search.storage.code_history import code_history, task_words
+from search.storage.code_history import code_history
 from search.storage.database import open_storage, storage_errors
 from search.storage.locks import study_lock
 from search.storage.reader import StudyRecord, read_study
@@ -30,13 +30,12 @@ from search.storage.weights import WeightKeeper
 from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
+from search.study.same_study import FORMAT, check_same, check_space
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.schemes import POST_TRAINING_SCHEMES
 from spaces.errors import StudyError
-from spaces.space.search_space import Parameter, SearchSpace
+from spaces.space.search_space import SearchSpace
 from workers.messages.result import TaskInfo
-
-FORMAT = 1
 
 _OUR_ATTRIBUTES = {
     attributes.IDENTITY,
@@ -157,9 +156,9 @@ def _open_study(
     seed = settings.seed if settings.seed is not None else int(stored.get(attributes.SEED, 0))
     settings = replace(settings, seed=seed)
     if record.is_ours:
-        _check_same(stored, settings, seed)
+        check_same(stored, settings, seed)
         space = SearchSpace.from_list(stored[attributes.SEARCH_SPACE])
-        _check_space(settings.name, space, settings.task)
+        check_space(settings.name, space, settings.task)
         space = space.merged(settings.task.space.parameters)
         reference = ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT])
     else:
@@ -334,68 +333,3 @@ def _task_attr(task: TaskInfo) -> dict[str, Any]:
     }
     # As JSON gives it back: unchanged attributes are not written again.
     return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
-
-
-def _check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -> None:
-    """Refuse a run whose trials could not be compared with those of the study."""
-    if stored[attributes.FORMAT] != FORMAT:
-        raise StudyError(
-            f"Study {settings.name!r} was written by another version of this program (format "
-            f"{stored[attributes.FORMAT]}, this one writes {FORMAT}). Use --study NEW_NAME."
-        )
-    task = stored[attributes.TASK]
-    pairs = {
-        "task": task_words(task["name"], task["ref"], settings.task),
-        "data": (
-            f"{task['data_name']} ({stored[attributes.DATA_FINGERPRINT]})",
-            f"{settings.task.data_name} ({settings.task.data_fingerprint})",
-        ),
-        "splits": (
-            _splits(task.get("split_rule", "by_name"), task.get("group_by")),
-            _splits(settings.task.split_rule, settings.task.group_by),
-        ),
-        "epochs": (task["epochs"], settings.task.epochs),
-        "device": (stored[attributes.DEVICE], settings.device),
-        "metric": (stored.get(attributes.METRIC, "accuracy"), settings.metric),
-        "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
-        "seed": (stored[attributes.SEED], seed),
-    }
-    different = [name for name, (old, new) in pairs.items() if old != new]
-    if "data" not in different and pairs["splits"][0] == _splits("by_name", None):
-        different = [name for name in different if name != "splits"]  # Nothing was drawn.
-    if different:
-        was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
-        wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
-        raise StudyError(
-            f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Ask "
-            f"for the same again, or use --study NEW_NAME to start a new study."
-        )
-
-
-def _splits(rule: str, group_by: str | None) -> str:
-    """Return how pictures came to their splits, as a run is told."""
-    how = "drawn by name, as earlier versions did" if rule == "by_name" else "stratified"
-    return how if group_by is None else f"{how} --group-by {group_by}"
-
-
-def _check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:
-    """Refuse a parameter that means something else now."""
-    # A study of before searches what is left out now, as it did.
-    declared = {each["name"]: _range(Parameter.from_dict(each)) for each in task.declared}
-    for parameter in task.space.parameters:
-        known = stored[parameter.name] if parameter.name in stored else parameter
-        if _range(known) not in (_range(parameter), declared.get(parameter.name)):
-            hint = ""
-            if parameter.name == "quantization":
-                hint = " --max-ram leaves out what the microcontroller's interpreter cannot run."
-            raise StudyError(
-                f"Study {name!r} was started with another range of parameter "
-                f"{parameter.name!r}: {_range(stored[parameter.name])}; now it is "
-                f"{_range(parameter)}.{hint} Use --study NEW_NAME to start a new study."
-            )
-
-
-def _range(parameter: Parameter) -> dict[str, Any]:
-    data = parameter.to_dict()
-    del data["name"], data["default"]
-    return data

@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from optuna.storages import InMemoryStorage
 from rich.console import Console
 
-from search.cli.front_table import _than, front_to_dict, print_front
+from search.cli.front_data import front_to_dict
+from search.cli.front_table import _than, print_front
 from search.cli.main import cli
 from search.front.baseline import Baseline, fitted, parse_fixed, smallest_as_accurate, why_not
 from search.front.read import load_front

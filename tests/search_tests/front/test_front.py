@@ -13,15 +13,8 @@ import optuna
 import pytest
 from rich.console import Console
 
-from search.cli.front_table import (
-    COLUMNS,
-    MAX_ROWS,
-    front_to_csv,
-    front_to_dict,
-    print_front,
-    print_studies,
-    print_summary,
-)
+from search.cli.front_data import COLUMNS, front_to_csv, front_to_dict
+from search.cli.front_table import MAX_ROWS, print_front, print_studies, print_summary
 from search.front.read import StudyFront, load_front, load_fronts
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.database import open_storage

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from search.cli.front_table import front_to_dict, print_front, print_summary
+from search.cli.front_data import front_to_dict
+from search.cli.front_table import print_front, print_summary
 from search.front.read import StudyFront, load_front
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.database import open_storage

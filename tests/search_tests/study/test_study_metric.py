@@ -10,7 +10,8 @@ import optuna
 import pytest
 from rich.console import Console
 
-from search.cli.front_table import front_to_dict, print_front
+from search.cli.front_data import front_to_dict
+from search.cli.front_table import print_front
 from search.deploy.export import export_config
 from search.front.read import load_front
 from search.run.driver import Driver

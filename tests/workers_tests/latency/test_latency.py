@@ -25,9 +25,10 @@ from workers.latency import host
 from workers.latency.host import host_latency, quick_latency, quick_latency_ms
 from workers.latency.quiet_windows import QuietWindows
 from workers.latency.reference import reference_tflite
-from workers.messages import result
+from workers.messages import latency
+from workers.messages.latency import student_t
 from workers.messages.limits import Foreseen
-from workers.messages.result import Latency, Ledger, Point, TrialResult, student_t
+from workers.messages.result import Latency, Ledger, Point, TrialResult
 
 MEASURED = Latency(
     median_ms=2.0,
@@ -217,7 +218,7 @@ def test_of_pairs_of_measurements_of_one_file_no_more_differ_than_claimed(
 
     Stopped as soon as three blocks happened to agree, 17 to 24 % of pairs differed.
     """
-    monkeypatch.setattr(result, "MIN_NOISE_QUIET", 0.0)
+    monkeypatch.setattr(latency, "MIN_NOISE_QUIET", 0.0)
     machine = SimulatedMachine(1, sigma, spikes)
     monkeypatch.setattr(host.time, "perf_counter_ns", machine.clock_ns)
     monkeypatch.setattr(host.time, "thread_time_ns", machine.clock_ns)

@@ -1,0 +1,81 @@
+"""What a run may not change of the study that it goes on with: its trials would not compare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from search.storage import attributes
+from search.storage.code_history import task_words
+from search.storage.settings import StudySettings
+from spaces.errors import StudyError
+from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.result import TaskInfo
+
+FORMAT = 1
+"""Version of a study's attributes."""
+
+
+def check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) -> None:
+    """Refuse a run whose trials could not be compared with those of the study."""
+    if stored[attributes.FORMAT] != FORMAT:
+        raise StudyError(
+            f"Study {settings.name!r} was written by another version of this program (format "
+            f"{stored[attributes.FORMAT]}, this one writes {FORMAT}). Use --study NEW_NAME."
+        )
+    task = stored[attributes.TASK]
+    pairs = {
+        "task": task_words(task["name"], task["ref"], settings.task),
+        "data": (
+            f"{task['data_name']} ({stored[attributes.DATA_FINGERPRINT]})",
+            f"{settings.task.data_name} ({settings.task.data_fingerprint})",
+        ),
+        "splits": (
+            _splits(task.get("split_rule", "by_name"), task.get("group_by")),
+            _splits(settings.task.split_rule, settings.task.group_by),
+        ),
+        "epochs": (task["epochs"], settings.task.epochs),
+        "device": (stored[attributes.DEVICE], settings.device),
+        "metric": (stored.get(attributes.METRIC, "accuracy"), settings.metric),
+        "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
+        "seed": (stored[attributes.SEED], seed),
+    }
+    different = [name for name, (old, new) in pairs.items() if old != new]
+    if "data" not in different and pairs["splits"][0] == _splits("by_name", None):
+        different = [name for name in different if name != "splits"]  # Nothing was drawn.
+    if different:
+        was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
+        wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
+        raise StudyError(
+            f"Study {settings.name!r} was started with {was}; this run asks for {wants}. Ask "
+            f"for the same again, or use --study NEW_NAME to start a new study."
+        )
+
+
+def _splits(rule: str, group_by: str | None) -> str:
+    """Return how pictures came to their splits, as a run is told."""
+    how = "drawn by name, as earlier versions did" if rule == "by_name" else "stratified"
+    return how if group_by is None else f"{how} --group-by {group_by}"
+
+
+def check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:
+    """Refuse a parameter that means something else now."""
+    # A study of before searches what is left out now, as it did.
+    declared = {each["name"]: _range(Parameter.from_dict(each)) for each in task.declared}
+    for parameter in task.space.parameters:
+        known = stored[parameter.name] if parameter.name in stored else parameter
+        if _range(known) not in (_range(parameter), declared.get(parameter.name)):
+            hint = ""
+            if parameter.name == "quantization":
+                hint = " --max-ram leaves out what the microcontroller's interpreter cannot run."
+            raise StudyError(
+                f"Study {name!r} was started with another range of parameter "
+                f"{parameter.name!r}: {_range(stored[parameter.name])}; now it is "
+                f"{_range(parameter)}.{hint} Use --study NEW_NAME to start a new study."
+            )
+
+
+def _range(parameter: Parameter) -> dict[str, Any]:
+    data = parameter.to_dict()
+    del data["name"], data["default"]
+    return data
