@@ -17,7 +17,7 @@ from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
 from spaces.data.folder_splits import assign_splits, picture_groups, split_note
 from spaces.data.leaks import describe_leaks
 from spaces.data.listing import readable
-from spaces.data.npz import load_npz
+from spaces.data.npz import is_npz, load_npz
 from spaces.data.picture_checks import (
     broken_note,
     check_broken,
@@ -86,7 +86,7 @@ def load_image_folder(
         raise ConfigError(f"`1 <= image_size` must hold, but got {image_size}.")
     if path is None:
         raise DataError("This task has no pictures of its own: name a folder of them with --data.")
-    if path.suffix.lower() == ".npz" and path.is_file():
+    if is_npz(path):
         return load_npz(path, request)
     found = find_pictures(path)
     pictures, others = inspect_files(path, found.files, request.progress)

@@ -40,6 +40,11 @@ Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
 
 
+def is_npz(path: Path) -> bool:
+    """Whether a path that a person gave is of such a file, which need not be there."""
+    return path.suffix.lower() == ".npz" and not path.is_dir()
+
+
 def load_npz(
     path: Path, request: DataRequest, name: str | None = None, label_set: str = ""
 ) -> Dataset:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from spaces.data.dataset import Dataset
 from spaces.data.image_folder import load_image_folder
-from spaces.data.npz import load_npz
 from spaces.data.request import DataRequest
 from spaces.errors import DataError
 from spaces.tasks.task import Task
@@ -40,8 +39,6 @@ def load_animals(request: DataRequest) -> Dataset:
             "Task animals10 has no photos of its own: unpack Animals-10 (folders cane, cavallo, "
             "... or dog, horse, ...) and name its folder with --data."
         )
-    if path.suffix.lower() == ".npz" and not path.is_dir():
-        return load_npz(path, request)
     if (path / PHOTOS_FOLDER).is_dir():
         path = path / PHOTOS_FOLDER
     return load_image_folder(path, request, image_size=IMAGE_SIZE, display_names=ENGLISH)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
-from spaces.data.npz import load_npz
 from spaces.data.request import DataRequest
 from spaces.tasks.task import Task
 
@@ -19,8 +18,6 @@ def load_fruit(request: DataRequest) -> Dataset:
     """Load the photos under ``request.path``, or draw pictures when there is no path."""
     if request.path is None:
         return _drawn(request)
-    if request.path.suffix == ".npz" and not request.path.is_dir():
-        return load_npz(request.path, request)
     return load_image_folder(request.path, request, image_size=IMAGE_SIZE, class_names=CLASS_NAMES)
 
 

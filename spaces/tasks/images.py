@@ -12,7 +12,6 @@ from spaces.data.class_folders import FoundFile
 from spaces.data.dataset import Dataset
 from spaces.data.image_folder import ImageSide, load_image_folder
 from spaces.data.listing import readable
-from spaces.data.npz import load_npz
 from spaces.data.pictures import picture_size
 from spaces.data.request import DataRequest
 from spaces.errors import DataError
@@ -51,8 +50,6 @@ def load_images(request: DataRequest) -> Dataset:
             "Task images has no pictures of its own: name a folder with one folder a class "
             "(or train/ and test/ around such folders) with --data."
         )
-    if path.suffix.lower() == ".npz" and not path.is_dir():
-        return load_npz(path, request)
     return load_image_folder(path, request, image_size=choose_side)
 
 

@@ -21,6 +21,7 @@ from spaces.config.metrics import is_uneven
 from spaces.data.cache import cached_dataset, content_key
 from spaces.data.dataset import Dataset, Split, fingerprint_arrays
 from spaces.data.image_folder import load_image_folder
+from spaces.data.npz import is_npz
 from spaces.data.pictures import gray_pictures
 from spaces.data.request import DataRequest
 from spaces.errors import DataError, TaskError
@@ -98,7 +99,7 @@ class _LoadData:
                 f"Model {self._name} has no data of its own: name a folder of class folders, or "
                 f"an .npz, with --data."
             )
-        if request.path.suffix.lower() == ".npz":
+        if is_npz(request.path):
             return load_image_folder(request.path, request)
         shape = wanted_shape(self._model)
         size, is_gray = _picture(shape, self._name)
