@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search.units import (
-    counted,
     format_accuracy,
     format_duration,
     format_latency,
@@ -20,6 +19,7 @@ from search.units import (
     parse_size,
 )
 from spaces.errors import ConfigError
+from spaces.wording import counted
 
 Parse = Callable[[str], float]
 
