@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from spaces.data.damage import READ_ERRORS, array_checksum, reason_of, text_checksum
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split
+from spaces.data.samples import Standardization
 from spaces.errors import DataError
 
 FORMAT_VERSION = 2  # 2: checksums. Entries of others are made anew.
@@ -142,6 +143,8 @@ def open_dataset(directory: Path, *, verify: bool = False) -> Dataset:
             ignored=dict(meta.get("ignored", {})),
             scales={kind: (low, high) for kind, (low, high) in meta.get("scales", {}).items()},
             group_by=meta.get("group_by"),
+            kind=meta.get("kind", "image"),
+            standardization=_standardization(meta.get("standardization")),
             leaks=tuple(meta.get("leaks", ())),
         )
     except READ_ERRORS as error:
@@ -219,6 +222,10 @@ def _write_arrays(dataset: Dataset, directory: Path) -> None:
         "ignored": dict(dataset.ignored),
         "scales": dict(dataset.scales),
         "group_by": dataset.group_by,
+        "kind": dataset.kind,
+        "standardization": None
+        if dataset.standardization is None
+        else dataclasses.asdict(dataset.standardization),
         "leaks": list(dataset.leaks),
         "arrays": arrays,
     }
@@ -283,3 +290,9 @@ def _map(directory: Path, name: str, meta: dict[str, Any], verify: bool) -> npt.
     # A plain view: pickle, and so Ray, shares the memory of plain arrays with all workers, but
     # copies an `np.memmap` into each.
     return np.asarray(array)
+
+
+def _standardization(stored: Mapping[str, Sequence[float]] | None) -> Standardization | None:
+    if stored is None:
+        return None
+    return Standardization(tuple(stored["mean"]), tuple(stored["deviation"]))

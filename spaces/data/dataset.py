@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spaces.data.dataset_checks import check_class_names, check_labels, check_values
+from spaces.data.samples import SampleKind, Standardization, sample_kind
 from spaces.errors import DataError
 
 SPLIT_NAMES = ("train", "val", "test")
@@ -53,6 +54,8 @@ class Dataset:
         scales: What became 0 and 255 of pictures with more than 8 bits a channel, for integers
             and for floats (:mod:`spaces.data.pixel_values`).
         group_by: What was heeded of ``DataRequest.group_by``; None for nothing.
+        kind: What a sample is (:mod:`spaces.data.samples`): ``image`` or ``signal``.
+        standardization: What was done to the readings of signals; None for nothing.
         leaks: Those of the notes that make accuracies doubtful: copies across splits or classes.
     """
 
@@ -68,6 +71,8 @@ class Dataset:
     scales: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     group_by: str | None = None
     leaks: tuple[str, ...] = ()
+    kind: str = "image"
+    standardization: Standardization | None = None
 
     def __post_init__(self) -> None:
         check_class_names(self.name, self.class_names)
@@ -97,6 +102,11 @@ class Dataset:
         """Return the data set with the fingerprint of what it holds."""
         splits = (self.train, self.val, self.test)
         return replace(self, fingerprint=fingerprint_arrays(self.class_names, splits))
+
+    @property
+    def samples(self) -> SampleKind:
+        """What its samples are, and what they are called."""
+        return sample_kind(self.kind)
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -29,6 +29,7 @@ from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
 from spaces.data.npz_images import as_pixels, check_splits_differ, laid_out
 from spaces.data.npz_names import names_of_arrays
 from spaces.data.request import DataRequest
+from spaces.data.samples import IMAGE, SIGNAL, SampleKind, Standardization, as_signals
 from spaces.data.splits import split_off
 from spaces.errors import DataError
 from spaces.wording import some
@@ -46,7 +47,11 @@ def is_npz(path: Path) -> bool:
 
 
 def load_npz(
-    path: Path, request: DataRequest, name: str | None = None, label_set: str = ""
+    path: Path,
+    request: DataRequest,
+    name: str | None = None,
+    label_set: str = "",
+    kind: SampleKind = IMAGE,
 ) -> Dataset:
     """Load an ``.npz`` file; from the cache if its content was read before.
 
@@ -60,15 +65,19 @@ def load_npz(
         request: Where the cache is, and whom to tell about progress.
         name: What to call the data set; by default the file's name.
         label_set: Which of several sets of labels counts; a file with ``y_train`` has but one.
+        kind: What its samples are. Signals are standardized by their training split.
 
     Raises:
         DataError: If the file cannot be read, or its arrays cannot be used.
     """
     name = name or path.stem
     request.progress("reading arrays", 0, 1)
-    labels = (label_set,) if label_set else ()
-    key = content_key("npz", READER_VERSION, name, _content_hash(path), *labels)
-    dataset = cached_dataset(key, request.cache_dir, lambda: _read_dataset(path, name, label_set))
+    parts = [label_set] if label_set else []
+    parts += [] if kind is IMAGE else [kind.name]
+    key = content_key("npz", READER_VERSION, name, _content_hash(path), *parts)
+    dataset = cached_dataset(
+        key, request.cache_dir, lambda: _read_dataset(path, name, label_set, kind)
+    )
     request.progress("reading arrays", 1, 1)
     return dataset
 
@@ -88,26 +97,38 @@ def _content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
+def _read_dataset(path: Path, name: str, label_set: str, kind: SampleKind) -> Dataset:
     notes: list[str] = []
     arrays = _read_arrays(path, label_set, notes)
     splits = [split for split in SPLIT_NAMES if f"x_{split}" in arrays]
+    # Rows of features are no images, whoever asks: a network of one's own takes them as they are.
+    is_raw = kind is IMAGE and arrays["x_train"].ndim == 2
+    kind = SIGNAL if is_raw else kind
     images = {
-        split: laid_out(arrays[f"x_{split}"], f"x_{split}", path, len(arrays[f"y_{split}"]))
+        split: _samples(arrays[f"x_{split}"], split, path, kind, len(arrays[f"y_{split}"]))
         for split in splits
         if _is_list(arrays[f"y_{split}"], f"y_{split}", path)
     }
     labels, class_names = _labels(arrays, splits, path, notes)
     _check_pairs(images, labels, path)
-    images = as_pixels(images, path, notes)
+    if kind is IMAGE:
+        images = as_pixels(images, path, notes)
     leaks = check_splits_differ(images, labels, path)
     for split in ("test", "val"):
         if split not in images:
             _split_off_train(images, labels, split, class_names, path)
             notes.append(
-                f"{_training_images(len(labels[split]))} set aside as {split} split, as "
+                f"{_training_samples(len(labels[split]), kind)} set aside as {split} split, as "
                 f"{path.name} has no x_{split}."
             )
+    standardization = None
+    if kind is SIGNAL and not is_raw:
+        standardization = Standardization.of(images["train"])
+        images = {split: standardization(values) for split, values in images.items()}
+        notes.append(
+            f"Each of {images['train'].shape[-1]} channels was standardized by mean and deviation "
+            f"of the training split."
+        )
     train, val, test = (Split(images[split], labels[split]) for split in SPLIT_NAMES)
     return Dataset(
         name=name,
@@ -118,6 +139,8 @@ def _read_dataset(path: Path, name: str, label_set: str) -> Dataset:
         fingerprint=fingerprint_arrays(class_names, (train, val, test)),
         notes=(*notes, *leaks),
         leaks=leaks,
+        kind=kind.name,
+        standardization=standardization,
     )
 
 
@@ -141,14 +164,20 @@ def _read_arrays(path: Path, label_set: str, notes: list[str]) -> Arrays:
         raise DataError(f"{path} {broken}: {error_text}. Save or download it again.") from error
 
 
-def _training_images(n: int) -> str:
-    return "1 training image was" if n == 1 else f"{n:,} training images were"
+def _training_samples(n: int, kind: SampleKind) -> str:
+    return f"1 training {kind.noun} was" if n == 1 else f"{n} training {kind.nouns} were"
 
 
 def _is_list(labels: Array, key: str, path: Path) -> bool:
     if labels.ndim == 0:
         raise DataError(f"{path}: {key} must hold a label an image, but it is a single one.")
     return True
+
+
+def _samples(samples: Array, split: str, path: Path, kind: SampleKind, n_labels: int) -> Array:
+    if kind is SIGNAL:
+        return as_signals(samples, f"{path}: x_{split}")
+    return laid_out(samples, f"x_{split}", path, n_labels)
 
 
 def _labels(

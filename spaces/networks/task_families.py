@@ -7,9 +7,10 @@ Only workers import this module. Tasks name these functions
 
 from __future__ import annotations
 
-from spaces.networks.families import ConvBlocks, Families
+from spaces.networks.families import ConvBlocks, Families, Family
 from spaces.networks.handmade import DenseLayers, FlattenAndDense, LeNet, VggBlocks
 from spaces.networks.residual import InvertedResiduals, ResidualBlocks
+from spaces.networks.signals import TimeConvolutions
 
 _USUAL_FILTERS = ((8, 32), (8, 64), (16, 64), (16, 96))
 
@@ -74,3 +75,17 @@ def image_networks(input_shape: tuple[int, int, int], n_classes: int) -> Familie
             "mobilenet_v2": InvertedResiduals(stages),
         },
     )
+
+
+def signal_networks(input_shape: tuple[int, int, int], n_classes: int) -> Families:
+    """Return families for sensor readings; rows of features leave nothing to convolve."""
+    families: dict[str, Family] = {"dense": DenseLayers()}
+    if input_shape[0] > 1:  # Spectrograms: both of their sides mean something.
+        families = {"cnn": ConvBlocks(_USUAL_FILTERS), **families}
+    elif input_shape[1] > 1:
+        families = {
+            "conv1d": TimeConvolutions("conv1d"),
+            "separable1d": TimeConvolutions("separable1d", separable=True),
+            **families,
+        }
+    return Families(input_shape, n_classes, families, input_pooling=(1,))

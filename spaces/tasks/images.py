@@ -111,11 +111,19 @@ def adapt_to_images(task: Task, dataset: Dataset) -> Task:
     Few images are seen more often, and in batches that leave enough steps.
     """
     n = len(dataset.train)
+    return replace(task, epochs=epochs_for(n), batch_sizes=batch_sizes_for(n))
+
+
+def epochs_for(n_train: int) -> int:
+    """Return how many epochs suit so many training samples."""
     low, high = EPOCHS
-    epochs = min(max(round(STEPS_OF_A_TRIAL * 32 / n), low), high)
-    fitting = [size for size in BATCH_SIZES if size * MIN_STEPS_OF_AN_EPOCH <= n]
-    batch_sizes = tuple(fitting[-N_BATCH_SIZES:]) or BATCH_SIZES[:1]
-    return replace(task, epochs=epochs, batch_sizes=batch_sizes)
+    return min(max(round(STEPS_OF_A_TRIAL * 32 / n_train), low), high)
+
+
+def batch_sizes_for(n_train: int) -> tuple[int, ...]:
+    """Return the batch sizes that leave an epoch some steps."""
+    fitting = [size for size in BATCH_SIZES if size * MIN_STEPS_OF_AN_EPOCH <= n_train]
+    return tuple(fitting[-N_BATCH_SIZES:]) or BATCH_SIZES[:1]
 
 
 IMAGES = Task(

@@ -28,8 +28,9 @@ def builtin_tasks() -> Mapping[str, Task]:
     from spaces.tasks.fruit import FRUIT
     from spaces.tasks.images import IMAGES
     from spaces.tasks.mnist import MNIST
+    from spaces.tasks.signals import SIGNALS
 
-    tasks = (FRUIT, MNIST, CIFAR100, CIFAR100_FINE, ANIMALS10, IMAGES)
+    tasks = (FRUIT, MNIST, CIFAR100, CIFAR100_FINE, ANIMALS10, IMAGES, SIGNALS)
     return {task.name: task for task in tasks}
 
 
