@@ -238,6 +238,8 @@ class _Report:
 def _where(prediction: Prediction) -> str:
     if prediction.frame is None:
         return prediction.source
+    if prediction.time_s is None:
+        return f"{prediction.source} sample {prediction.frame}"
     return f"{prediction.source} frame {prediction.frame}, {prediction.time_s:.2f} s"
 
 

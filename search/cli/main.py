@@ -290,6 +290,7 @@ cli.add_command(classify)
 def _worth(content: Mapping[str, Any]) -> str:
     """Return what the exported accuracy has to be read against."""
     from spaces.data.accuracy_context import AccuracyContext
+    from spaces.data.samples import sample_kind
 
     data = content["data"]
     context = AccuracyContext.of_counts(
@@ -297,6 +298,7 @@ def _worth(content: Mapping[str, Any]) -> str:
         data["class_names"],
         data.get("class_counts", {}).get("val"),
         data["n_val"],
+        sample_kind(data.get("kind")).nouns,
     )
     return context.line(content["measured"]["accuracy"])
 

@@ -24,6 +24,11 @@ from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError, DataError
 from workers.conversion.runtime import BATCH_SIZE
 from workers.deploy.classifier import Classifier, load_classifier
+from workers.deploy.signal_classifier import (
+    load_signal_classifier,
+    read_signals,
+    takes_signals,
+)
 from workers.deploy.video import (
     CODECS,
     Frame,
@@ -118,6 +123,8 @@ def classify(
             "`0 <= min_probability <= 1` must hold, but got "
             f"(min_probability={min_probability:g})."
         )
+    if not isinstance(model, Classifier) and takes_signals(Path(model)):
+        return _classify_signals(Path(model), paths, top, min_probability)
     classifier = model if isinstance(model, Classifier) else load_classifier(Path(model))
     if not paths:
         raise ConfigError("At least one picture, folder, video or camera must be named.")
@@ -130,6 +137,36 @@ def classify(
         _check_output(copy, videos, force)
     look = _Look(classifier, top, min_probability)
     return _classify(look, found, every, copy, progress)
+
+
+def _classify_signals(
+    model: Path, paths: Sequence[str | Path | int], top: int, min_probability: float
+) -> Generator[Prediction, None, None]:
+    """Label the samples of files of readings, each with its number as ``frame``."""
+    classifier = load_signal_classifier(model)
+    if not paths:
+        raise ConfigError("At least one file of samples must be named.")
+    files = [Path(str(path)) for path in paths]
+    found = [(file, classifier.probabilities(read_signals(file), str(file))) for file in files]
+
+    def predictions() -> Generator[Prediction, None, None]:
+        for file, rows in found:
+            for number, row in enumerate(rows):
+                best, label, error = _best(classifier.labels, row, top, min_probability)
+                yield Prediction(str(file), best, label, frame=number, error=error)
+
+    return predictions()
+
+
+def _best(
+    labels: Sequence[str], row: npt.NDArray[np.float64], top: int, min_probability: float
+) -> tuple[tuple[tuple[str, float], ...], str | None, str]:
+    """Return the most probable classes, the first if it is probable enough, and an error."""
+    if not np.isfinite(row).all():
+        return (), None, "the model computes no finite numbers for it"
+    best = np.argsort(-row, kind="stable")[:top]
+    found = tuple((labels[index], float(row[index])) for index in best)
+    return found, found[0][0] if found[0][1] >= min_probability else None, ""
 
 
 @dataclass(frozen=True)
@@ -148,12 +185,7 @@ class _Look:
             return
         labels = self.classifier.labels
         for row in self.classifier.probabilities(np.stack(images)):
-            if not np.isfinite(row).all():
-                yield (), None, "the model computes no finite numbers for it"
-                continue
-            best = np.argsort(-row, kind="stable")[: self.top]
-            found = tuple((labels[index], float(row[index])) for index in best)
-            yield found, found[0][0] if found[0][1] >= self.min_probability else None, ""
+            yield _best(labels, row, self.top, self.min_probability)
 
 
 def _classify(

@@ -77,6 +77,7 @@ _DATA = (
     "split_rule",
     "group_by",
     "leaks",
+    "kind",
 )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from search.tables import plain_table
 from search.units import format_accuracy, format_latency, format_size
 from spaces.data.accuracy_context import AccuracyContext
+from spaces.data.samples import sample_kind
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,7 +54,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         table.add_row(*cells)
     console.print(table)
     console.print()
-    images = f"{metrics['test']['images']:,} test images"
+    images = f"{metrics['test']['images']:,} test {nouns_of(metrics)}"
     table = _figures(images, "accuracy", "loss", "macro F1", "file", "gzip", "latency")
     for row in model_rows(metrics):
         cells = [format_percent(row["accuracy"]), format_loss(row["loss"])]
@@ -117,7 +118,8 @@ def describe_models(metrics: Mapping[str, Any]) -> list[str]:
             break
     n_lost = models["deployed"]["unanswered"]
     if n_lost:
-        texts.append(f"The deployed model gave no finite answer to {n_lost:,} test images.")
+        nouns = nouns_of(metrics)
+        texts.append(f"The deployed model gave no finite answer to {n_lost:,} test {nouns}.")
     return texts
 
 
@@ -129,7 +131,13 @@ def _context(metrics: Mapping[str, Any]) -> AccuracyContext:
         [one["name"] for one in classes],
         [one["images"] for one in classes],
         metrics["test"]["images"],
+        nouns_of(metrics),
     )
+
+
+def nouns_of(metrics: Mapping[str, Any]) -> str:
+    """Return what the samples of a retraining are called."""
+    return sample_kind(metrics.get("kind")).nouns
 
 
 def seed_rows(metrics: Mapping[str, Any]) -> list[list[str]]:

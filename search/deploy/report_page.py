@@ -15,11 +15,13 @@ from search.deploy.metrics_table import (
     format_loss,
     format_percent,
     model_rows,
+    nouns_of,
     own_metric_rows,
     remarks,
     seed_rows,
 )
 from search.units import format_accuracy, format_latency, format_size
+from spaces.data.samples import sample_kind
 
 MAX_MATRIX = 25
 """Confusion matrices of more classes are drawn without numbers."""
@@ -64,8 +66,9 @@ def retrain_page(metrics: Mapping[str, Any], pictures: Sequence[Mapping[str, str
             ``grad_cam``.
     """
     config = metrics["config"]
+    shows = sample_kind(metrics.get("kind")).is_picture
     title = f"{metrics['task']}: retrained"
-    where = f"{metrics['data']}, {metrics['test']['images']:,} test images"
+    where = f"{metrics['data']}, {metrics['test']['images']:,} test {nouns_of(metrics)}"
     if metrics["study"] is not None:
         where = f"trial {metrics['trial']} of study {metrics['study']} · {where}"
     body = [
@@ -76,7 +79,7 @@ def retrain_page(metrics: Mapping[str, Any], pictures: Sequence[Mapping[str, str
         _section("Training", _curves(metrics)),
         _section("Confusion matrix", _confusions(metrics)),
         _section("Classes", _classes(metrics)),
-        _section("What it looked at", _grad_cam(metrics, pictures)),
+        *([_section("What it looked at", _grad_cam(metrics, pictures))] if shows else []),
         _section("Other seeds", _seeds(metrics)),
         _section("How it was made", _made(config, metrics)),
     ]
@@ -198,7 +201,9 @@ def _kept(phases: Sequence[Mapping[str, Any]]) -> str:
 
 def _confusions(metrics: Mapping[str, Any]) -> str:
     names = [row["name"] for row in metrics["models"]["deployed"]["per_class"]]
-    parts = ["<p class=note>A row for each true class: what its images were called.</p>"]
+    parts = [
+        f"<p class=note>A row for each true class: what its {nouns_of(metrics)} were called.</p>"
+    ]
     parts.append(_confusion(metrics["models"]["deployed"]["confusion"], names))
     pairs = _confused_pairs(metrics["models"]["deployed"]["confusion"], names)
     if pairs:
@@ -268,7 +273,7 @@ def _classes(metrics: Mapping[str, Any]) -> str:
         lines.append(f"<tr class=strong><td>{name} mean</td><td></td>{values}</tr>")
     return (
         f"<div class=scroll><table><thead><tr><th></th><th></th>{groups}</tr>"
-        f"<tr><th>class</th><th>images</th>{heads}</tr></thead>"
+        f"<tr><th>class</th><th>{nouns_of(metrics)}</th>{heads}</tr></thead>"
         f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 

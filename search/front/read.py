@@ -25,6 +25,7 @@ from search.storage.attributes import COUNTED, DEFAULT_STORAGE
 from search.storage.constraints import constraint_values
 from spaces.config.trial import ParamValue
 from spaces.data.accuracy_context import AccuracyContext
+from spaces.data.samples import sample_kind
 from spaces.errors import StudyError
 from spaces.wording import guess
 from workers.messages.result import Latency, Limits
@@ -133,6 +134,7 @@ class StudyFront:
         ignored: Files of the data that were left out, by kind.
         scheme_failures: Quantization schemes that gave no model in most trainings, and why.
         broken_limits: Where no model keeps the limits: which are broken, and by how many.
+        kind: What a sample is (``spaces.data.samples``).
         n_foreign: Trials that this program did not make; they count nowhere.
         why_no_model: Why most trials without a model failed; empty if none did.
     """
@@ -165,6 +167,7 @@ class StudyFront:
     scheme_failures: tuple[SchemeFailure, ...] = ()
     why_no_model: str = ""
     n_foreign: int = 0
+    kind: str = "image"
     broken_limits: tuple[BrokenLimit, ...] = ()
 
     @cached_property
@@ -176,7 +179,8 @@ class StudyFront:
     def accuracy_context(self) -> AccuracyContext:
         """What accuracies have to be read against."""
         counts = self.class_counts.get("val")
-        return AccuracyContext.of_counts("validation", self.class_names, counts, self.n_val)
+        nouns = sample_kind(self.kind).nouns
+        return AccuracyContext.of_counts("validation", self.class_names, counts, self.n_val, nouns)
 
     def pick(self, rule: PickRule, limits: Limits | None = None) -> FrontPoint:
         """Return the point that a rule picks (see ``search.front.picks.pick``).
@@ -289,6 +293,7 @@ def front_of(study: StudyRecord) -> StudyFront:
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
         last_activity=max(moments, default=None),
         points=points,
+        kind=task.get("kind", "image"),
         notes=tuple(task.get("notes", ())),
         baseline=_baseline(trials, str(task.get("baseline_note", ""))),
         model_notes=tuple(task.get("model_notes", ())),

@@ -38,16 +38,23 @@ class AccuracyContext:
         n_images: How many there are.
         largest_class: The class that has most of them; empty if not known.
         largest_share: Its share, which is the accuracy of always saying it.
+        nouns: What its samples are called.
     """
 
     split: str
     n_images: int
     largest_class: str = ""
     largest_share: float | None = None
+    nouns: str = "images"
 
     @classmethod
     def of_counts(
-        cls, split: str, class_names: Sequence[str], counts: Sequence[int] | None, n_images: int
+        cls,
+        split: str,
+        class_names: Sequence[str],
+        counts: Sequence[int] | None,
+        n_images: int,
+        nouns: str = "images",
     ) -> AccuracyContext:
         """Return the context of a split.
 
@@ -56,11 +63,13 @@ class AccuracyContext:
             class_names: In the order of the labels.
             counts: Images of every class; empty or None where not known.
             n_images: Images in all.
+            nouns: What they are called.
         """
         if not counts or sum(counts) < 1:
-            return cls(split, n_images)
+            return cls(split, n_images, nouns=nouns)
         largest = max(range(len(counts)), key=lambda label: counts[label])
-        return cls(split, sum(counts), class_names[largest], counts[largest] / sum(counts))
+        share = counts[largest] / sum(counts)
+        return cls(split, sum(counts), class_names[largest], share, nouns)
 
     def interval(self, accuracy: float) -> tuple[float, float]:
         """Return the 95 % interval of an accuracy on these images."""
@@ -71,8 +80,8 @@ class AccuracyContext:
         low, high = (100 * bound for bound in self.interval(accuracy))
         digits = 0 if high - low >= 2 else 1
         text = (
-            f"Accuracy: of {self.n_images:,} {self.split} images; {100 * accuracy:.1f} % means "
-            f"{low:.{digits}f} to {high:.{digits}f} % (95 %)"
+            f"Accuracy: of {self.n_images:,} {self.split} {self.nouns}; {100 * accuracy:.1f} % "
+            f"means {low:.{digits}f} to {high:.{digits}f} % (95 %)"
         )
         if self.largest_share is not None:
             name = one_line(self.largest_class)

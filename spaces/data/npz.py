@@ -165,7 +165,7 @@ def _read_arrays(path: Path, label_set: str, notes: list[str]) -> Arrays:
 
 
 def _training_samples(n: int, kind: SampleKind) -> str:
-    return f"1 training {kind.noun} was" if n == 1 else f"{n} training {kind.nouns} were"
+    return f"1 training {kind.noun} was" if n == 1 else f"{n:,} training {kind.nouns} were"
 
 
 def _is_list(labels: Array, key: str, path: Path) -> bool:

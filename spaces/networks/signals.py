@@ -1,8 +1,8 @@
 """Families for sensor readings: convolutions along time, plain or separable.
 
 Only workers import this module. A signal is ``[1, time, channels]``, so that kernels of one row
-are one-dimensional: Conv2D is what TFMOT prunes and quantizes, and LiteRT runs fastest. Dense layers
-alone (:class:`spaces.networks.handmade.DenseLayers`) suit rows of features.
+are one-dimensional: Conv2D is what TFMOT prunes and quantizes, and LiteRT runs fastest. Dense
+layers alone (:class:`spaces.networks.handmade.DenseLayers`) suit rows of features.
 """
 
 from __future__ import annotations

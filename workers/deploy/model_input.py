@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,9 @@ def describe_input(dataset: Dataset, tflite: bytes) -> dict[str, Any]:
           None where the images are no pictures.
         - ``value_ranges``: of pictures with more than 8 bits a channel, which values became 0 and
           255, by kind (``integers``, ``floats``); empty if it was trained on none.
+        - ``kind``: what a sample is, ``image`` or ``signal``.
+        - ``standardization``: of signals, ``mean`` and ``deviation`` of each channel: the network
+          sees ``(x - mean) / deviation``. None for nothing.
         - ``tflite_dtype``, ``tflite_scale``, ``tflite_zero_point``: number format of the file's
           input: ``float32`` (scale and zero point are None), or integers that stand for
           ``(integer - zero_point) * scale``.
@@ -46,6 +50,10 @@ def describe_input(dataset: Dataset, tflite: bytes) -> dict[str, Any]:
         "scale": 255.0 if is_picture else None,
         "range": [low, high],
         "resize": RESIZE_RULE if is_picture else None,
+        "kind": dataset.kind,
+        "standardization": None
+        if dataset.standardization is None
+        else asdict(dataset.standardization),
         "value_ranges": {kind: list(scale) for kind, scale in dataset.scales.items()},
         **_number_format(load(tflite).get_input_details()[0]),
     }

@@ -104,9 +104,7 @@ def retrain_job(
         DataError: If the data is not what the trial was trained on, and was not named anew.
         ExportError: If the files cannot be written.
     """
-    from workers.conversion.accuracy import tflite_scores
     from workers.conversion.float_operations import describe_float_operations
-    from workers.deploy.grad_cam import grad_cam
     from workers.training.keras_compat import configure_tensorflow
 
     asked = FullTraining(**options)
@@ -135,19 +133,33 @@ def retrain_job(
         )
     if asked.seeds:
         metrics["seeds"] = bench.seeds(config, asked.seeds)
-    progress("looking at pictures", 0, 1)
-    split = bench.dataset.test
-    are_logits = interface_of(trained.model).are_logits
-    scores, _ = tflite_scores(tflite, split.images, are_logits=are_logits)
-    looked = grad_cam(trained.model, split, scores, are_logits=are_logits)
+    looked: dict[str, Any] = {"layer": None, "note": "", "images": []}
+    if bench.dataset.samples.is_picture:
+        looked = _looked_at(bench, trained, tflite, progress)
     images = [
         {name: value for name, value in row.items() if name not in PICTURES}
         for row in looked["images"]
     ]
     metrics["grad_cam"] = {**looked, "images": images}
     _write_metrics(folder, metrics)
-    progress("looking at pictures", 1, 1)
     return {**metrics, "grad_cam": looked}
+
+
+def _looked_at(
+    bench: Bench, trained: Trained, tflite: bytes, progress: Progress
+) -> dict[str, Any]:
+    """Return pictures of some test images, and what the network looked at in them."""
+    from workers.conversion.accuracy import tflite_scores
+    from workers.deploy.grad_cam import grad_cam
+    from workers.training.losses import interface_of
+
+    progress("looking at pictures", 0, 1)
+    split = bench.dataset.test
+    are_logits = interface_of(trained.model).are_logits
+    scores, _ = tflite_scores(tflite, split.images, are_logits=are_logits)
+    looked = grad_cam(trained.model, split, scores, are_logits=are_logits)
+    progress("looking at pictures", 1, 1)
+    return looked
 
 
 def _bench(
@@ -229,6 +241,7 @@ def _measured(
         "task": export["config"]["task"],
         "data": dataset.name,
         "generated_pictures": dataset.generated,
+        "kind": dataset.kind,
         "epochs": sum(step.epochs_trained for step in trainings),
         "promised": promised,
         "measured": {
@@ -292,7 +305,11 @@ def _compare(
 ) -> list[str]:
     """Enter the models that the deployed one is compared with; return what is to be said."""
     notes = []
-    row = bench.float_row(trained, tta=asked.tta)
+    tta = asked.tta
+    if tta and not bench.dataset.samples.is_picture:
+        tta = False
+        notes.append("Test-time augmentation shifts pictures; these are none, so there is none.")
+    row = bench.float_row(trained, tta=tta)
     if config.without_compression() == config.with_quantization(QuantizationScheme.FLOAT32):
         models["float"] = row
         notes.append("Nothing is pruned: the float model is the trained one, before quantization.")
@@ -300,7 +317,7 @@ def _compare(
         models["pruned"] = row
         if asked.float_model:
             try:
-                models["float"] = bench.float_twin(config, tta=asked.tta)
+                models["float"] = bench.float_twin(config, tta=tta)
             except (TrialFailedError, ConversionError) as error:
                 notes.append(f"There is no float model to compare with: {error}.")
     if row["latency_ms"] is None:

@@ -272,6 +272,7 @@ class TaskInfo:
         ignored: Files of the data that were left out, by kind.
         split_rule: How missing splits were drawn (see :mod:`spaces.data.drawn_splits`). Studies
             that hold none were drawn ``by_name``.
+        kind: What a sample is (``spaces.data.samples``).
         group_by: What was asked for with ``--group-by``.
         leaks: Those of the notes that make accuracies doubtful.
         code: Hashes of the source files of code that is not ours: of the ``task``, and of the
@@ -303,3 +304,4 @@ class TaskInfo:
     group_by: str | None = None
     leaks: tuple[str, ...] = ()
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    kind: str = "image"

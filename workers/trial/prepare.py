@@ -225,6 +225,7 @@ def describe_task(
         ignored=dict(dataset.ignored),
         group_by=dataset.group_by,
         leaks=dataset.leaks,
+        kind=dataset.kind,
     )
 
 
