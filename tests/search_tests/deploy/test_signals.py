@@ -76,11 +76,11 @@ def test_from_readings_to_labels(kind: str, tmp_path: Path) -> None:
         assert not PICTURE_WORDS.findall(text)
     with np.load(data) as arrays:
         expected, raw = arrays["y_test"], arrays["x_test"]
-    found = [one.label for one in classify(tmp_path / "deploy", [data])]
+    found = [one.label for one in classify(tmp_path / "deploy", data)]
     share = np.mean(np.array(found) == expected)
     assert share == pytest.approx(metrics["test"]["accuracy"], abs=1e-9)
     np.save(tmp_path / "some.npy", raw[:5])
-    assert [one.label for one in classify(tmp_path / "deploy", [tmp_path / "some.npy"])] == (
+    assert [one.label for one in classify(tmp_path / "deploy", tmp_path / "some.npy")] == (
         found[:5]
     )
     printed = CliRunner().invoke(
