@@ -45,6 +45,7 @@ SIGNALS = Task(
     data_help="--data: an .npz with x_train [n, features] or [n, time, channels], and y_train",
     class_weights=("none", "balanced"),
     families=("conv1d", "separable1d", "dense", "cnn"),
+    baseline=_BASELINES["conv1d"],
     baseline_note="two convolutions along time (of features: two dense layers) as a course would "
     "have them, unpruned float32",
     adapt=adapt_to_signals,

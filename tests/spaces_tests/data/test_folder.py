@@ -483,7 +483,8 @@ class TestRefused:
 
 
 def test_npz_is_passed_on(tmp_path: Path, load: Load) -> None:
-    np.savez(tmp_path / "x.npz", x_train=np.zeros((20, 4, 4), np.uint8), y_train=np.arange(20) % 2)
+    images = np.arange(320, dtype=np.uint8).reshape(20, 4, 4)
+    np.savez(tmp_path / "x.npz", x_train=images, y_train=np.arange(20) % 2)
     assert load(tmp_path / "x.npz").input_shape == (4, 4, 1)
 
 
