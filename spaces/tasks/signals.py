@@ -18,7 +18,7 @@ def adapt_to_signals(task: Task, dataset: Dataset) -> Task:
     height, time, _ = dataset.input_shape
     family = "cnn" if height > 1 else "conv1d" if time > 1 else "dense"
     baseline = {**_BASELINES[family], "batch_size": min(32, max(task.batch_sizes))}
-    return replace(task, baseline=baseline)
+    return replace(task, baseline=baseline, families=_FAMILIES[family])
 
 
 _TRAINING: dict[str, ParamValue] = {"dropout": 0.0, "optimizer": "adam", "learning_rate": 1e-3}
@@ -37,6 +37,12 @@ _BASELINES: dict[str, dict[str, ParamValue]] = {
     "dense": {"ann_layers": 2, "ann_units_1": 64, "ann_units_2": 32, **_TRAINING},
 }
 
+_FAMILIES = {
+    "cnn": ("cnn", "dense"),
+    "conv1d": ("conv1d", "separable1d", "dense"),
+    "dense": (),  # Rows of features leave nothing to choose.
+}
+
 SIGNALS = Task(
     name="signals",
     description="sensor readings: rows of features, series of channels, spectrograms",
@@ -44,7 +50,7 @@ SIGNALS = Task(
     load_data=load_signals,
     data_help="--data: an .npz with x_train [n, features] or [n, time, channels], and y_train",
     class_weights=("none", "balanced"),
-    families=("conv1d", "separable1d", "dense", "cnn"),
+    families=_FAMILIES["conv1d"],
     baseline=_BASELINES["conv1d"],
     baseline_note="two convolutions along time (of features: two dense layers) as a course would "
     "have them, unpruned float32",

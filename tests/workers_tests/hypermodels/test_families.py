@@ -32,6 +32,7 @@ SHAPES: Mapping[str, tuple[tuple[int, int, int], int]] = {
     "cifar100": ((32, 32, 3), 20),
     "animals10": ((120, 120, 3), 10),
 }
+ALL_SHAPES = {**SHAPES, "signals": ((1, 32, 3), 3)}
 """What tasks are described on; those that are missing have the networks of another one."""
 
 Describe = Callable[[str], ModelDescription]
@@ -43,7 +44,7 @@ def tensorflow() -> None:
 
 
 def networks(task: str) -> Any:
-    return load_hypermodel(builtin_tasks()[task].model, *SHAPES[task])
+    return load_hypermodel(builtin_tasks()[task].model, *ALL_SHAPES[task])
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +53,7 @@ def describe(tensorflow: None) -> Describe:
 
     def described(task: str) -> ModelDescription:
         model = builtin_tasks()[task].model
-        name = next(name for name in SHAPES if builtin_tasks()[name].model == model)
+        name = next(name for name in ALL_SHAPES if builtin_tasks()[name].model == model)
         if name not in known:
             known[name] = describe_model(networks(name))
         return known[name]
