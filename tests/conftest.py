@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # As in every process of ours: whatever imports TensorFlow first, `tf.keras` is Keras 2.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
+# And whatever imports Ray first, it listens on loopback only: Ray looks when it is imported.
+os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 

@@ -126,23 +126,24 @@ def test_a_broken_trial_fails_with_its_reason_and_the_run_goes_on(
 def test_whole_results_bring_limits_siblings_and_files(
     tune: Any, storage: Path, tmp_path: Path
 ) -> None:
-    limits = Limits(max_size_bytes=20000)
+    limits = Limits(max_size_bytes=4000)
     with make_searcher(storage, trials=6, limits=limits) as searcher:
         trainable = tune.with_parameters(
             report_result, mailbox=searcher.mailbox, max_size_bytes=limits.max_size_bytes
         )
         fit(tune, searcher, trainable, tmp_path, num_samples=-1, max_concurrent_trials=1)
     found = outcomes(storage)
-    assert sum(found.values()) == 6
-    assert found["PRUNED", "infeasible"] and found["COMPLETE", "complete"]
+    n_refused, n_tried = found["PRUNED", "infeasible"], found["COMPLETE", "complete"]
+    assert n_refused > 0 and n_tried > 0
+    assert max(n_refused, n_tried) == 6  # What is refused does not count beside what was tried.
     trials = stored(storage)
     assert any(attributes.DERIVED_FROM in trial.user_attrs for trial in trials)
     for trial in trials:
         constraints = trial.system_attrs[attributes.CONSTRAINTS]
-        assert (max(constraints) > 0) == (trial.values is None or trial.values[1] > 20000)
+        assert (max(constraints) > 0) == (trial.values is None or trial.values[1] > 4000)
     front = load_front("tuned", storage)
-    assert front.points and max(point.size_bytes for point in front.points) <= 20000
-    assert front.n_target == 6 and front.n_trials == 6
+    assert front.points and max(point.size_bytes for point in front.points) <= 4000
+    assert front.n_target == 6 and front.n_trials == n_refused + n_tried
     assert (tmp_path / "artifacts").is_dir()
     assert export_config("tuned", storage)["measured"]["accuracy"] > 0.5
 

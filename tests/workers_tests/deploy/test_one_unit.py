@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from spaces.data.request import DataRequest, no_progress
 from spaces.space.compression import config_from_params, joint_space
 from spaces.tasks.registry import resolve_task
 from workers.deploy.classifier import load_classifier
-from workers.deploy.retrain import retrain_job
+from workers.deploy.retrain import FullTraining, retrain_job
 from workers.messages.result import EvaluateRequest
 from workers.trial.evaluate import TrialEvaluator
 
@@ -116,11 +117,8 @@ def test_one_unit_is_retrained_reported_and_used(
         no_progress,
         export=content,
         out_dir=str(out),
-        epochs=None,
-        data=None,
         cache_dir=str(tmp_path / "cache"),
-        float_model=False,
-        tta=True,
+        options=asdict(FullTraining(float_model=False, tta=True)),
     )
     assert metrics["identical_to_trial"]
     assert metrics["output"]["units"] == 1 and metrics["output"]["classes"] == 2
