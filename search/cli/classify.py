@@ -88,15 +88,22 @@ def classify(
     """
     from search.cli.progress import make_display
     from search.deploy.classify import classify as classify_paths
-    from workers.deploy.classifier import load_classifier
+    from workers.deploy.classifier import Classifier, load_classifier
+    from workers.deploy.signal_classifier import load_signal_classifier, takes_signals
 
     if scale is not None and not 0 < scale < float("inf"):
         raise ConfigError(f"`scale > 0` must hold, but got (scale={scale:g}).")
-    classifier = load_classifier(model, scale=scale)
-    if classifier.note:
-        hint(classifier.note)
+    classifier: Classifier | Path
+    if takes_signals(model):
+        # Readings are neither scaled nor drawn into: the function below reads them itself.
+        classifier, labels = model, load_signal_classifier(model).labels
+    else:
+        classifier = load_classifier(model, scale=scale)
+        labels = classifier.labels
+        if classifier.note:
+            hint(classifier.note)
     # A live display takes over sys.stdout; results go past it.
-    report = _Report(sys.stdout, classifier.labels, as_json)
+    report = _Report(sys.stdout, labels, as_json)
     display = make_display(stderr_console())
     predictions = classify_paths(
         classifier,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ from spaces.config.trial import TrialConfig
 from spaces.data.request import DataRequest, no_progress
 from spaces.space.compression import config_from_params, joint_space
 from spaces.tasks.registry import resolve_task
+from tests.workers_tests.full_training import asked
 from workers.deploy.classifier import load_classifier
-from workers.deploy.retrain import FullTraining, retrain_job
+from workers.deploy.retrain import retrain_job
 from workers.messages.result import EvaluateRequest
 from workers.trial.evaluate import TrialEvaluator
 
@@ -118,7 +118,7 @@ def test_one_unit_is_retrained_reported_and_used(
         export=content,
         out_dir=str(out),
         cache_dir=str(tmp_path / "cache"),
-        options=asdict(FullTraining(float_model=False, tta=True)),
+        options=asked(float_model=False, tta=True),
     )
     assert metrics["identical_to_trial"]
     assert metrics["output"]["units"] == 1 and metrics["output"]["classes"] == 2
