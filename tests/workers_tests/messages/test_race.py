@@ -164,3 +164,52 @@ def test_a_verdict_names_what_causes_it(bar: float, floor: float, cause: str) ->
     verdict = Race(FRONT, HALVING).verdict([0.8], 3, 0, bar=bar, floor=floor)
     assert verdict.endswith(cause)
     assert bool(verdict) is bool(cause)
+
+
+def falling_by(*ratios: float, error: float = 0.4, settled: int = 0) -> tuple[Curve, ...]:
+    """Trainings of two epochs that stood at one error, and whose error then fell by a ratio."""
+    return tuple(Curve((1 - error, 1 - error * ratio), settled) for ratio in ratios)
+
+
+def test_it_judges_from_as_many_trainings_as_it_takes() -> None:
+    assert Race((), falling_by(*[0.5] * MIN_CURVES)).can_judge
+    assert not Race((), falling_by(*[0.5] * (MIN_CURVES - 1))).can_judge
+    assert not Race().can_judge
+
+
+@pytest.mark.parametrize(("quantile", "ratio"), [(0.0, 0.4), (0.5, 0.2), (1.0, 0.1)])
+def test_the_quantile_is_of_how_far_others_got(quantile: float, ratio: float) -> None:
+    """All thirty stood alike; of the nearest third those that got furthest come first."""
+    ratios = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9]
+    race = Race((), falling_by(*ratios, *ratios, *ratios), quantile)
+    assert race.expected([0.6], 2) == pytest.approx(1 - 0.4 * ratio)
+
+
+def test_only_the_nearest_third_is_compared() -> None:
+    near = falling_by(*[0.9] * 10, error=0.4)
+    far = falling_by(*[0.1] * 20, error=0.05)
+    assert Race((), (*near, *far)).expected([0.6], 2) == pytest.approx(1 - 0.4 * 0.9)
+
+
+def test_a_settled_mask_is_compared_from_that_epoch_on() -> None:
+    race = Race((), falling_by(*[0.5] * MIN_CURVES, settled=1))
+    assert race.expected([0.6], 2, settled_from=1) == pytest.approx(0.8)
+    assert race.expected([0.6], 2, settled_from=2) == 1.0
+    unpruned = Race((), tuple(Curve((0.6, 0.8)) for _ in range(MIN_CURVES)))
+    assert unpruned.expected([0.6], 2) == pytest.approx(0.8)
+
+
+def test_what_just_reaches_its_bar_goes_on() -> None:
+    race = Race((), falling_by(*[0.5] * MIN_CURVES))
+    reached = race.expected([0.6], 2) + CHANCE
+    assert race.verdict([0.6], 2, 0, reached) == ""
+    assert "reach" in race.verdict([0.6], 2, 0, reached + 1e-9)
+
+
+def test_recipes_have_names_that_stay() -> None:
+    training = TrainingConfig(1e-3, 32, "adam", 0.0, 3)
+    config = TrialConfig("fruit", "0" * 16, (), training)
+    assert curve_recipe(config) == "cosine"
+    averaged = replace(config, training=replace(training, ema=0.1))
+    assert curve_recipe(averaged) == "cosine, averaged"
+    assert settled_from(config) == 0
