@@ -24,13 +24,13 @@ _KIND = Kind("task", "spaces.Task or KerasTuner model", "TASK", UnknownTaskError
 def builtin_tasks() -> Mapping[str, Task]:
     """Return the built-in tasks by name. Imports no heavy library."""
     from spaces.tasks.animals10 import ANIMALS10
-    from spaces.tasks.cifar100 import CIFAR100, CIFAR100_FINE
+    from spaces.tasks.cifar import CIFAR10, CIFAR100, CIFAR100_FINE
     from spaces.tasks.fruit import FRUIT
     from spaces.tasks.images import IMAGES
     from spaces.tasks.mnist import MNIST
     from spaces.tasks.signals import SIGNALS
 
-    tasks = (FRUIT, MNIST, CIFAR100, CIFAR100_FINE, ANIMALS10, IMAGES, SIGNALS)
+    tasks = (FRUIT, MNIST, CIFAR10, CIFAR100, CIFAR100_FINE, ANIMALS10, IMAGES, SIGNALS)
     return {task.name: task for task in tasks}
 
 

@@ -148,6 +148,23 @@ def own_values(name: str) -> dict[str, ParamValue]:
     return {k: v for k, v in builtin_tasks()[name].baseline.items() if k not in training}
 
 
+def test_the_baseline_of_cifar10_is_the_resnet_8_of_mlperf_tiny() -> None:
+    hypermodel = load_hypermodel(builtin_tasks()["cifar10"].model, (32, 32, 3), 10)
+    model, _ = build_model(hypermodel, own_values("cifar10"))
+    # Krizhevsky's 32x32 pictures through seven 3x3 convolutions, two 1x1 shortcuts, one dense.
+    kernels = [
+        layer.get_weights()[0]
+        for layer in model.layers
+        if layer.name.endswith("conv")
+        or "_conv_" in layer.name
+        or layer.name.endswith("shortcut")
+        or layer.name == "logits"
+    ]
+    assert sum(kernel.size for kernel in kernels) == 77_360
+    sides = [tuple(model.get_layer(f"res_{stage}_1_add").output.shape[1:]) for stage in (1, 2, 3)]
+    assert sides == [(32, 32, 16), (16, 16, 32), (8, 8, 64)]
+
+
 def test_the_vgg_of_the_baseline_is_as_it_was_described() -> None:
     model, _ = build_model(networks("cifar100"), own_values("cifar100"))
     widths = [layer.filters for layer in model.layers if layer.name.startswith("conv_")]

@@ -1,4 +1,4 @@
-"""CIFAR-100 from Keras's own copy or from an .npz, with coarse or fine labels."""
+"""CIFAR-10 and CIFAR-100 from Keras's own copy or from an .npz."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spaces.data.cifar100 import LabelSet, load_cifar100
+from spaces.data.cifar import LabelSet, load_cifar10, load_cifar100
 from spaces.data.request import DataRequest
 from spaces.errors import DataError
 from spaces.tasks.registry import resolve_task
@@ -80,6 +80,37 @@ def save_copy(folder: Path) -> np.ndarray[Any, Any]:
     (folder / "meta").write_bytes(dumps(names))
     save_batch(folder / "test", 12)
     return save_batch(folder / "train", 80)
+
+
+def save_batch_of_10(path: Path, n: int) -> np.ndarray[Any, Any]:
+    """Write a batch as CIFAR-10 has it, of two classes in turn, and return the pixels."""
+    pixels = np.random.default_rng(sum(path.name.encode())).integers(0, 256, (n, 3072), np.uint8)
+    path.write_bytes(dumps({b"data": pixels, b"labels": [number % 2 for number in range(n)]}))
+    return pixels
+
+
+@pytest.mark.parametrize(
+    "place", ["cifar-10-batches-py", "cifar-10-batches-py-target/cifar-10-batches-py"]
+)
+def test_cifar10_is_put_together_from_its_batches(
+    datasets: Path, request_: DataRequest, place: str
+) -> None:
+    folder = datasets / place
+    folder.mkdir(parents=True)
+    (folder / "batches.meta").write_bytes(dumps({b"label_names": [b"airplane", b"truck"]}))
+    parts = [save_batch_of_10(folder / f"data_batch_{number}", 20) for number in range(1, 6)]
+    tested = save_batch_of_10(folder / "test_batch", 12)
+    dataset = resolve_task("cifar10").load_data(request_)
+    assert (dataset.name, dataset.class_names) == ("cifar10", ("airplane", "truck"))
+    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [90, 10, 12]
+    images = {image.tobytes() for split in (dataset.train, dataset.val) for image in split.images}
+    rows = np.concatenate(parts)
+    assert images == {np.moveaxis(row.reshape(3, 32, 32), 0, -1).tobytes() for row in rows}
+    assert dataset.test.labels.tolist() == [0, 1] * 6
+    assert np.array_equal(dataset.test.images[0], np.moveaxis(tested[0].reshape(3, 32, 32), 0, -1))
+    (folder / "data_batch_3").unlink()
+    with pytest.raises(DataError, match="cannot be downloaded|data_batch_3"):
+        load_cifar10(DataRequest(None, request_.cache_dir))
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,11 @@
-"""Tasks ``cifar100`` and ``cifar100-fine``: small colour photos in 20 or 100 classes."""
+"""Tasks ``cifar10``, ``cifar100`` and ``cifar100-fine``: small colour photos in 10 to 100 classes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
 
-from spaces.data.cifar100 import load_cifar100
+from spaces.data.cifar import load_cifar10, load_cifar100
 from spaces.tasks.task import Task
 
 CIFAR100 = Task(
@@ -46,4 +46,27 @@ CIFAR100_FINE = replace(
     data_help=CIFAR100.data_help.replace("coarse", "fine"),
     baseline_note="VGG-like network of 64, 128 and 256 filters, weight decay and rising dropout, "
     "as in task cifar100; its accuracy on 100 classes was not reported",
+)
+
+CIFAR10 = replace(
+    CIFAR100,
+    name="cifar10",
+    description="photos of ten animals and vehicles, 32x32 colour",
+    load_data=load_cifar10,
+    data_help="keras's own copy (~/.keras/datasets/cifar-10-batches-py, downloaded once); "
+    "--data: an .npz",
+    baseline={
+        "family": "residual",
+        "input_pooling": 1,
+        "residual_stages": 3,
+        "residual_blocks": 1,
+        "residual_filters": 16,
+        "dropout": 0.0,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "batch_size": 32,
+        "weight_decay": 1e-4,
+    },
+    baseline_note="the ResNet-8 of MLPerf Tiny's image classification (Banbury and others, 2021), "
+    "whose quality target is 85 % of the test split, trained for 500 epochs",
 )
