@@ -1,4 +1,4 @@
-"""Tasks ``cifar10``, ``cifar100`` and ``cifar100-fine``: small colour photos in 10 to 100 classes."""
+"""Tasks ``cifar10``, ``cifar100`` and ``cifar100-fine``: colour photos in 10 to 100 classes."""
 
 from __future__ import annotations
 
