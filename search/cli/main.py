@@ -227,7 +227,8 @@ def dashboard(storage: str, port: int, open_browser: bool) -> None:
     "rule",
     type=click.Choice(PICKS),
     default="knee",
-    help="Point of the front: best compromise, or best in one objective.",
+    help="Point of the front: best compromise (no less accurate than the baseline, where one "
+    "is as good), or best in one objective.",
 )
 @click.option("--trial", type=Count(0), help="This trial instead of a pick.")
 @limit_options("Only models count that")

@@ -22,6 +22,8 @@ def pick(
     rule: PickRule,
     limits: Limits | None = None,
     ram_bytes: Sequence[float | None] | None = None,
+    *,
+    at_least: float | None = None,
 ) -> int:
     """Return the index of the point that a rule picks among those which keep the limits.
 
@@ -37,6 +39,8 @@ def pick(
         rule: One of ``PICK_RULES``.
         limits: What the point must keep; None for no limits.
         ram_bytes: RAM of each point; unknown RAM keeps no limit on it.
+        at_least: Accuracy that ``knee`` does not go below, where a point that keeps the limits
+            has it: what somebody has already.
 
     Raises:
         ConfigError: If there are no points, or none keeps the limits; the text says how close
@@ -52,6 +56,9 @@ def pick(
     kept = np.flatnonzero(_kept(measured, _checks(limits)))
     if len(kept) == 0:
         raise ConfigError(_nothing_keeps(measured, limits))
+    if rule == "knee" and at_least is not None:
+        no_worse = kept[rows[kept, 0] >= at_least]
+        kept = no_worse if len(no_worse) else kept
     losses = (rows * SIGNS)[kept]
     column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
     if column is None:

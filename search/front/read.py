@@ -7,25 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from search.front.baseline import Baseline
-from search.front.broken_limits import BrokenLimit, broken_limits
-from search.front.pareto import ReferencePoint, hypervolume, pareto_mask
-from search.front.picks import PickRule, pick
-from search.front.scheme_failures import SchemeFailure, scheme_failures, why_no_model
+from search.front.broken_limits import broken_limits
+from search.front.pareto import ReferencePoint, pareto_mask
+from search.front.scheme_failures import scheme_failures, why_no_model
+from search.front.study_front import FrontPoint as FrontPoint
+from search.front.study_front import StudyFront as StudyFront
 from search.storage import attributes
 from search.storage.attributes import COUNTED, DEFAULT_STORAGE
 from search.storage.constraints import constraint_values
-from spaces.config.trial import ParamValue
-from spaces.data.accuracy_context import AccuracyContext
-from spaces.data.samples import sample_kind
 from spaces.errors import StudyError
 from spaces.wording import guess
 from workers.messages.result import Latency, Limits
@@ -35,162 +32,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from search.storage.reader import StudyRecord
-
-
-@dataclass(frozen=True)
-class FrontPoint:
-    """One measured model.
-
-    Attributes:
-        trial: Number of its trial.
-        accuracy: Fraction of validation images labelled rightly.
-        size_bytes: Size by the study's metric.
-        latency_ms: Latency on the study's device.
-        quantization: Its quantization scheme.
-        sparsity: Achieved fraction of zeros among the prunable weights; None if not recorded.
-        n_params: Weights and biases; None if not recorded.
-        derived_from: Number of the trial whose training it shares; None for its own.
-        branched_from: Number of the trial from whose weights its training started; None for
-            random ones.
-        params: Searched parameters.
-        class_scores: Accuracy, balanced accuracy and macro F1; empty for studies begun before.
-        score: Value of the study's first objective; None for the accuracy.
-        ram_bytes: RAM of an inference, where the device or the microcontroller's interpreter
-            told it.
-        float_operations: How many operations of an integer file run in floats all the same, by
-            name; None for other schemes, or if not recorded.
-        metrics: What the model's ``compile`` names beside accuracy, by name.
-        latency_noise: By how much its latency may differ when measured again, as a fraction;
-            None if not known.
-        same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
-            than by less than their noise; None if it is on the front for a better reason.
-    """
-
-    trial: int
-    accuracy: float
-    size_bytes: int
-    latency_ms: float
-    quantization: str
-    sparsity: float | None
-    n_params: int | None
-    derived_from: int | None
-    branched_from: int | None
-    params: Mapping[str, ParamValue]
-    latency_noise: float | None = None
-    same_speed_as: int | None = None
-    ram_bytes: int | None = None
-    class_scores: Mapping[str, float] = field(default_factory=dict)
-    score: float | None = None
-    float_operations: Mapping[str, int] | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-    @property
-    def is_distinguishable(self) -> bool:
-        """Whether it would be on the front if noise did not count as a lead."""
-        return self.same_speed_as is None
-
-    @property
-    def is_mixed(self) -> bool:
-        """Whether its scheme promises integers throughout, and its file has floats too."""
-        return bool(self.float_operations)
-
-    @property
-    def values(self) -> tuple[float, float, float]:
-        """Objective values in the order of ``spaces.config.objectives.OBJECTIVES``."""
-        score = self.accuracy if self.score is None else self.score
-        return score, float(self.size_bytes), self.latency_ms
-
-
-@dataclass(frozen=True)
-class StudyFront:
-    """A study as it stands, and its front.
-
-    Attributes:
-        study: Name of the study.
-        task: Name of the task.
-        data_name: Name of the data set.
-        generated: Whether the program made the pictures itself.
-        device: Device that every latency belongs to.
-        size_metric: Which size is ``size_bytes``.
-        n_target: Trials the study is to have; None if not recorded.
-        n_trials: Trials that ended, derived and interrupted ones not counted.
-        n_infeasible: Those of them that are infeasible.
-        n_stopped: Those of them that the race stopped.
-        n_branches: Those of them that started from the weights of another.
-        n_failed: Those of them that failed.
-        n_points: Measured models, derived ones too.
-        n_val: Validation images that accuracies are of.
-        reference: Where the hypervolume is measured from.
-        last_activity: When a trial was last started or ended; None without trials.
-        points: The front, the smallest model first.
-        notes: What a person should know of its data and model.
-        baseline: What became of the configuration made by hand; None without one.
-        model_notes: Those of the notes that are about model and device: what is left out.
-        class_names: In the order of the labels.
-        leaks: Those of the notes that make accuracies doubtful.
-        metric: The first objective.
-        class_counts: For each split, images of every class; empty for studies begun before
-            they were stored.
-        ignored: Files of the data that were left out, by kind.
-        scheme_failures: Quantization schemes that gave no model in most trainings, and why.
-        broken_limits: Where no model keeps the limits: which are broken, and by how many.
-        kind: What a sample is (``spaces.data.samples``).
-        n_foreign: Trials that this program did not make; they count nowhere.
-        why_no_model: Why most trials without a model failed; empty if none did.
-    """
-
-    study: str
-    task: str
-    data_name: str
-    generated: bool
-    device: str
-    size_metric: str
-    n_target: int | None
-    n_trials: int
-    n_infeasible: int
-    n_stopped: int
-    n_branches: int
-    n_failed: int
-    n_points: int
-    n_val: int
-    reference: ReferencePoint
-    last_activity: datetime | None
-    points: tuple[FrontPoint, ...]
-    notes: tuple[str, ...] = ()
-    baseline: Baseline | None = None
-    model_notes: tuple[str, ...] = ()
-    class_names: tuple[str, ...] = ()
-    class_counts: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    leaks: tuple[str, ...] = ()
-    metric: str = "accuracy"
-    ignored: Mapping[str, int] = field(default_factory=dict)
-    scheme_failures: tuple[SchemeFailure, ...] = ()
-    why_no_model: str = ""
-    n_foreign: int = 0
-    kind: str = "image"
-    broken_limits: tuple[BrokenLimit, ...] = ()
-
-    @cached_property
-    def hypervolume(self) -> float:
-        """Normalized hypervolume of the front."""
-        return hypervolume([point.values for point in self.points], self.reference)
-
-    @property
-    def accuracy_context(self) -> AccuracyContext:
-        """What accuracies have to be read against."""
-        counts = self.class_counts.get("val")
-        nouns = sample_kind(self.kind).nouns
-        return AccuracyContext.of_counts("validation", self.class_names, counts, self.n_val, nouns)
-
-    def pick(self, rule: PickRule, limits: Limits | None = None) -> FrontPoint:
-        """Return the point that a rule picks (see ``search.front.picks.pick``).
-
-        Raises:
-            ConfigError: If the front is empty, or no point keeps the limits.
-        """
-        values = [point.values for point in self.points]
-        ram_bytes = [point.ram_bytes for point in self.points]
-        return self.points[pick(values, rule, limits, ram_bytes)]
 
 
 def load_front(study: str, storage: str | Path | None = None) -> StudyFront:

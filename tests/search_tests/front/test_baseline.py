@@ -62,6 +62,22 @@ def test_a_study_begins_with_it() -> None:
     assert requests[1].config != requests[0].config
 
 
+def test_the_default_pick_is_no_less_accurate(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path / "studies.db")
+    run(storage, task(), 12, [])
+    storage.engine.dispose()
+    front = load_front("analytic", tmp_path / "studies.db")
+    assert front.baseline and front.baseline.values
+    had = front.baseline.values[0]
+    assert any(point.accuracy < had for point in front.points)
+    # Its accuracy is moved to the middle of the front, above the bend.
+    plain = replace(front, baseline=None).pick("knee")
+    better = sorted(p.accuracy for p in front.points if p.accuracy > plain.accuracy)
+    assert better
+    raised = replace(front.baseline, values=(better[0], 1e6, 1.0))
+    assert replace(front, baseline=raised).pick("knee").accuracy >= better[0]
+
+
 def test_it_is_never_raced() -> None:
     """Also where it is sent out late, as after the death of its worker."""
     study = open_study(

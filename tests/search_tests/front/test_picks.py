@@ -49,6 +49,22 @@ def test_the_knee_is_no_extreme_where_size_and_latency_go_together() -> None:
     assert pick(values, "knee") == 3
 
 
+@pytest.mark.parametrize(
+    ("at_least", "limits", "expected"),
+    [
+        (0.98, Limits(), 0),  # The bend at 0.97 is less than what was there before.
+        (0.97, Limits(), 1),
+        (0.98, Limits(max_size_bytes=20_000), 1),  # Nothing that small is as accurate.
+        (1.0, Limits(), 1),
+    ],
+)
+def test_the_knee_is_no_worse_than_what_was_there_where_a_point_is(
+    at_least: float, limits: Limits, expected: int
+) -> None:
+    assert pick(FRONT, "knee", limits, at_least=at_least) == expected
+    assert pick(FRONT, "size", limits, at_least=at_least) == pick(FRONT, "size", limits)
+
+
 def test_ties_go_to_the_better_in_the_others() -> None:
     values = [(0.8, 100, 2), (0.9, 100, 3), (0.9, 100, 2), (0.8, 100, 1)]
     assert pick(values, "size") == 2
