@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, get_args
 
@@ -56,13 +57,11 @@ def pick(
     kept = np.flatnonzero(_kept(measured, _checks(limits)))
     if len(kept) == 0:
         raise ConfigError(_nothing_keeps(measured, limits))
-    if rule == "knee" and at_least is not None:
-        no_worse = kept[rows[kept, 0] >= at_least]
-        kept = no_worse if len(no_worse) else kept
     losses = (rows * SIGNS)[kept]
     column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
     if column is None:
-        order = np.lexsort((losses[:, 0], _squared_distances(rows[kept])))
+        too_low = rows[kept, 0] < (-math.inf if at_least is None else at_least)
+        order = np.lexsort((losses[:, 0], _squared_distances(rows[kept]), too_low))
     else:
         # Accuracy is the first to break a tie: it is what people regret.
         ties = [other for other in (0, 1, 2) if other != column]
