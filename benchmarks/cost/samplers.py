@@ -42,7 +42,7 @@ from spaces.space.compression import joint_space
 from spaces.space.search_space import Condition, Parameter, SearchSpace
 from spaces.tasks.mnist import MNIST
 
-REFERENCE = ReferencePoint.for_classes(10)
+REFERENCE = ReferencePoint.for_classes(10, 2_000)
 N_UNDER_WAY = 3
 MARKS = (5, 10, 25, 50, 100)
 

@@ -42,7 +42,7 @@ class Setting:
         task: What is searched.
         data: What it is trained on, in words.
         data_fingerprint: Content hash of it.
-        n_classes: Decides the reference point of the hypervolume.
+        n_classes: Decides the reference point of the hypervolume, as ``n_val`` does.
         n_train: Training images.
         n_val: Validation images.
         epochs: Epochs of a full training.
@@ -196,7 +196,7 @@ class Curve:
 
 def curve_of(run: Run) -> Curve:
     """Return what a run had after each of its events."""
-    reference = ReferencePoint.for_classes(run.setting.n_classes)
+    reference = ReferencePoint.for_classes(run.setting.n_classes, run.setting.n_val)
     front = Front()
     volume, n_points, volumes, counts = 0.0, 0, [], []
     for event in run.events:

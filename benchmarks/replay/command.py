@@ -16,7 +16,15 @@ from dataclasses import dataclass
 
 import optuna
 
-from benchmarks.replay.recording import EPOCHS, Policy, Recording, Run, replay, settled_epoch
+from benchmarks.replay.recording import (
+    EPOCHS,
+    N_VAL,
+    Policy,
+    Recording,
+    Run,
+    replay,
+    settled_epoch,
+)
 from benchmarks.results import RESULTS, write_section
 from search.front.pareto import Front, ReferencePoint, hypervolume
 from workers.messages.limits import Limits
@@ -69,7 +77,7 @@ class RaceRates:
 
 def race_rates(recording: Recording, quantile: float, seed: int) -> RaceRates:
     """Let all recorded trainings race, one after the other in an order of their own."""
-    reference = ReferencePoint.for_classes(10)
+    reference = ReferencePoint.for_classes(10, N_VAL)
     rows = list(recording.rows)
     random.Random(seed).shuffle(rows)
     everything, kept = Front(), Front()

@@ -35,6 +35,7 @@ from workers.messages.result import EvaluateRequest, Latency, Ledger, Point, Tas
 
 DATA = Path(__file__).parents[1] / "data"
 EPOCHS = 6
+N_VAL = 2_000
 N_WORKERS = 2
 
 
@@ -367,7 +368,7 @@ def replay(
         class_names=tuple("0123456789"),
         input_shape=(28, 28, 1),
         n_train=12_000,
-        n_val=2_000,
+        n_val=N_VAL,
         n_test=0,
     )
     settings = StudySettings(

@@ -188,6 +188,7 @@ def _header(front: StudyFront) -> list[str]:
         f"Study {front.study}: {counted(front.n_trials, 'trial')}, "
         f"{counted(front.n_points, 'model')}, "
         f"{len(front.points):,} on the front, hypervolume {front.hypervolume:.4f}",
+        _what_counts(front),
         *(
             [f"Left out: {counted(front.n_foreign, 'trial')} that `search` did not make."]
             if front.n_foreign
@@ -196,6 +197,14 @@ def _header(front: StudyFront) -> list[str]:
         f"Data: {data}{PHOTOS_DIFFER if front.generated else ''}",
         f"{counts}: validation split; size: {size}; latency: {front.device}",
     ]
+
+
+def _what_counts(front: StudyFront) -> str:
+    """Return what the hypervolume measures, in one sentence."""
+    least = format_accuracy(front.reference.min_accuracy)
+    if front.reference.least_error is None:
+        return f"Hypervolume: from {least} up, by plain errors (begun with an earlier version)."
+    return f"Hypervolume: from {least} up, halving error, size or latency counts the same."
 
 
 PHOTOS_DIFFER = "; on photos, expect other accuracies"

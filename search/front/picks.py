@@ -9,7 +9,15 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 import numpy.typing as npt
 
-from search.front.pareto import MIN_ERROR, MIN_LATENCY_MS, MIN_SIZE_BYTES, SIGNS, Values, as_rows
+from search.front.pareto import (
+    MIN_LATENCY_MS,
+    MIN_SIZE_BYTES,
+    SIGNS,
+    ReferencePoint,
+    Values,
+    as_rows,
+    counting,
+)
 from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import ConfigError
 from workers.messages.result import Limits
@@ -25,6 +33,7 @@ def pick(
     ram_bytes: Sequence[float | None] | None = None,
     *,
     at_least: float | None = None,
+    reference: ReferencePoint | None = None,
 ) -> int:
     """Return the index of the point that a rule picks among those which keep the limits.
 
@@ -42,6 +51,8 @@ def pick(
         ram_bytes: RAM of each point; unknown RAM keeps no limit on it.
         at_least: Accuracy that ``knee`` does not go below, where a point that keeps the limits
             has it: what somebody has already.
+        reference: Where the study's hypervolume is measured from: what counts nothing there is no
+            compromise, unless nothing counts.
 
     Raises:
         ConfigError: If there are no points, or none keeps the limits; the text says how close
@@ -60,8 +71,13 @@ def pick(
     losses = (rows * SIGNS)[kept]
     column = {"accuracy": 0, "size": 1, "latency": 2}.get(rule)
     if column is None:
+        reference = reference or ReferencePoint()
+        worth = counting(rows[kept], reference)
+        if worth.any():
+            kept, losses = kept[worth], losses[worth]
         too_low = rows[kept, 0] < (-math.inf if at_least is None else at_least)
-        order = np.lexsort((losses[:, 0], _squared_distances(rows[kept]), too_low))
+        distances = _squared_distances(rows[kept], reference.error_floor)
+        order = np.lexsort((losses[:, 0], distances, too_low))
     else:
         # Accuracy is the first to break a tie: it is what people regret.
         ties = [other for other in (0, 1, 2) if other != column]
@@ -69,12 +85,14 @@ def pick(
     return int(kept[order[0]])
 
 
-def _squared_distances(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _squared_distances(
+    rows: npt.NDArray[np.float64], least_error: float
+) -> npt.NDArray[np.float64]:
     """Return how far each point lies from the best in everything, see :func:`pick`."""
     logs = np.log10(
         np.column_stack(
             [
-                np.maximum(1 - rows[:, 0], MIN_ERROR),
+                np.maximum(1 - rows[:, 0], least_error),
                 np.maximum(rows[:, 1], MIN_SIZE_BYTES),
                 np.maximum(rows[:, 2], MIN_LATENCY_MS),
             ]

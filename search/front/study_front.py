@@ -176,4 +176,5 @@ class StudyFront:
         values = [point.values for point in self.points]
         ram_bytes = [point.ram_bytes for point in self.points]
         had = self.baseline.values[0] if self.baseline and self.baseline.values else None
-        return self.points[pick(values, rule, limits, ram_bytes, at_least=had)]
+        index = pick(values, rule, limits, ram_bytes, at_least=had, reference=self.reference)
+        return self.points[index]

@@ -148,12 +148,21 @@ class Brancher:
         epochs: Of a whole training.
         space: What the study searches.
         limits: What points must keep to be worth anything.
+        least_error: What an error of 0 counts as where errors are compared.
     """
 
-    def __init__(self, epochs: int, space: SearchSpace, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        epochs: int,
+        space: SearchSpace,
+        limits: Limits | None = None,
+        *,
+        least_error: float = 1e-4,
+    ) -> None:
         self._epochs = epochs
         self.space = space
         self._limits = limits or Limits()
+        self._least_error = least_error
         self._trainings: dict[int, _Training] = {}
         self._effects: dict[str, deque[_Effect]] = {}
         self._costs: dict[str, deque[float]] = {}
@@ -203,8 +212,11 @@ class Brancher:
             base = before.get(_base(scheme))
             if base is None:
                 continue
+            least = self._least_error
             effect = _Effect(
-                max(1e-4, 1 - accuracy) / max(1e-4, 1 - base[0]), size / base[1], latency / base[2]
+                max(least, 1 - accuracy) / max(least, 1 - base[0]),
+                size / base[1],
+                latency / base[2],
             )
             self._effects.setdefault(kind.name, deque(maxlen=60)).append(effect)
 

@@ -10,13 +10,10 @@ averaged over how wrong the guess of the error may be, for each second that it i
 take (a fourth process learns that). Trainings under way count as if they had
 ended as guessed.
 
-In the hypervolume, an error that falls from 1.5 to 0.6 % is hardly worth a thing beside a network
-that is twice as fast; to a person it is worth a lot. So once the front is there, after
-``N_BY_HYPERVOLUME`` trainings, every second proposal measures errors by their logarithms. Such
-trainings take longer: they are of larger networks.
+As long as nothing is worth anything, no hypervolume tells better from worse; what may come nearest
+to being of use is proposed then.
 
-What it looks at is bounded: at most ``MAX_ROWS`` trainings, those on the front first. So an ask
-takes as long with ten thousand trials as with a thousand.
+What it looks at, and that this is bounded, is :class:`KnownTrainings`' to say.
 """
 
 from __future__ import annotations
@@ -31,12 +28,13 @@ import numpy.typing as npt
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
-from search.front.pareto import Front, ReferencePoint, gains
+from search.front.pareto import ReferencePoint, gains
 from search.sampling.foresight import Foresight
 from search.sampling.gaussian_process import Array, GaussianProcess
 from search.sampling.hypervolume_improvement import Improvement
+from search.sampling.known_trainings import KnownTrainings
 from search.sampling.space_moves import Params, as_numbers, draw_params, vary
 from search.sampling.trainings import (
     QUANTIZATION,
@@ -44,21 +42,12 @@ from search.sampling.trainings import (
     Training,
     filled,
     key_of,
-    thinned,
     without_scheme,
 )
-from search.storage import attributes
 from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Limits
-from workers.messages.race import LEAST_ERROR
-
-N_BY_HYPERVOLUME = 24
-"""Trainings that have nothing but the hypervolume in mind."""
-
-MAX_ROWS = 200
-"""Most trainings that a process learns from; a decomposition grows with the cube."""
 
 _N_NEAR, _N_ANYWHERE = 160, 80
 _N_NEAREST = 8
@@ -109,14 +98,8 @@ class SurrogateSampler(BaseSampler):
         self._processes = [GaussianProcess() for _ in range(4)]
         self._n_rows_searched = 0
         self._n_timed_searched = 0
-        self._n_read = 0
-        self._unread: set[int] = set()
-        self._trainings: dict[Key, Training] = {}
-        self._under_way: dict[int, Params] = {}
-        self._front = Front()
-        self._owners: dict[int, Key] = {}
+        self._known = KnownTrainings(self._reference)
         self._planned: tuple[int, Params] = (-1, {})
-        self._by_log_error = False
 
     # --- Optuna's side --------------------------------------------------------------------
 
@@ -141,83 +124,24 @@ class SurrogateSampler(BaseSampler):
     ) -> Any:
         """Return a value of the plan for this trial."""
         if self._planned[0] != trial.number:
-            self._read(study, trial.number)
-            has_front = len(self._trainings) >= N_BY_HYPERVOLUME
-            self._by_log_error = has_front and not self._by_log_error
+            self._known.read(study, trial.number)
             self._planned = (trial.number, self._plan())
         if param_name in self._planned[1]:
             return self._planned[1][param_name]
         return self._independent.sample_independent(study, trial, param_name, param_distribution)
 
-    # --- What is known --------------------------------------------------------------------
-
-    def _read(self, study: Study, number: int) -> None:
-        """Take in what ended since the last time."""
-        trials = study.get_trials(deepcopy=False)
-        for index in sorted({*self._unread, *range(self._n_read, len(trials))}):
-            trial = trials[index]
-            self._unread.discard(index)
-            self._under_way.pop(index, None)
-            if trial.state.is_finished():
-                self._learn(trial)
-            else:
-                self._unread.add(index)
-                if index != number:
-                    self._under_way[index] = without_scheme(trial.params)
-        self._n_read = len(trials)
-
-    def _learn(self, trial: FrozenTrial) -> None:
-        params = without_scheme(trial.params)
-        if not params:
-            return
-        training = self._trainings.setdefault(key_of(params), Training(params))
-        if attributes.BRANCHED_FROM in trial.user_attrs:
-            training.teaches = False  # Its error owes much to the training it started from.
-        scheme = str(trial.params.get(QUANTIZATION, ""))
-        if seconds := trial.user_attrs.get(attributes.SECONDS):
-            training.seconds = seconds
-        if trial.state == TrialState.COMPLETE:
-            accuracy, size_bytes, latency_ms = trial.values
-            training.points[scheme] = (
-                math.log(1 - accuracy + LEAST_ERROR),
-                math.log(size_bytes),
-                math.log(latency_ms),
-            )
-            if all(value <= 0 for value in trial.constraints.values()):
-                is_on_front, left = self._front.add(trial.number, trial.values)
-                if is_on_front:
-                    self._owners[trial.number] = key_of(params)
-                for number in left:
-                    del self._owners[number]
-        elif hint := trial.user_attrs.get(attributes.HINT):
-            for hinted, (error, size_bytes, latency_ms) in hint.items():
-                training.points[hinted] = (
-                    math.nan if error is None else math.log(error + LEAST_ERROR),
-                    math.nan if size_bytes is None else math.log(size_bytes),
-                    math.nan if latency_ms is None else math.log(latency_ms),
-                )
-
-    def _chosen(self) -> list[Training]:
-        """Return the trainings to learn from: all, or the front's and a spread of the rest."""
-        trainings = [t for t in self._trainings.values() if t.points and t.teaches]
-        if len(trainings) <= MAX_ROWS:
-            return trainings
-        owners = {id(self._trainings[key]) for key in self._owners.values()}
-        good = [t for t in trainings if id(t) in owners][-MAX_ROWS // 2 :]
-        rest = [t for t in trainings if id(t) not in owners]
-        return thinned(rest, MAX_ROWS - len(good)) + good
-
     # --- What to try ----------------------------------------------------------------------
 
     def _plan(self) -> Params:
-        trainings = self._chosen()
+        trainings = self._known.chosen()
         if len(trainings) < self._n_startup:
             return self._draw()
-        candidates = self._candidates()
+        parents, front = self._known.counting()
+        candidates = self._candidates(parents)
         schemes = self._schemes(trainings)
         if not candidates or not schemes or not self._fit(trainings, schemes):
             return self._draw()
-        under_way = list(self._under_way.values())
+        under_way = list(self._known.under_way.values())
         inputs = self._inputs([*candidates, *under_way])
         error, deviation = self._processes[0].predict_with_deviation(inputs)
         size = np.exp(self._processes[1].predict(inputs))
@@ -225,7 +149,7 @@ class SurrogateSampler(BaseSampler):
         given = np.array([[self._gives(c, s) for s in schemes] for c in candidates])
         given = np.concatenate([given, np.ones((len(under_way), len(schemes)), dtype=bool)])
         n = len(candidates)
-        if not len(self._front):
+        if not parents:
             hopeful = error + _DEVIATIONS[0] * deviation
             over = np.where(given, self._over_limits(hopeful, size, latency), np.inf)[:n]
             return self._nearest(candidates, over.min(axis=1))
@@ -233,7 +157,6 @@ class SurrogateSampler(BaseSampler):
         for node in _DEVIATIONS:
             accuracy = 1 - np.exp(error + node * deviation)
             sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
-        front = gains(self._front.values, self._reference, log_error=self._by_log_error)
         expected_anyway = sets[1][n:].reshape(-1, front.shape[1])
         best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)
         improvement = Improvement(np.concatenate([front, expected_anyway]), best)
@@ -246,17 +169,17 @@ class SurrogateSampler(BaseSampler):
         """Return a point at random; where there are limits, one that is expected to keep them."""
         if self.foresight is None or not self.foresight.knows_something:
             return draw_params(self.space, self._random)
-        candidates = self._candidates()
+        candidates = self._candidates(self._known.counting()[0])
         if not candidates:
             return draw_params(self.space, self._random)
         return self.foresight.pick(candidates, self._random)
 
     def _nearest(self, candidates: Sequence[Params], over: Array) -> Params:
-        """Return what may keep the limits, as long as nothing does.
+        """Return what may keep the limits and be of use, as long as nothing does.
 
         No hypervolume tells better from worse then. The nearest of all would be the same place
-        time and again, so every second proposal is drawn, and of those that may keep the limits
-        any will do.
+        time and again, so every second proposal is drawn, and of those that may do so any will
+        do.
 
         Args:
             candidates: To choose from.
@@ -269,15 +192,18 @@ class SurrogateSampler(BaseSampler):
         return self._random.choice(hopeful) if hopeful else candidates[int(np.argmin(over))]
 
     def _over_limits(self, error: Array, size: Array, latency: Array) -> Array:
-        """Return by how much models are expected to break limits, as sums of logarithms."""
+        """Return by how much models are expected to break limits, as sums of logarithms.
+
+        An error that counts nothing breaks one too.
+        """
         limits = self._limits
         over = np.zeros(error.shape)
         if limits.max_size_bytes:
             over += np.maximum(np.log(size / limits.max_size_bytes), 0)
         if limits.max_latency_ms:
             over += np.maximum(np.log(latency / limits.max_latency_ms), 0)
-        if limits.min_accuracy:
-            over += np.maximum(error - math.log(1 - limits.min_accuracy + LEAST_ERROR), 0)
+        highest = min(self._reference.error, 1 - (limits.min_accuracy or 0.0))
+        over += np.maximum(error - self._known.log_error(highest), 0)
         return over
 
     def _over_foreseen(self, candidates: Sequence[Params]) -> Array:
@@ -302,13 +228,17 @@ class SurrogateSampler(BaseSampler):
         expected: Array = np.exp(process.predict(inputs)[:, 0])
         return expected
 
-    def _candidates(self) -> list[Params]:
+    def _candidates(self, owners: Sequence[Key]) -> list[Params]:
         """Return points near those on the front, and anywhere, that were not tried.
 
-        As long as the front is empty they are near what came nearest to keeping the limits.
+        As long as none is worth anything they are near what is the most accurate, or came
+        nearest to keeping the limits.
+
+        Args:
+            owners: Trainings whose points on the front are worth anything.
         """
-        owners = sorted({*self._owners.values()}, key=repr)
-        parents = [self._trainings[key].params for key in owners]
+        keys = owners or self._known.most_accurate(_N_NEAREST)
+        parents = [self._known.by_key[key].params for key in keys]
         if not parents and self.foresight is not None:
             parents = self.foresight.nearest(_N_NEAREST)
         random = self._random
@@ -327,7 +257,7 @@ class SurrogateSampler(BaseSampler):
             else:
                 params = draw_params(self.space, random)
             key = key_of(params if not self._fan_out else without_scheme(params))
-            if key_of(without_scheme(params)) not in self._trainings:
+            if key_of(without_scheme(params)) not in self._known.by_key:
                 found.setdefault(key, params)
         return list(found.values())
 
@@ -351,7 +281,7 @@ class SurrogateSampler(BaseSampler):
         unknown = (math.nan, math.nan, math.nan)
         table = np.array([[t.points.get(s, unknown) for s in schemes] for t in trainings])
         inputs = self._inputs([t.params for t in trainings])
-        has_grown = len(self._trainings) >= self._n_rows_searched * _GROWTH + 1
+        has_grown = len(self._known) >= self._n_rows_searched * _GROWTH + 1
         for objective, process in enumerate(self._processes[:3]):
             outputs = table[:, :, objective]
             known = ~np.isnan(outputs).all(axis=1)
@@ -366,7 +296,7 @@ class SurrogateSampler(BaseSampler):
                 process.search_scales(inputs[known], outputs, n_steps)
             process.observe(inputs[known], outputs)
         if has_grown:
-            self._n_rows_searched = len(self._trainings)
+            self._n_rows_searched = len(self._known)
         return True
 
     def _inputs(self, many: Sequence[Mapping[str, ParamValue]]) -> Array:
@@ -381,7 +311,7 @@ class SurrogateSampler(BaseSampler):
         """Return gains as (trainings, schemes, objectives); 0 where a limit is broken."""
         values = np.stack([accuracy, size, latency], axis=-1)
         rows = values.reshape(-1, 3)
-        found = gains(rows, self._reference, log_error=self._by_log_error).reshape(values.shape)
+        found = gains(rows, self._reference).reshape(values.shape)
         limits = self._limits
         kept: npt.NDArray[np.bool_] = np.ones(accuracy.shape, dtype=bool)
         if limits.max_size_bytes:

@@ -39,9 +39,6 @@ from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Limits, nearest
 from workers.messages.race import LEAST_ERROR
 
-_SCALE = ReferencePoint()
-"""Any reference point will do for scales."""
-
 
 @dataclass(frozen=True)
 class Proposal:
@@ -68,6 +65,7 @@ class Mirror:
         seed: Seed of the proposals at random that end a series of repetitions.
         limits: Limits of the study.
         fan_out: Whether a training gives a point for every scheme that needs none of its own.
+        reference: Where the study's hypervolume is measured from.
 
     Attributes:
         foresight: Guesses which trainings break the limits; None without limits that an
@@ -81,6 +79,7 @@ class Mirror:
         *,
         limits: Limits | None = None,
         fan_out: bool = True,
+        reference: ReferencePoint | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._storage = WindowedStorage()
@@ -95,6 +94,7 @@ class Mirror:
         self._window = Window()
         self._represented: set[int] = set()
         self._limits = limits or Limits()
+        self._reference = reference or ReferencePoint()
         self.foresight: Foresight | None = None
         if self._limits.are_known_early:
             self.foresight = Foresight(fan_out=fan_out)
@@ -239,7 +239,7 @@ class Mirror:
             return None
         if not self._is_tpe:
             return tuple(values)
-        return tuple((gains([values], _SCALE)[0] * -SIGNS).tolist())
+        return tuple((gains([values], self._reference)[0] * -SIGNS).tolist())
 
     def _show(self, number: int) -> None:
         """Let TPE see a trial that ended, and less of the others if there are many."""

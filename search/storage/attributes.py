@@ -34,7 +34,9 @@ SAMPLER = "sampler"
 SEED = "seed"
 """Seed of the study: of its sampler, and of every trial's training."""
 REFERENCE_POINT = "reference_point"
-"""Worst values that count towards the hypervolume: ``error``, ``size_bytes``, ``latency_ms``."""
+"""Worst values that count towards the hypervolume: ``error``, ``size_bytes``, ``latency_ms``; and
+``least_error``, what no mistake counts as. Where that is not there, errors are taken as they are,
+not their logarithms."""
 REFERENCE_MS = "reference_ms"
 """What the reference network took beside the study's first measured model, in milliseconds:
 every later latency is scaled to the speed that the machine had then."""

@@ -201,7 +201,13 @@ def _open_study(
             files=_linked_files(record),
         ),
         recorder=recorder,
-        mirror=Mirror(sampler, start_seed, limits=settings.limits, fan_out=settings.fan_out),
+        mirror=Mirror(
+            sampler,
+            start_seed,
+            limits=settings.limits,
+            fan_out=settings.fan_out,
+            reference=reference,
+        ),
         artifacts=artifacts,
         weights=weights,
     )
@@ -214,11 +220,11 @@ def _metric_names(settings: StudySettings) -> list[str]:
 
 def _reference(settings: StudySettings) -> ReferencePoint:
     """Return where the hypervolume of a new study is measured from."""
-    task = settings.task
+    task, least = settings.task, settings.limits.min_accuracy
     counts = task.class_counts.get("val")
     if not counts:
-        return ReferencePoint.for_classes(len(task.class_names))
-    return ReferencePoint.for_images(counts, settings.metric)
+        return ReferencePoint.for_classes(len(task.class_names), task.n_val, least)
+    return ReferencePoint.for_images(counts, settings.metric, least)
 
 
 def _points_of_a_training(space: SearchSpace) -> int:

@@ -52,7 +52,12 @@ class Shortcuts:
         self._max_ram_bytes = settings.limits.max_ram_bytes
         self._files = files
         self._weights = weights
-        self._brancher = Brancher(settings.task.epochs, space, settings.limits)
+        self._brancher = Brancher(
+            settings.task.epochs,
+            space,
+            settings.limits,
+            least_error=files.reference.error_floor,
+        )
         self._curves: deque[Curve] = deque(maxlen=MAX_CURVES)
         self._training_of: dict[int, int] = {}
 
@@ -68,7 +73,10 @@ class Shortcuts:
     def race(self) -> Race:
         """Return what a training that begins now is judged by."""
         front = tuple((a, s, t) for a, s, t in self._files.front.values.tolist())
-        return Race(front, tuple(self._curves))
+        reference = self._files.reference
+        # As long as nothing is of use, on a hard task or at the start, all that comes nearer is.
+        useful = reference.min_accuracy if self._files.counting else 0.0
+        return Race(front, tuple(self._curves), useful=useful, least_error=reference.error_floor)
 
     def next_branch(self) -> Branch | None:
         """Return the branch to try now; None if a new training is worth more."""
@@ -170,9 +178,9 @@ class Shortcuts:
             self._curves.append(curve)
 
     def _worth(self) -> Counter[int]:
-        """Return how many points on the front each training has."""
+        """Return how many points each training has on the front that are worth anything."""
         return Counter(
-            self._training_of[n] for n in self._files.front.keys if n in self._training_of
+            self._training_of[n] for n in self._files.counting if n in self._training_of
         )
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
-from search.front.pareto import Front, ReferencePoint, hypervolume
+from search.front.pareto import Front, ReferencePoint, counting, hypervolume
 from search.storage.artifacts import MODEL_FILE, ArtifactKeeper, artifacts_of
 from search.storage.constraints import is_feasible
 
@@ -54,11 +54,15 @@ class FrontFiles:
     Args:
         reference: Where the hypervolume is measured from.
         artifacts: Keeps files; None for no files.
+
+    Attributes:
+        front: The points, by trial number.
+        reference: Where the hypervolume is measured from.
     """
 
     def __init__(self, reference: ReferencePoint, artifacts: ArtifactKeeper | None) -> None:
         self.front = Front()
-        self._reference = reference
+        self.reference = reference
         self._artifacts = artifacts
         self._files: dict[int, list[str]] = {}
         self._named: set[str] = set()
@@ -68,13 +72,19 @@ class FrontFiles:
     def hypervolume(self) -> float:
         """Hypervolume of the front."""
         if self._hypervolume is None:
-            self._hypervolume = hypervolume(self.front.values, self._reference)
+            self._hypervolume = hypervolume(self.front.values, self.reference)
         return self._hypervolume
+
+    @property
+    def counting(self) -> tuple[int, ...]:
+        """Trials of the points on the front that are worth anything."""
+        worth = counting(self.front.values, self.reference)
+        return tuple(n for n, counts in zip(self.front.keys, worth, strict=True) if counts)
 
     def hypervolume_with(self, points: Iterable[Sequence[float]]) -> float:
         """Return what the hypervolume would be with some more points on the front."""
         rows = [*self.front.values.tolist(), *points]
-        return hypervolume(rows, self._reference)
+        return hypervolume(rows, self.reference)
 
     def take_over(
         self, trials: Iterable[FrozenTrial], links: Mapping[int, Sequence[str]]

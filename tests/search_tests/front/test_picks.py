@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.front.pareto import ReferencePoint
 from search.front.picks import PICK_RULES, PickRule, pick
 from spaces.errors import ConfigError
 from tests.search_tests.front.domination import dominates
@@ -63,6 +64,16 @@ def test_the_knee_is_no_worse_than_what_was_there_where_a_point_is(
 ) -> None:
     assert pick(FRONT, "knee", limits, at_least=at_least) == expected
     assert pick(FRONT, "size", limits, at_least=at_least) == pick(FRONT, "size", limits)
+
+
+def test_the_knee_is_of_use() -> None:
+    """A tiny network that guesses stretches no range and is no compromise."""
+    useful = [(0.95, 8_000, 0.1), (0.90, 4_000, 0.05), (0.70, 2_000, 0.03)]
+    guessing = (0.2, 10, 1e-5)
+    reference = ReferencePoint.for_classes(4, 100)
+    assert pick([*useful, guessing], "knee", reference=reference) == pick(useful, "knee")
+    assert pick([*useful, guessing], "size", reference=reference) == 3
+    assert pick([guessing], "knee", reference=reference) == 0
 
 
 def test_ties_go_to_the_better_in_the_others() -> None:

@@ -107,7 +107,7 @@ class TestBrancher:
         brancher = Brancher(EPOCHS, SPACE)
         parent = config_of()
         self.front = list(points_of(parent).values())
-        brancher.note(0, parent, points_of(parent), gain=0.5, seconds=10.0)
+        brancher.note(0, parent, points_of(parent), gain=0.05, seconds=10.0)
         for number in range(1, n_new):
             brancher.note(number, config_of(filters_1=8 * number), {}, gain=0.0, seconds=10.0)
         for number in range(n_new, 2 * n_new):
@@ -123,7 +123,7 @@ class TestBrancher:
     def test_not_before_something_is_known(self) -> None:
         brancher = Brancher(EPOCHS, SPACE)
         self.front = list(points_of(config_of()).values())
-        brancher.note(0, config_of(), points_of(config_of()), gain=0.5, seconds=10.0)
+        brancher.note(0, config_of(), points_of(config_of()), gain=0.05, seconds=10.0)
         assert self.propose(brancher) is None
 
     def test_when_new_trainings_buy_nothing_branches_do(self) -> None:

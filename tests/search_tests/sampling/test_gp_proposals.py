@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from optuna.trial import TrialState
 
-from search.sampling.gp_sampler import N_BY_HYPERVOLUME
+from search.front.pareto import ReferencePoint
 from search.sampling.mirror import Mirror, Proposal
 from search.sampling.samplers import make_sampler
 from search.storage import attributes
@@ -34,9 +34,11 @@ Values = tuple[float, float, float]
 Measure = Callable[[float], Values]
 
 
-def new_mirror(seed: int, limits: Limits | None = None) -> Mirror:
+def new_mirror(
+    seed: int, limits: Limits | None = None, reference: ReferencePoint | None = None
+) -> Mirror:
     """A study whose sampler knows its limits and no other part of the search does."""
-    return Mirror(make_sampler("gp", seed, limits=limits), seed)
+    return Mirror(make_sampler("gp", seed, limits=limits, reference=reference), seed)
 
 
 def tell(
@@ -72,7 +74,7 @@ def test_trainings_under_way_repel_new_ones() -> None:
     """The front has two gaps: while a training fills one of them, the next fills the other."""
 
     def trade_off(x: float) -> Values:
-        return 0.3 + 0.6 * x, 2_000.0 * 10**x, 0.1 * 10**x
+        return 1 - 0.7 * 10**-x, 2_000.0 * 10**x, 0.1 * 10**x
 
     def is_left(proposal: Proposal) -> bool:
         return float(proposal.params["x"]) < 0.5
@@ -158,25 +160,46 @@ def test_stopped_trainings_tell_where_not_to_go() -> None:
     assert max(found) < 0.45
 
 
-def test_every_second_proposal_is_for_low_errors() -> None:
-    """The hypervolume asks for what is small; by logarithms the lowest error is worth more."""
+def proposals_with(reference: ReferencePoint, measure: Measure, n: int = 3) -> list[float]:
+    """Return what is proposed, with several seeds, where this is what counts."""
+    found = []
+    for seed in SEEDS:
+        mirror = new_mirror(seed, reference=reference)
+        tell_many(mirror, measure, grid(14))
+        found.extend(next_x(mirror) for _ in range(n))
+    return found
+
+
+def test_a_halved_error_counts_at_the_accurate_end_too() -> None:
+    """Size doubles as errors halve; by plain errors only the first halvings are worth it."""
 
     def wider_is_better(x: float) -> Values:
-        return 1 - 0.3 * 10 ** (-2.5 * x), 2_000.0 * 10 ** (3 * x), 0.05 * 10 ** (2 * x)
+        return 1 - 0.3 * 10 ** (-2 * x), 2_000.0 * 10 ** (2 * x), 1.0
 
-    by_turn: tuple[list[float], list[float]] = ([], [])
-    for seed in SEEDS:
-        mirror = new_mirror(seed)
-        tell_many(mirror, wider_is_better, [*grid(N_BY_HYPERVOLUME - 2, 0.1, 0.8), 0.02, 0.05])
-        for turn in range(6):
-            by_turn[turn % 2].append(next_x(mirror))
-    low, high = sorted((fmean(by_turn[0]), fmean(by_turn[1])))
-    assert high > low + 0.1
+    by_logarithm = proposals_with(ReferencePoint(0.5, least_error=1e-4), wider_is_better)
+    plain = proposals_with(ReferencePoint(0.5, least_error=None), wider_is_better)
+    assert fmean(by_logarithm) > fmean(plain) + 0.1
 
-    before = new_mirror(0)
-    tell_many(before, wider_is_better, grid(N_BY_HYPERVOLUME - 2, 0.1, 0.8))
-    turns = [next_x(before) for _ in range(6)]
-    assert max(turns) - min(turns) < 0.5
+
+def test_what_is_of_no_use_is_not_proposed_however_small() -> None:
+    def wider_is_better(x: float) -> Values:
+        return 1 - 0.8 * 2 ** (-2 * x), 1_000.0 * 10 ** (4 * x), 0.001 * 10 ** (5 * x)
+
+    useful = proposals_with(ReferencePoint(error=0.5), wider_is_better)
+    anything = proposals_with(ReferencePoint(error=1.0), wider_is_better)
+    assert all(wider_is_better(x)[0] > 0.47 for x in useful)
+    assert fmean(wider_is_better(x)[0] < 0.47 for x in anything) > 0.5
+
+
+def test_as_long_as_nothing_is_of_use_what_may_become_so_is_proposed() -> None:
+    """Every second proposal is drawn; the others lie where errors are lowest."""
+
+    def wider_is_better(x: float) -> Values:
+        return 0.1 + 0.3 * x, 1_000.0 * 10 ** (3 * x), 0.01 * 10 ** (2 * x)
+
+    found = proposals_with(ReferencePoint(error=0.3), wider_is_better, n=8)
+    assert sum(x > 0.8 for x in found) > 0.4 * len(found)
+    assert len({round(x, 3) for x in found}) > len(found) / 2
 
 
 @pytest.mark.parametrize(

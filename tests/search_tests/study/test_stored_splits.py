@@ -69,7 +69,7 @@ def test_a_study_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     assert data_drawn_by_name(path, "analytic") is None
 
 
-def test_the_hypervolume_begins_at_the_largest_class_and_stays_there(tmp_path: Path) -> None:
+def test_what_counts_follows_from_the_largest_class_and_stays_so(tmp_path: Path) -> None:
     path = tmp_path / "studies.db"
     uneven = settings(class_counts={"val": [95, 5, 0, 0]})
     begin(path, uneven)
@@ -77,5 +77,6 @@ def test_the_hypervolume_begins_at_the_largest_class_and_stays_there(tmp_path: P
     database = open_storage(path)
     study_id = database.get_study_id_from_name(SETTINGS.name)
     stored = database.get_study_user_attrs(study_id)[attributes.REFERENCE_POINT]
-    assert stored["error"] == pytest.approx(0.05)
+    assert stored["error"] == pytest.approx(0.75 * 0.05)
+    assert stored["least_error"] == pytest.approx(0.5 / 100)
     database.engine.dispose()

@@ -127,7 +127,8 @@ class TestContent:
         assert attrs[attributes.SAMPLER] == "random"
         assert attrs[attributes.SEED] == 1
         assert attrs[attributes.TARGET] == 6
-        assert attrs[attributes.REFERENCE_POINT]["error"] == 0.75
+        assert attrs[attributes.REFERENCE_POINT]["error"] == 0.75 * 0.75
+        assert attrs[attributes.REFERENCE_POINT]["least_error"] == 0.5 / 100
         assert task_of(attrs) == SETTINGS.task
 
     def test_the_first_trial_is_the_default_configuration(self, plain: optuna.Study) -> None:

@@ -151,6 +151,29 @@ def test_curves_of_another_recipe_are_not_compared() -> None:
 
 
 @pytest.mark.parametrize(
+    ("bar", "floor", "useful", "cause"),
+    [
+        (0.90, 0.92, 0.99, "and what is not above 0.9900 counts nothing"),
+        (0.96, 0.00, 0.99, "and models no larger and no slower reach 0.9600"),
+        (0.90, 0.92, 0.93, ""),
+    ],
+)
+def test_what_can_only_be_of_no_use_is_stopped(
+    bar: float, floor: float, useful: float, cause: str
+) -> None:
+    race = Race(FRONT, HALVING, useful=useful)
+    verdict = race.verdict([0.8], 3, 0, bar=bar, floor=floor)
+    assert verdict.endswith(cause)
+    assert bool(verdict) is bool(cause)
+
+
+def test_no_mistake_foretells_no_more_than_a_picture_can_show() -> None:
+    """All of 40 right is half a picture wrong: no promise of an error near 0."""
+    race = Race((), falling_by(*[0.0] * MIN_CURVES), least_error=0.5 / 40)
+    assert race.expected([0.6], 2) == pytest.approx(1 - 0.5 / 40)
+
+
+@pytest.mark.parametrize(
     ("bar", "floor", "cause"),
     [
         (0.90, 0.99, "and the limit on accuracy (--min-accuracy) is 0.9900"),
