@@ -7,6 +7,7 @@ import io
 from dataclasses import asdict
 from typing import Any
 
+from search.front.budgets import budget_rows
 from search.front.picks import PICK_RULES
 from search.front.read import FrontPoint, StudyFront
 from spaces.config.objectives import OBJECTIVES
@@ -44,6 +45,7 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
         "broken_limits": [asdict(broken) for broken in front.broken_limits],
         "scheme_failures": [asdict(failure) for failure in front.scheme_failures],
         "baseline": None if front.baseline is None else asdict(front.baseline),
+        "budgets": _budgets(front),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
         "front": [
             _row(point)
@@ -54,6 +56,27 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
             for point in front.points
         ],
     }
+
+
+def _budgets(front: StudyFront) -> list[dict[str, Any]]:
+    """Return the best model within each budget; the last row is of all that keep the limits."""
+    return [
+        {
+            "max_bytes": row.max_bytes,
+            "trial": point.trial if point else None,
+            "accuracy": point.accuracy if point else None,
+            "accuracy_low": row.accuracy_low,
+            "accuracy_high": row.accuracy_high,
+            "n_val": front.n_val,
+            "balanced_accuracy": point.class_scores.get("balanced_accuracy") if point else None,
+            "macro_f1": point.class_scores.get("macro_f1") if point else None,
+            "size_bytes": point.size_bytes if point else None,
+            "latency_ms": point.latency_ms if point else None,
+            "quantization": point.quantization if point else None,
+        }
+        for row in budget_rows(front)
+        for point in [row.point]
+    ]
 
 
 def front_to_csv(front: StudyFront) -> str:

@@ -38,10 +38,10 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
         front: The front.
         show_all: Print every point, not a readable selection.
     """
-    for line in _header(front):
+    for line in front_header(front):
         console.print(line, markup=False)
     if not front.points:
-        for line in _why_empty(front):
+        for line in why_empty(front):
             console.print(line, markup=False)
         _print_scheme_failures(console, front)
         return
@@ -69,7 +69,8 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
     console.print(f"Trials: {', '.join(trials)}", markup=False)
 
 
-def _why_empty(front: StudyFront) -> list[str]:
+def why_empty(front: StudyFront) -> list[str]:
+    """Return why there is no point."""
     if front.n_points:
         measured = counted(front.n_points, "model")
         first = f"No point yet: none of {measured} measured keeps the limits."
@@ -84,10 +85,10 @@ def _why_empty(front: StudyFront) -> list[str]:
 
 def print_summary(console: Console, front: StudyFront) -> None:
     """Print the points that people ask for first: best, knee, smallest, fastest."""
-    for line in _header(front):
+    for line in front_header(front):
         console.print(line, markup=False)
     if not front.points:
-        for line in _why_empty(front):
+        for line in why_empty(front):
             console.print(line, markup=False)
         _print_scheme_failures(console, front)
         return
@@ -180,7 +181,8 @@ def data_line(data_name: str, generated: bool) -> str:
     return data_name
 
 
-def _header(front: StudyFront) -> list[str]:
+def front_header(front: StudyFront) -> list[str]:
+    """Return what a front is of, and what its numbers are."""
     data = data_line(front.data_name, front.generated)
     counts = "Accuracy" if front.metric == "accuracy" else f"What counts, {front.metric}"
     size = SIZE_NAMES.get(front.size_metric, front.size_metric)

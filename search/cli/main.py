@@ -161,17 +161,30 @@ def list_studies(storage: str, as_json: bool) -> None:
 
 
 @cli.command(
-    epilog=examples("search front fruit", "search front fruit --all", "search front fruit --csv")
+    epilog=examples(
+        "search front fruit", "search front fruit --budgets", "search front fruit --csv"
+    )
 )
 @click.argument("study", metavar="STUDY")
 @storage_option
 @click.option("--all", "show_all", is_flag=True, help="Every point, however many there are.")
+@click.option(
+    "--budgets", is_flag=True, help="The best accuracy within 2, 4, 8, ... 128 kB, as a table."
+)
 @json_option
 @click.option("--csv", "as_csv", is_flag=True, help="CSV instead of a table.")
-def front(study: str, storage: str, show_all: bool, as_json: bool, as_csv: bool) -> None:
+def front(
+    study: str, storage: str, show_all: bool, budgets: bool, as_json: bool, as_csv: bool
+) -> None:
     """Show the Pareto front, the smallest model first."""
     if as_json and as_csv:
         raise click.UsageError("Only one of --json and --csv can be given, but got both.")
+    if budgets and (as_csv or show_all):
+        other = "--csv" if as_csv else "--all"
+        raise click.UsageError(
+            f"Only one of --budgets and {other} can be given, but got both; --json has everything."
+        )
+    from search.cli.budget_table import print_budgets
     from search.cli.front_data import front_to_csv, front_to_dict
     from search.cli.front_table import print_front
     from search.front.read import load_front
@@ -181,6 +194,8 @@ def front(study: str, storage: str, show_all: bool, as_json: bool, as_csv: bool)
         print_json(front_to_dict(found))
     elif as_csv:
         click.echo(front_to_csv(found), nl=False)
+    elif budgets:
+        print_budgets(stdout_console(), found)
     else:
         print_front(stdout_console(), found, show_all=show_all)
 

@@ -144,6 +144,7 @@ def front_of(study: StudyRecord) -> StudyFront:
         ignored=dict(task.get("ignored", {})),
         scheme_failures=scheme_failures(trials),
         why_no_model=why_no_model(trials),
+        limits=limits,
         broken_limits=() if points else broken_limits(trials, limits),
     )
 

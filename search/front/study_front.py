@@ -118,6 +118,7 @@ class StudyFront:
         broken_limits: Where no model keeps the limits: which are broken, and by how many.
         kind: What a sample is (``spaces.data.samples``).
         n_foreign: Trials that this program did not make; they count nowhere.
+        limits: What all points keep.
         why_no_model: Why most trials without a model failed; empty if none did.
     """
 
@@ -151,6 +152,7 @@ class StudyFront:
     n_foreign: int = 0
     kind: str = "image"
     broken_limits: tuple[BrokenLimit, ...] = ()
+    limits: Limits = Limits()
 
     @cached_property
     def hypervolume(self) -> float:

@@ -165,6 +165,7 @@ def test_names_that_are_repeated_to_stay_light_agree() -> None:
         (("run", "fruit", "--seed", "-1"), "at least 0, but got -1"),
         (("front",), "Missing argument 'STUDY'"),
         (("front", "fruit", "--json", "--csv"), "Only one of --json and --csv"),
+        (("front", "fruit", "--budgets", "--csv"), "Only one of --budgets and --csv"),
         (("export", "fruit"), "Missing option '-o'"),
         (
             ("export", "f", "-o", "x", "--trial", "1", "--pick", "size"),
