@@ -1,21 +1,21 @@
 """Numbers with units, as people type and read them.
 
 Sizes are decimal, as on the box of a memory chip's data sheet: 1 kB is 1,000 bytes; KiB and MiB
-are there for those who mean 1,024. ``KB`` is read as ``kB``.
+are there for those who mean 1,024. ``KB`` is read as ``kB``. What a person types needs its unit: a
+bare 20 would be 20 bytes to us, and is 20 kB to whoever types it.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from spaces.errors import ConfigError
 
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:e[+-]?[0-9]+)?)\s*([a-zµμ%]*)\s*", re.IGNORECASE)
 
 _BYTES = {
-    "": 1,
     "b": 1,
     "kb": 1e3,
     "mb": 1e6,
@@ -25,36 +25,50 @@ _BYTES = {
     "gib": 1024**3,
 }
 _BYTES |= {"k": 1e3, "m": 1e6, "g": 1e9}
-_MILLISECONDS = {"": 1, "ms": 1, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ns": 1e-6, "s": 1e3}
-_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_MILLISECONDS = {"ms": 1, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ns": 1e-6, "s": 1e3}
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _FRACTIONS = {"": 1, "%": 0.01}
 
 
 def parse_size(text: str) -> float:
-    """Return bytes from ``100KB``, ``1.5 MB``, ``64KiB`` or ``20000``.
+    """Return bytes from ``100KB``, ``1.5 MB``, ``64KiB`` or ``20000B``.
 
     Raises:
         ConfigError: If it is no size above 0.
     """
-    return _parse(text, _BYTES, "A size is a number above 0 with B, kB, MB, KiB or MiB", "100KB")
+    return _parse(
+        text,
+        _BYTES,
+        "A size is a number above 0 with B, kB, MB, KiB or MiB",
+        "100KB",
+        ("B", "kB", "KiB"),
+    )
 
 
 def parse_latency(text: str) -> float:
-    """Return milliseconds from ``5ms``, ``250us``, ``0.5s`` or ``5``.
+    """Return milliseconds from ``5ms``, ``250us`` or ``0.5s``.
 
     Raises:
         ConfigError: If it is no time above 0.
     """
-    return _parse(text, _MILLISECONDS, "A latency is a number above 0 with us, ms or s", "5ms")
+    return _parse(
+        text,
+        _MILLISECONDS,
+        "A latency is a number above 0 with us, ms or s",
+        "5ms",
+        ("us", "ms", "s"),
+    )
 
 
 def parse_duration(text: str) -> float:
-    """Return seconds from ``30m``, ``1.5h``, ``90s`` or ``90``.
+    """Return seconds from ``30m``, ``1.5h`` or ``90s``.
 
     Raises:
         ConfigError: If it is no time above 0.
     """
-    return _parse(text, _SECONDS, "A duration is a number above 0 with s, m, h or d", "30m")
+    return _parse(
+        text, _SECONDS, "A duration is a number above 0 with s, m, h or d", "30m", ("s", "m", "h")
+    )
 
 
 def parse_accuracy(text: str) -> float:
@@ -66,6 +80,21 @@ def parse_accuracy(text: str) -> float:
     rule = "An accuracy is a fraction above 0 and up to 1, or a percentage"
     value = _parse(text, _FRACTIONS, rule, "0.9")
     if value > 1:
+        raise ConfigError(f"{rule}, such as 0.9 or 90%, but got {text!r}.")
+    return value
+
+
+def parse_fraction(text: str) -> float:
+    """Return a fraction from ``0.9``, ``90%`` or ``0``.
+
+    Raises:
+        ConfigError: If it does not lie from 0 to 1.
+    """
+    rule = "A fraction is a number from 0 to 1, or a percentage"
+    found = _NUMBER.fullmatch(text)
+    scale = _FRACTIONS.get(found[2]) if found else None
+    value = float(found[1]) * scale if found and scale is not None else -1.0
+    if not 0 <= value <= 1:
         raise ConfigError(f"{rule}, such as 0.9 or 90%, but got {text!r}.")
     return value
 
@@ -101,10 +130,15 @@ def format_duration(seconds: float) -> str:
     return f"{total // 86400}d {total % 86400 // 3600:02d}h"
 
 
-def _parse(text: str, units: Mapping[str, float], rule: str, example: str) -> float:
+def _parse(
+    text: str, units: Mapping[str, float], rule: str, example: str, likely: Sequence[str] = ()
+) -> float:
     found = _NUMBER.fullmatch(text)
     scale = units.get(found[2].lower()) if found else None
     value = float(found[1]) * scale if found and scale is not None else 0.0
+    if found and likely and not found[2] and 0 < float(found[1]) < math.inf:
+        known = f"{', '.join(found[1] + unit for unit in likely[:-1])} or {found[1]}{likely[-1]}"
+        raise ConfigError(f"{rule}: {known}, but got {text!r}.")
     if not 0 < value < math.inf:
         raise ConfigError(f"{rule}, such as {example}, but got {text!r}.")
     return value

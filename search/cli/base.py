@@ -14,6 +14,7 @@ from collections.abc import MutableMapping
 from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from search.cli.console import open_closed_streams
 from search.run.interrupts import ending_cleanly, signal_of
@@ -115,6 +116,10 @@ class CommandGroup(click.Group):
             ):  # Click saw a closed pipe.
                 sys.exit(0)
             raise
+        except NoArgsIsHelpError as error:
+            # Somebody looks around: help is what they want, and wrong it is all the same.
+            sys.stdout.write(error.format_message() + "\n")
+            sys.exit(error.exit_code)
         except click.UsageError as error:
             _say(f"{one_line(error.format_message())} See `{_help_command(error)}`.")
             sys.exit(error.exit_code)

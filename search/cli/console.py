@@ -58,7 +58,12 @@ def hint(text: str = "") -> None:
 
 
 def _console(*, stderr: bool) -> Console:
-    from rich.console import Console
+    from rich.console import Console as RichConsole
+
+    class Console(RichConsole):
+        def on_broken_pipe(self) -> None:
+            """Leave a closed pipe to the command line, which ends with 0; rich exits with 1."""
+            raise  # The BrokenPipeError that rich is handling.
 
     # Only what is styled on purpose has colour; names of studies and classes are text, even if
     # they look like markup or emoji.

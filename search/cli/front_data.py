@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from search.front.budgets import budget_rows
 from search.front.picks import PICK_RULES
-from search.front.read import FrontPoint, StudyFront
+from search.front.study_front import FrontPoint, StudyFront
 from spaces.config.objectives import OBJECTIVES
 
 COLUMNS = (
@@ -31,8 +32,14 @@ COLUMNS = (
 """Columns of JSON and CSV before the parameters; only ever added to."""
 
 
-def front_to_dict(front: StudyFront) -> dict[str, Any]:
-    """Return the whole front as plain data for JSON."""
+def front_to_dict(front: StudyFront, points: Sequence[FrontPoint] | None = None) -> dict[str, Any]:
+    """Return a front as plain data for JSON.
+
+    Args:
+        front: The study and its front.
+        points: Those of its points that are wanted; None for all.
+    """
+    chosen = front.points if points is None else points
     return {
         **study_to_dict(front),
         "reference_point": front.reference.to_dict(),
@@ -53,7 +60,7 @@ def front_to_dict(front: StudyFront) -> dict[str, Any]:
             | {"params": dict(point.params)}
             | _named_floats(point)
             | ({"metrics": dict(point.metrics)} if point.metrics else {})
-            for point in front.points
+            for point in chosen
         ],
     }
 
@@ -79,15 +86,21 @@ def _budgets(front: StudyFront) -> list[dict[str, Any]]:
     ]
 
 
-def front_to_csv(front: StudyFront) -> str:
-    """Return the whole front as CSV, a column for each parameter that any point has."""
-    names = sorted({name for point in front.points for name in point.params})
+def front_to_csv(front: StudyFront, points: Sequence[FrontPoint] | None = None) -> str:
+    """Return a front as CSV, a column for each parameter that any point has.
+
+    Args:
+        front: The study and its front.
+        points: Those of its points that are wanted; None for all.
+    """
+    chosen = front.points if points is None else points
+    names = sorted({name for point in chosen for name in point.params})
     columns = [*COLUMNS, *(f"params_{name}" for name in names), "generated_pictures", "device"]
     columns += ["accuracy_low", "accuracy_high"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()
-    for point in front.points:
+    for point in chosen:
         params = {f"params_{name}": value for name, value in point.params.items()}
         data = {"generated_pictures": front.generated, "device": front.device}
         writer.writerow(_row(point) | params | data | _certainty(front, point))

@@ -30,12 +30,19 @@ PICK_NAMES: dict[PickRule, str] = {
 }
 
 
-def print_front(console: Console, front: StudyFront, *, show_all: bool = False) -> None:
+def print_front(
+    console: Console,
+    front: StudyFront,
+    points: Sequence[FrontPoint] | None = None,
+    *,
+    show_all: bool = False,
+) -> None:
     """Print the front as a table, the smallest model first.
 
     Args:
         console: Where to print; 80 columns are enough.
-        front: The front.
+        front: The study and its front.
+        points: Those of its points that are wanted, in the order wanted; None for all.
         show_all: Print every point, not a readable selection.
     """
     for line in front_header(front):
@@ -45,10 +52,14 @@ def print_front(console: Console, front: StudyFront, *, show_all: bool = False) 
             console.print(line, markup=False)
         _print_scheme_failures(console, front)
         return
-    points = front.points if show_all else _selection(front)
+    chosen = front.points if points is None else tuple(points)
+    if not chosen:
+        console.print("None of its points is so. Without --where, all are shown.", markup=False)
+        return
+    points = chosen if show_all else _selection(front, chosen)
     console.print(_points_table(points, metric=front.metric))
-    if len(points) < len(front.points):
-        n_more = len(front.points) - len(points)
+    if len(points) < len(chosen):
+        n_more = len(chosen) - len(points)
         verb = "lies" if n_more == 1 else "lie"
         console.print(
             f"{counted(n_more, 'more point')} {verb} between these; --all shows every one."
@@ -148,32 +159,6 @@ def baseline_lines(front: StudyFront) -> list[str]:
     return lines
 
 
-def print_studies(console: Console, fronts: Sequence[StudyFront]) -> None:
-    """Print one line for each study."""
-    table = plain_table()
-    # Names are to be copied: the data column gives way first.
-    longest = max((len(front.study) for front in fronts), default=0)
-    table.add_column("study", overflow="fold", min_width=min(longest, 30))
-    table.add_column("task", overflow="fold")
-    for name in ("trials", "front", "best"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("data", overflow="fold")
-    table.add_column("last activity", no_wrap=True)
-    for front in fronts:
-        target = "" if front.n_target is None else f"/{front.n_target:,}"
-        when = front.last_activity
-        table.add_row(
-            front.study,
-            front.task,
-            f"{front.n_trials:,}{target}",
-            f"{len(front.points):,}",
-            format_accuracy(front.pick("accuracy").accuracy) if front.points else "",
-            data_line(front.data_name, front.generated),
-            "" if when is None else f"{when:%Y-%m-%d %H:%M}",
-        )
-    console.print(table)
-
-
 def data_line(data_name: str, generated: bool) -> str:
     """Return what the accuracies were measured on; says so if no camera took the pictures."""
     if generated and "generated" not in data_name:
@@ -220,12 +205,12 @@ SIZE_NAMES = {
 }
 
 
-def _selection(front: StudyFront) -> list[FrontPoint]:
-    """Return points spread evenly over the order by size, those that rules pick among them."""
-    points = front.points
+def _selection(front: StudyFront, points: Sequence[FrontPoint]) -> list[FrontPoint]:
+    """Return points spread evenly over their order, those that rules pick among them."""
     if len(points) <= MAX_ROWS:
         return list(points)
-    kept = {points.index(front.pick(rule)) for rule in PICK_RULES}
+    picked = [front.pick(rule) for rule in PICK_RULES]
+    kept = {points.index(point) for point in picked if point in points}
     n_even = MAX_ROWS - len(kept)
     step = (len(points) - 1) / (n_even - 1)
     kept |= {round(number * step) for number in range(n_even)}

@@ -17,9 +17,13 @@ from click.core import ParameterSource
 from search import __version__
 from search.cli.base import CommandGroup, examples, interrupted_code
 from search.cli.classify import classify
+from search.cli.completion import completion
 from search.cli.console import hint, print_json, stderr_console, stdout_console
+from search.cli.front import front
 from search.cli.options import (
     PATH,
+    STUDY,
+    TASK,
     Count,
     declared_options,
     json_option,
@@ -29,6 +33,8 @@ from search.cli.options import (
     typed_options,
 )
 from search.cli.retrain import retrain
+from search.cli.studies import compare, copy, delete, list_studies, rename
+from search.cli.trials import show, trials
 from search.run.options import RunOptions
 from search.units import format_accuracy, format_latency, format_size
 
@@ -44,7 +50,9 @@ PICKS = ("knee", "accuracy", "size", "latency")
         "search run fruit --trials 100", "search front fruit", "search export fruit -o best.json"
     ),
 )
-@click.version_option(__version__, prog_name="search", message="%(prog)s %(version)s")
+@click.version_option(
+    __version__, "-V", "--version", prog_name="search", message="%(prog)s %(version)s"
+)
 def cli() -> None:
     """Search network, training, pruning and quantization together.
 
@@ -61,7 +69,7 @@ def cli() -> None:
         "search run fruit --more 50",
     )
 )
-@click.argument("task", metavar="TASK")
+@click.argument("task", metavar="TASK", type=TASK)
 @declared_options(RunOptions)
 @json_option
 def run(task: str, as_json: bool, **given: Any) -> None:
@@ -108,7 +116,7 @@ def run(task: str, as_json: bool, **given: Any) -> None:
 
 
 @cli.command(epilog=examples("search tasks", "search tasks fruit", "search tasks --json"))
-@click.argument("task", required=False, metavar="[TASK]")
+@click.argument("task", required=False, metavar="[TASK]", type=TASK)
 @click.option("--data", type=PATH, help="Data to read TASK with.", show_default="the task's own")
 @json_option
 def tasks(task: str | None, data: Path | None, as_json: bool) -> None:
@@ -142,62 +150,13 @@ def tasks(task: str | None, data: Path | None, as_json: bool) -> None:
         print_task(stdout_console(), row)
 
 
-@cli.command("list", epilog=examples("search list", "search list --storage other.db --json"))
-@storage_option
-@json_option
-def list_studies(storage: str, as_json: bool) -> None:
-    """List the studies in the database."""
-    from search.cli.front_data import study_to_dict
-    from search.cli.front_table import print_studies
-    from search.front.read import load_fronts
-
-    fronts = load_fronts(storage)
-    if as_json:
-        print_json([study_to_dict(front) for front in fronts])
-    elif fronts:
-        print_studies(stdout_console(), fronts)
-    else:
-        hint("No study yet. Start one: search run fruit --trials 100")
+cli.add_command(list_studies)
 
 
-@cli.command(
-    epilog=examples(
-        "search front fruit", "search front fruit --budgets", "search front fruit --csv"
-    )
-)
-@click.argument("study", metavar="STUDY")
-@storage_option
-@click.option("--all", "show_all", is_flag=True, help="Every point, however many there are.")
-@click.option(
-    "--budgets", is_flag=True, help="The best accuracy within 2, 4, 8, ... 128 kB, as a table."
-)
-@json_option
-@click.option("--csv", "as_csv", is_flag=True, help="CSV instead of a table.")
-def front(
-    study: str, storage: str, show_all: bool, budgets: bool, as_json: bool, as_csv: bool
-) -> None:
-    """Show the Pareto front, the smallest model first."""
-    if as_json and as_csv:
-        raise click.UsageError("Only one of --json and --csv can be given, but got both.")
-    if budgets and (as_csv or show_all):
-        other = "--csv" if as_csv else "--all"
-        raise click.UsageError(
-            f"Only one of --budgets and {other} can be given, but got both; --json has everything."
-        )
-    from search.cli.budget_table import print_budgets
-    from search.cli.front_data import front_to_csv, front_to_dict
-    from search.cli.front_table import print_front
-    from search.front.read import load_front
-
-    found = load_front(study, storage)
-    if as_json:
-        print_json(front_to_dict(found))
-    elif as_csv:
-        click.echo(front_to_csv(found), nl=False)
-    elif budgets:
-        print_budgets(stdout_console(), found)
-    else:
-        print_front(stdout_console(), found, show_all=show_all)
+cli.add_command(front)
+cli.add_command(trials)
+cli.add_command(show)
+cli.add_command(compare)
 
 
 @cli.command(epilog=examples("search dashboard", "search dashboard --port 9000 --no-open"))
@@ -229,7 +188,7 @@ def dashboard(storage: str, port: int, open_browser: bool) -> None:
         "search export fruit -o - --trial 42",
     )
 )
-@click.argument("study", metavar="STUDY")
+@click.argument("study", metavar="STUDY", type=STUDY)
 @click.option(
     "-o",
     "--output",
@@ -301,6 +260,12 @@ cli.add_command(retrain)
 
 
 cli.add_command(classify)
+
+
+cli.add_command(rename)
+cli.add_command(copy)
+cli.add_command(delete)
+cli.add_command(completion)
 
 
 def _worth(content: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
+from click.shell_completion import CompletionItem
 
 from search.options import Option, declared
 from search.storage.attributes import DEFAULT_STORAGE
@@ -108,6 +109,43 @@ class NameValue(Retyped):
         return "=".join(value)
 
 
+class StudyName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """The name of a study; a shell completes it from the database."""
+
+    name = "study"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the studies of the database that is named so far."""
+        from search.cli.completion import study_items
+
+        return study_items(ctx, incomplete)
+
+
+class KnownName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
+    """A text of which some are built in; a shell completes those, and files.
+
+    Args:
+        kind: ``task`` or ``device``.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.name = "text"
+        self._kind = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the built-in names, and what else it may be."""
+        from search.cli.completion import known_items
+
+        return known_items(self._kind, incomplete)
+
+
+STUDY = StudyName()
+TASK = KnownName("task")
+DEVICE = KnownName("device")
 SIZE = Quantity("size", parse_size, "B")
 LATENCY = Quantity("time", parse_latency, "ms")
 DURATION = Quantity("time", parse_duration, "s")
@@ -121,6 +159,12 @@ _TYPES: dict[str, click.ParamType] = {  # type: ignore[type-arg, unused-ignore]
     "fraction": ACCURACY,
     "path": PATH,
     "pairs": NAME_VALUE,
+}
+
+
+_NAMED: dict[str, click.ParamType] = {  # type: ignore[type-arg, unused-ignore]
+    "study": STUDY,
+    "device": DEVICE,
 }
 
 
@@ -157,7 +201,7 @@ def _click_option(name: str, one: Option, default: Any) -> Callable[[_Function],
         # A flag turns the value round: `--no-race` where racing is the default.
         facts.update(flag_value=not default, is_flag=True, type=bool, show_default=False)
     else:
-        facts.update(type=_click_type(one), metavar=one.metavar)
+        facts.update(type=_click_type(name, one), metavar=one.metavar)
     if one.kind == "pairs":
         facts.update(multiple=True, callback=lambda _context, _option, pairs: dict(pairs))
     else:
@@ -167,11 +211,13 @@ def _click_option(name: str, one: Option, default: Any) -> Callable[[_Function],
     return click.option(flag, name, cls=GroupedOption, group=one.group, **facts)
 
 
-def _click_type(one: Option) -> click.ParamType | None:  # type: ignore[type-arg, unused-ignore]
+def _click_type(name: str, one: Option) -> click.ParamType | None:  # type: ignore[type-arg, unused-ignore]
     if one.kind == "count":
         return Count(one.low, one.fix)
     if one.kind == "choice":
         return click.Choice(one.choices)
+    if name in _NAMED:
+        return _NAMED[name]
     return _TYPES.get(one.kind)
 
 
@@ -248,3 +294,19 @@ def json_option(function: _Function) -> _Function:
     return click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")(
         function
     )
+
+
+def csv_option(function: _Function) -> _Function:
+    """Add ``--csv``."""
+    return click.option("--csv", "as_csv", is_flag=True, help="CSV instead of a table.")(function)
+
+
+def where_option(function: _Function) -> _Function:
+    """Add ``--where``."""
+    return click.option(
+        "--where",
+        metavar="CONDITION",
+        help="Only those of which it is true, such as 'size<20KB and accuracy>=90%': names are "
+        "size, latency, accuracy, ram, sparsity, params, scheme, trial and all parameters; "
+        "joined by and, or, not and brackets.",
+    )(function)

@@ -68,6 +68,18 @@ class ArtifactKeeper:
         )
         return artifact_id, json.dumps(asdict(meta))
 
+    def read(self, artifact_id: str) -> bytes | None:
+        """Return a file by its id; None if it is gone."""
+        try:
+            with self._store.open_reader(artifact_id) as reader:
+                return reader.read()
+        except ArtifactNotFound:
+            return None
+
+    def files(self) -> list[Path]:
+        """Return all files of this study, whether a trial names them or not."""
+        return [path for path in self._folder.glob(self._prefix + "*") if path.is_file()]
+
     def remove(self, artifacts: Iterable[str]) -> None:
         """Remove files by their ids."""
         for artifact_id in artifacts:
@@ -79,11 +91,7 @@ class ArtifactKeeper:
     def sweep(self, named: Iterable[str]) -> int:
         """Remove this study's files but those named by their ids; return how many there were."""
         wanted = set(named)
-        stray = [
-            path
-            for path in self._folder.glob(self._prefix + "*")
-            if path.name not in wanted and path.is_file()
-        ]
+        stray = [path for path in self.files() if path.name not in wanted]
         for path in stray:
             path.unlink(missing_ok=True)
         return len(stray)

@@ -13,6 +13,7 @@ stored with it.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -193,8 +194,8 @@ class _Rows:
                 {
                     "trial_id": trial_id,
                     "objective": objective,
-                    "value": value,
-                    "value_type": "FINITE",
+                    "value": value if math.isfinite(value) else None,
+                    "value_type": _kind_of(value),
                 }
             )
         for rows, attrs in ((self._user_attrs, user_attrs), (self._system_attrs, system_attrs)):
@@ -210,6 +211,13 @@ class _Rows:
         ):
             if rows:
                 connection.execute(sa.insert(table), rows)
+
+
+def _kind_of(value: float) -> str:
+    """Return what Optuna calls a value: databases hold no infinite ones, which others may have."""
+    if math.isfinite(value):
+        return "FINITE"
+    return "INF_POS" if value > 0 else "INF_NEG"
 
 
 def _set_attrs(

@@ -65,6 +65,12 @@ class WeightKeeper:
         """Trials whose weights are kept, in order."""
         return tuple(sorted(self._sizes))
 
+    def files(self) -> list[Path]:
+        """Return the files that they lie in; none if they are in memory."""
+        if self._folder is None:
+            return []
+        return [path for path in self._folder.glob(f"{self._prefix}*") if path.is_file()]
+
     def put(self, number: int, content: bytes, worth: Callable[[int], float]) -> None:
         """Keep a trial's weights, and let go of those that are worth least.
 

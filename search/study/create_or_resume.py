@@ -104,7 +104,7 @@ def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[Open
         with study_lock(url, database.engine, settings.name):
             folder, former = artifacts_dir(url), ""
             with storage_errors(url):
-                record = _record(database, settings.name) or _create(database, settings.name)
+                record = _record(database, settings.name) or create_study(database, settings.name)
                 if record.is_ours and attributes.IDENTITY not in record.user_attrs:
                     path = sqlite_path(url)
                     former = f"{path.name if path else masked(url)}/{settings.name}"
@@ -149,8 +149,8 @@ def _open_study(
     artifacts: ArtifactKeeper | None,
     weights: WeightKeeper | None,
 ) -> OpenStudy:
-    record = _record(storage, settings.name) or _create(storage, settings.name)
-    _check_ours(record)
+    record = _record(storage, settings.name) or create_study(storage, settings.name)
+    check_ours(record)
     study_id, stored = record.study_id, record.user_attrs
     identity = _identity(storage, record)
     seed = settings.seed if settings.seed is not None else int(stored.get(attributes.SEED, 0))
@@ -198,7 +198,7 @@ def _open_study(
             reference,
             target=stored.get(attributes.TARGET),
             baseline_ms=stored.get(attributes.REFERENCE_MS),
-            files=_linked_files(record),
+            files=linked_files(record),
         ),
         recorder=recorder,
         mirror=Mirror(
@@ -253,7 +253,8 @@ def _record(storage: RDBStorage | InMemoryStorage, name: str) -> StudyRecord | N
     )
 
 
-def _create(storage: RDBStorage | InMemoryStorage, name: str) -> StudyRecord:
+def create_study(storage: RDBStorage | InMemoryStorage, name: str) -> StudyRecord:
+    """Create an empty study; it becomes ours with its format, the last attribute."""
     study = optuna.create_study(
         storage=storage,
         study_name=name,
@@ -269,7 +270,7 @@ def _create(storage: RDBStorage | InMemoryStorage, name: str) -> StudyRecord:
     return record
 
 
-def _check_ours(record: StudyRecord) -> None:
+def check_ours(record: StudyRecord) -> None:
     """Refuse a study that somebody else made.
 
     A driver that was killed while it made one left some of our attributes or none, and no trial.
@@ -292,7 +293,7 @@ def _check_ours(record: StudyRecord) -> None:
 
 def _identity(storage: RDBStorage | InMemoryStorage, record: StudyRecord) -> str:
     """Return what tells a study from every other, and give it to one that has none yet."""
-    _check_ours(record)
+    check_ours(record)
     if attributes.IDENTITY not in record.user_attrs:
         record.user_attrs[attributes.IDENTITY] = uuid.uuid4().hex
         storage.set_study_user_attr(
@@ -301,7 +302,7 @@ def _identity(storage: RDBStorage | InMemoryStorage, record: StudyRecord) -> str
     return str(record.user_attrs[attributes.IDENTITY])
 
 
-def _linked_files(record: StudyRecord) -> dict[int, list[str]]:
+def linked_files(record: StudyRecord) -> dict[int, list[str]]:
     """Return the ids of the files that a study links, by the numbers of its trials."""
     numbers = {trial._trial_id: trial.number for trial in record.trials}
     files: dict[int, list[str]] = {}

@@ -15,6 +15,7 @@ from search.units import (
     format_size,
     parse_accuracy,
     parse_duration,
+    parse_fraction,
     parse_latency,
     parse_size,
 )
@@ -31,16 +32,16 @@ Parse = Callable[[str], float]
         (parse_size, "100 kB", 100_000),
         (parse_size, "1.5MB", 1_500_000),
         (parse_size, "64KiB", 65_536),
-        (parse_size, "20000", 20_000),
+        (parse_size, "20000B", 20_000),
         (parse_size, "2e4b", 20_000),
         (parse_latency, "5ms", 5),
-        (parse_latency, "5", 5),
+        (parse_latency, "5 MS", 5),
         (parse_latency, "250us", 0.25),
         (parse_latency, "250µs", 0.25),
         (parse_latency, ".5 s", 500),
         (parse_duration, "30m", 1800),
         (parse_duration, "1.5h", 5400),
-        (parse_duration, "90", 90),
+        (parse_duration, "90s", 90),
         (parse_accuracy, "0.9", 0.9),
         (parse_accuracy, "90%", 0.9),
         (parse_accuracy, "1", 1.0),
@@ -55,6 +56,32 @@ def test_parse(parse: Parse, text: str, expected: float) -> None:
 def test_what_is_no_number_with_a_unit_is_refused(parse: Parse, text: str) -> None:
     with pytest.raises(ConfigError, match="such as .* but got"):
         parse(text)
+
+
+@pytest.mark.parametrize(
+    ("parse", "known"),
+    [
+        (parse_size, "20B, 20kB or 20KiB"),
+        (parse_latency, "20us, 20ms or 20s"),
+        (parse_duration, "20s, 20m or 20h"),
+    ],
+)
+def test_a_number_without_a_unit_is_asked_for_it(parse: Parse, known: str) -> None:
+    with pytest.raises(ConfigError, match=f": {known}, but got '20'"):
+        parse("20")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0", 0), ("0.25", 0.25), ("25 %", 0.25), ("100%", 1), ("1", 1)]
+)
+def test_a_fraction_may_be_nothing_and_all(text: str, expected: float) -> None:
+    assert parse_fraction(text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["", "much", "-0.1", "1.01", "101%", "nan", "5ms"])
+def test_a_fraction_is_no_more_than_all(text: str) -> None:
+    with pytest.raises(ConfigError, match="from 0 to 1.*but got"):
+        parse_fraction(text)
 
 
 @pytest.mark.parametrize("text", ["95", "1.01", "101%"])

@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -34,7 +35,23 @@ from tests.search_tests import retrained
 from workers.messages.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-COMMANDS = ("run", "tasks", "list", "front", "dashboard", "export", "retrain", "classify")
+COMMANDS = (
+    "run",
+    "tasks",
+    "list",
+    "front",
+    "trials",
+    "show",
+    "compare",
+    "dashboard",
+    "export",
+    "retrain",
+    "classify",
+    "rename",
+    "copy",
+    "delete",
+    "completion",
+)
 HEAVY = ("tensorflow", "tf_keras", "keras_tuner", "ray", "optuna", "sqlalchemy", "rich")
 
 
@@ -94,7 +111,7 @@ def test_every_example_can_be_typed(name: str) -> None:
     examples = re.findall(rf"^  search {name}(.*)$", epilog, re.MULTILINE)
     assert examples
     for example in examples:
-        context = cli.commands[name].make_context(name, example.split())
+        context = cli.commands[name].make_context(name, shlex.split(example))
         context.close()
 
 
@@ -155,6 +172,12 @@ def test_names_that_are_repeated_to_stay_light_agree() -> None:
         (("run", "fruit", "--more", "0"), "at least 1, but got 0"),
         (("run", "fruit", "--workers", "0"), "at least 1, but got 0"),
         (("run", "fruit", "--trials", "5", "--more", "5"), "Only one of --trials and --more"),
+        (("run", "fruit", "--max-size", "20"), "20B, 20kB or 20KiB, but got '20'"),
+        (("run", "fruit", "--max-latency", "2"), "2us, 2ms or 2s, but got '2'"),
+        (("run", "fruit", "--timeout", "30"), "30s, 30m or 30h, but got '30'"),
+        (("trials", "fruit", "--json", "--csv"), "Only one of --json and --csv"),
+        (("show", "fruit", "best"), "at least 0, but got best"),
+        (("completion", "tcsh"), "'bash', 'zsh', 'fish'"),
         (("run", "fruit", "--max-size", "big"), "such as 100KB, but got 'big'"),
         (("run", "fruit", "--max-latency", "0ms"), "such as 5ms, but got '0ms'"),
         (("run", "fruit", "--max-ram", "little"), "such as 100KB, but got 'little'"),
@@ -204,7 +227,12 @@ def test_a_device_that_cannot_be_used_leaves_no_database_behind(
 def test_without_a_command_it_says_what_there_is() -> None:
     result = search_()
     assert result.exit_code == 2
-    assert "Commands:" in result.stdout + result.stderr
+    assert result.stdout == search_("--help").stdout
+    assert result.stderr == ""
+
+
+def test_version_has_a_short_form() -> None:
+    assert search_("-V").stdout == search_("--version").stdout == f"search {search.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -285,12 +313,22 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_a_closed_pipe_is_quiet(make_study) -> None:
-    storage = make_study(n_trials=40)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["front", "fruit", "--json"],
+        ["front", "fruit"],
+        ["front", "fruit", "--csv"],
+        ["trials", "fruit"],
+        ["list"],
+    ],
+)
+def test_a_closed_pipe_is_quiet(command: list[str], make_study) -> None:
+    storage = make_study(n_trials=10)
     code = (
         "import os, sys; from search.cli.main import main; "
         "read, write = os.pipe(); os.dup2(write, 1); os.close(write); os.close(read); "
-        f"sys.argv = ['search', 'front', 'fruit', '--json', '--storage', {storage!r}]; main()"
+        f"sys.argv = ['search', *{command!r}, '--storage', {storage!r}]; main()"
     )
     done = python("-c", code)
     assert (done.returncode, done.stderr) == (0, "")
