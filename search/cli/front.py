@@ -57,8 +57,9 @@ def front(
     """Show the Pareto front, the smallest model first."""
     if as_json and as_csv:
         raise click.UsageError("Only one of --json and --csv can be given, but got both.")
-    if budgets and (as_csv or show_all):
-        other = "--csv" if as_csv else "--all"
+    others = {"--csv": as_csv, "--all": show_all, "--where": where, "--sort": sort}
+    if budgets and (given := [name for name, value in others.items() if value]):
+        other = given[0]
         raise click.UsageError(
             f"Only one of --budgets and {other} can be given, but got both; --json has everything."
         )
