@@ -139,6 +139,32 @@ def options_of(
     return cls(**given)
 
 
+_UNITS = {"size": "B", "latency": "ms", "duration": "s"}
+
+
+def words_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
+    """Return options as words of a command line.
+
+    Args:
+        cls: The class that declares them.
+        values: By name; those that are as by default need not be there.
+    """
+    words: list[str] = []
+    for name, one in declared(cls).items():
+        if name not in values or values[name] is None:
+            continue
+        flag, value = one.flag or "--" + name.replace("_", "-"), values[name]
+        if one.kind == "switch":
+            words += [flag] if value != getattr(cls, name) else []
+        elif one.kind == "pairs":
+            words += [word for pair in value.items() for word in (flag, "=".join(map(str, pair)))]
+        elif one.kind in _UNITS or one.kind == "fraction":
+            words += [flag, f"{value:.12g}{_UNITS.get(one.kind, '')}"]
+        else:
+            words += [flag, str(value)]
+    return words
+
+
 def takes_options(
     cls: type[Any], names: Iterable[str] | None = None
 ) -> Callable[[_Function], _Function]:

@@ -26,6 +26,7 @@ from search.cli.options import (
     TASK,
     Count,
     declared_options,
+    given_options,
     json_option,
     limit_options,
     ram_option,
@@ -67,19 +68,26 @@ def cli() -> None:
         "search run fruit --data photos/ --max-size 100KB --max-latency 5ms",
         "search run my_package.digits:TASK --workers 4 --timeout 30m",
         "search run fruit --more 50",
+        "search run --study fruit",
     )
 )
-@click.argument("task", metavar="TASK", type=TASK)
+@click.argument("task", required=False, metavar="[TASK]", type=TASK)
 @declared_options(RunOptions)
 @json_option
-def run(task: str, as_json: bool, **given: Any) -> None:
+def run(task: str | None, as_json: bool, **given: Any) -> None:
     """Search a task and keep what is found in a study.
 
     TASK is a built-in task (`search tasks` lists them), `package.module:NAME` or a .py file.
-    The same command again finishes what was stopped.
+    The same command again finishes what was stopped; `search run --study NAME` alone goes on
+    with a study as it was begun.
     """
     trials, storage = given["trials"], given["storage"]
-    if trials is not None and given["more"] is not None:
+    if task is None:
+        if given["study"] is None:
+            raise click.UsageError("Missing argument 'TASK', or --study NAME to go on with.")
+        # What was not typed is as it was.
+        given = {**given_options(), "study": given["study"], "storage": storage}
+    if trials is not None and given.get("more") is not None:
         raise click.UsageError(
             "Only one of --trials and --more can be given: --trials N is what the study shall "
             f"have in the end, --more N is added to it; got --trials {trials} --more "
@@ -103,7 +111,7 @@ def run(task: str, as_json: bool, **given: Any) -> None:
     else:
         print_summary(stdout_console(), found)
     typed = typed_options(leave_out=("trials", "more", "storage", "as_json"))
-    again = ["search", "run", task, *typed]
+    again = ["search", "run", *([] if task is None else [task]), *typed]
     if report.ended_by in ("interrupt", "timeout") and trials is not None:
         again += ["--trials", str(trials)]
     elif report.ended_by == "target":

@@ -221,6 +221,22 @@ def _click_type(name: str, one: Option) -> click.ParamType | None:  # type: igno
     return _TYPES.get(one.kind)
 
 
+def given_options() -> dict[str, Any]:
+    """Return the options of the current command that were given, not those as by default."""
+    context = click.get_current_context()
+    return {
+        name: value
+        for name, value in context.params.items()
+        if context.get_parameter_source(name)
+        in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
+        and isinstance(_param(context, name), GroupedOption)
+    }
+
+
+def _param(context: click.Context, name: str) -> click.Parameter | None:
+    return next((one for one in context.command.params if one.name == name), None)
+
+
 def typed_options(leave_out: Container[str]) -> list[str]:
     """Return the options of the current command that were typed, as words of a command line.
 

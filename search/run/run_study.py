@@ -7,15 +7,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 import numpy as np
 
 from search.front.baseline import fitted, parse_fixed, why_not
-from search.options import declared, options_of, takes_options
+from search.options import declared, options_of, takes_options, words_of
 from search.run.driver import Driver, RunReport
 from search.run.events import Observer, Silent
 from search.run.options import RunOptions
+from search.run.resumed import asked_for, resumed
 from search.storage.database import open_storage
 from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
 from search.study.create_or_resume import data_drawn_by_name, study_for_run
@@ -73,7 +75,7 @@ def qat_epochs(epochs: int) -> int:
 
 @takes_options(RunOptions)
 def run_study(
-    task: str,
+    task: str | None = None,
     *,
     observer: Observer | None = None,
     progress: Progress = no_progress,
@@ -84,7 +86,8 @@ def run_study(
     The same call again finishes a study that was stopped, however it was stopped.
 
     Args:
-        task: Built-in task, ``package.module:NAME`` or the path of a Python file.
+        task: Built-in task, ``package.module:NAME`` or the path of a Python file; None to go on
+            with ``study`` as it was begun: what is not given here is as it was then.
         observer: Shows the run.
         progress: Shows how far the preparation of the data is.
         {options}
@@ -96,6 +99,11 @@ def run_study(
         SearchError: One of its kinds, as ``spaces.errors`` lists them.
     """
     observer = observer or Silent()
+    options_of(RunOptions, given, "run_study")  # Wrong ones are told before any database is read.
+    if task is None:
+        task, given = resumed(given)
+        words = words_of(RunOptions, {**given, "study": None, "storage": None})
+        observer.message(f"Study {given['study']!r} goes on: {join([task, *words])}")
     options = options_of(RunOptions, given, "run_study")
     started = time.monotonic()
 
@@ -167,6 +175,7 @@ def study_settings(options: RunOptions, info: TaskInfo) -> StudySettings:
         limits=options.limits,
         **{name: getattr(options, name) for name in shared - {"device"}},
         device=canonical_device(options.device),
+        asked=asked_for(options),
     )
 
 

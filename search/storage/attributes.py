@@ -44,6 +44,9 @@ CODE = "code"
 """Which code of one's own the trials were made with: a list of ``since_trial`` and ``files``,
 hashes by file of ``task`` and ``device``. Not there where all code is ours, nor in studies older
 than this."""
+ASKED = "asked"
+"""Options of the last run that were not as by default, by their names in Python: what the study
+goes on with. Not there in studies older than this."""
 TARGET = "n_trials"
 """How many trials the study is to have, derived ones not counted."""
 

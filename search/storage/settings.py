@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from spaces.config.metrics import Metric
 from workers.messages.result import Limits, SizeMetric, TaskInfo
@@ -34,6 +36,7 @@ class StudySettings:
         branch: Whether trials may start from the weights of good ones.
         gate: Whether size and latency are looked at before training.
         accept_code: Whether to go on although code of one's own has changed since the last run.
+        asked: Options of the run as plain data, for a run that goes on with the study.
         n_start: Trials of the start design, before the sampler is asked: the defaults first,
             which is all of it with 1.
     """
@@ -52,6 +55,7 @@ class StudySettings:
     gate: bool = True
     accept_code: bool = False
     n_start: int = DEFAULT_START
+    asked: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ _OUR_ATTRIBUTES = {
     attributes.SEED,
     attributes.REFERENCE_POINT,
     attributes.TARGET,
+    attributes.ASKED,
     attributes.FORMAT,
 }
 
@@ -328,6 +329,7 @@ def _study_attrs(
         attributes.SAMPLER: settings.sampler,
         attributes.SEED: seed,
         attributes.REFERENCE_POINT: reference.to_dict(),
+        attributes.ASKED: dict(settings.asked),
         attributes.FORMAT: FORMAT,
     }
 

@@ -107,6 +107,7 @@ def test_what_is_stored_follows() -> None:
         "size_metric",
         "limits",
         "n_start",
+        "asked",
     }
 
 
