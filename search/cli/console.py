@@ -59,15 +59,23 @@ def hint(text: str = "") -> None:
 
 def _console(*, stderr: bool) -> Console:
     from rich.console import Console as RichConsole
+    from rich.console import ConsoleDimensions
 
     class Console(RichConsole):
+        @property
+        def size(self) -> ConsoleDimensions:
+            """Size of the terminal, also after somebody resized it; no wider than is readable."""
+            found = super().size
+            return ConsoleDimensions(min(found.width, MAX_WIDTH), found.height)
+
+        @size.setter
+        def size(self, new_size: tuple[int, int]) -> None:
+            self._width, self._height = new_size
+
         def on_broken_pipe(self) -> None:
             """Leave a closed pipe to the command line, which ends with 0; rich exits with 1."""
             raise  # The BrokenPipeError that rich is handling.
 
     # Only what is styled on purpose has colour; names of studies and classes are text, even if
     # they look like markup or emoji.
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if console.width > MAX_WIDTH:
-        console.width = MAX_WIDTH
-    return console
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)

@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from search.cli.front_plot import is_ascii
+from search.cli.live_view import compact_view, front, live_view, states, times, trials
 from search.run.events import Observer, RunProgress
-from search.units import format_accuracy, format_duration, format_latency, format_size
-from spaces.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -72,7 +72,7 @@ class LineDisplay:
     def start(self, progress: RunProgress) -> None:
         """Write how many trials there are to do."""
         share = _share(progress)
-        self._write(f"{progress.study_name}: {_trials(progress)}, {_states(progress)}", share)
+        self._write(f"{progress.study_name}: {trials(progress)}, {states(progress)}", share)
 
     def update(self, progress: RunProgress) -> None:
         """Write a line when one is due."""
@@ -118,11 +118,21 @@ class LiveDisplay:
         self._preparing: tuple[str, int, int] | None = None
         self._progress: RunProgress | None = None
         self._updated_s = 0.0
+        self._is_over = False
 
     def __rich__(self) -> RenderableType:
         """Return what the terminal shows now; called several times a second."""
         if self._progress is not None:
-            return _panel(self._progress, self._clock() - self._updated_s)
+            if self._is_over:
+                return compact_view(self._progress)
+            size = self._console.size
+            return live_view(
+                self._progress,
+                self._clock() - self._updated_s,
+                width=self._console.width,
+                height=size.height,
+                ascii_only=is_ascii(self._console),
+            )
         if self._preparing is not None:
             return _bar(*self._preparing)
         return ""
@@ -137,6 +147,7 @@ class LiveDisplay:
     def start(self, progress: RunProgress) -> None:
         """Show the run from now on."""
         self.close()
+        self._is_over = False
         self.update(progress)
 
     def update(self, progress: RunProgress) -> None:
@@ -150,7 +161,8 @@ class LiveDisplay:
         self._console.print(text, markup=False)
 
     def finish(self, progress: RunProgress) -> None:
-        """Leave the last state on the terminal."""
+        """Leave the last state on the terminal, in a few lines."""
+        self._is_over = True
         self.update(progress)
         self.close()
 
@@ -173,46 +185,10 @@ def _share(progress: RunProgress) -> float:
     return progress.n_done / progress.n_target if progress.n_target else 0.0
 
 
-def _trials(progress: RunProgress) -> str:
-    return f"{progress.n_done:,}/{progress.n_target:,} trials"
-
-
-def _states(progress: RunProgress) -> str:
-    """Return how the trials stand, without what there is none of."""
-    counts = [
-        (progress.n_running, "running"),
-        (progress.n_infeasible, "infeasible"),
-        (progress.n_stopped, "stopped"),
-        (progress.n_failed, "failed"),
-    ]
-    parts = [f"{count:,} {name}" for count, name in counts if count or name == "running"]
-    if progress.n_points:
-        parts.append(f"{counted(progress.n_points, 'model')} measured")
-    return ", ".join(parts)
-
-
-def _front(progress: RunProgress) -> str:
-    parts = [f"front {progress.front_size:,}", f"hypervolume {progress.hypervolume:.4f}"]
-    if progress.best_accuracy is not None:
-        parts.append(f"best {format_accuracy(progress.best_accuracy)}")
-    if progress.smallest_bytes is not None:
-        parts.append(f"smallest {format_size(progress.smallest_bytes)}")
-    if progress.fastest_ms is not None:
-        parts.append(f"fastest {format_latency(progress.fastest_ms)}")
-    return ", ".join(parts)
-
-
-def _times(progress: RunProgress, since_s: float = 0.0) -> str:
-    text = format_duration(progress.elapsed_s + since_s)
-    if progress.eta_s is not None and progress.n_done < progress.n_target:
-        text += f", {format_duration(max(0.0, progress.eta_s - since_s))} left"
-    return text
-
-
 def _line(progress: RunProgress) -> str:
     return (
-        f"{progress.study_name}: {_trials(progress)}, {_states(progress)}; {_front(progress)}; "
-        f"{_times(progress)}"
+        f"{progress.study_name}: {trials(progress)}, {states(progress)}; {front(progress)}; "
+        f"{times(progress)}"
     )
 
 
@@ -234,20 +210,3 @@ def _bar(what: str, done: int, total: int) -> RenderableType:
         what, ProgressBar(total=max(total, 1), completed=done, width=30), f"{done:,}/{total:,}"
     )
     return row
-
-
-def _panel(progress: RunProgress, since_s: float) -> RenderableType:
-    from rich.console import Group
-    from rich.progress_bar import ProgressBar
-    from rich.table import Table
-    from rich.text import Text
-
-    head = Table.grid(padding=(0, 2))
-    # Room for all that stands beside it on 80 columns.
-    bar = ProgressBar(total=max(progress.n_target, 1), completed=progress.n_done, width=20)
-    name = Text(progress.study_name, "bold", overflow="ellipsis", no_wrap=True)
-    head.add_row(name, bar, _trials(progress), _times(progress, since_s))
-    lines = [Text(_states(progress)), Text(_front(progress))]
-    if progress.last:
-        lines.append(Text(progress.last, "dim", overflow="ellipsis", no_wrap=True))
-    return Group(head, *lines)

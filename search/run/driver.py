@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from search.run.events import Observer, RunProgress, Silent
+from search.run.events import Observer, RunProgress, Silent, UnderWay
 from search.run.interrupts import Interrupts, signal_of
+from search.run.wording import described, ended_line
 from search.storage.settings import RunSettings
 from search.study.messages import Asked, Told
 from search.study.open_study import OpenStudy
 from search.study.queue import MakeConfig
-from search.units import format_accuracy, format_latency, format_size
 from spaces.errors import TrialFailedError, WorkersLostError
 from spaces.wording import counted
 from workers.messages.executor import Executor, Finished, Lost, Outcome, TimedOut
@@ -70,6 +70,7 @@ class RunReport:
 class _Ticket:
     asked: Asked
     losses: int = 0
+    started: float | None = None  # When a worker got free for it.
 
 
 @dataclass
@@ -238,7 +239,7 @@ class Driver:
         else:
             told = self._study.tell(number, outcome.result)
             self._remember(outcome.result)
-        self._update(_line(told))
+        self._update(ended_line(told))
         self._count_failure(told)
 
     def _remember(self, result: TrialResult) -> None:
@@ -278,13 +279,14 @@ class Driver:
             )
         if ticket.losses < self._settings.max_losses:
             self._observer.message(f"Trial {number}: {loss.reason} Trying it once more.")
+            ticket.started = None
             self._submit(ticket)
             self._update(f"trial {number} started again")
             return
         told = self._study.fail(
             number, f"Its worker died {ticket.losses} times. The last time: {loss.reason}"
         )
-        self._update(_line(told))
+        self._update(ended_line(told))
         self._state.last_failure = told.reason
 
     def _give_up(self, error: BaseException) -> None:
@@ -320,6 +322,7 @@ class Driver:
             elapsed_s=elapsed_s,
             eta_s=self._eta_s(elapsed_s),
             last=state.last,
+            under_way=tuple(self._under_way()),
         )
         if len(front) == 0:
             return progress
@@ -328,7 +331,18 @@ class Driver:
             best_accuracy=float(front[:, 0].max()),
             smallest_bytes=float(front[:, 1].min()),
             fastest_ms=float(front[:, 2].min()),
+            values=tuple((a, s, t) for a, s, t in front.tolist()),
         )
+
+    def _under_way(self) -> Iterator[UnderWay]:
+        """Tell what workers are at: they take what was submitted first."""
+        now, n_workers = self._clock(), self._executor.n_workers
+        for place, ticket in enumerate(self._state.tickets.values()):
+            if place < n_workers and ticket.started is None:
+                ticket.started = now
+            seconds = None if ticket.started is None else now - ticket.started
+            asked = ticket.asked
+            yield UnderWay(asked.number, described(asked.config), seconds, asked.parent)
 
     def _eta_s(self, elapsed_s: float) -> float | None:
         n_done_here = self._study.n_done - self._state.done_at_start
@@ -336,19 +350,3 @@ class Driver:
             return None
         n_left = max(0, self._settings.n_trials - self._study.n_done)
         return elapsed_s / n_done_here * n_left
-
-
-def _line(told: Told) -> str:
-    """Say in one line how a trial ended."""
-    if told.values is None:
-        return f"trial {told.number} {told.outcome}: {told.reason}"
-    accuracy, size_bytes, latency_ms = told.values
-    text = (
-        f"trial {told.number}: {format_accuracy(accuracy)}, {format_size(size_bytes)}, "
-        f"{format_latency(latency_ms)}"
-    )
-    if told.n_derived:
-        text += f", +{counted(told.n_derived, 'point')}"
-    if told.n_on_front:
-        text += f", {told.n_on_front} on the front"
-    return text

@@ -6,8 +6,25 @@ returns quickly. A progress display is one observer; :class:`Silent` is another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A trial that a worker is at, or that waits for one.
+
+    Attributes:
+        number: Its number.
+        what: What it is, in some words: ``cnn, int8, 80 % sparse``.
+        seconds: How long a worker has been at it; None while it waits.
+        parent: Number of the trial from whose weights it starts; None for a new training.
+    """
+
+    number: int
+    what: str
+    seconds: float | None = None
+    parent: int | None = None
 
 
 @dataclass(frozen=True)
@@ -33,6 +50,8 @@ class RunProgress:
         fastest_ms: Lowest latency on the front; None while it is empty.
         elapsed_s: Seconds since this run started.
         eta_s: Expected seconds until ``n_target``; None while nothing is known.
+        values: Accuracy, size and latency of the points on that front.
+        under_way: Trials that workers are at, then those that wait.
         last: What happened last, as one line: ``trial 12: 0.953, 14.1 kB, 0.21 ms, +5 points``.
     """
 
@@ -54,6 +73,8 @@ class RunProgress:
     elapsed_s: float = 0.0
     eta_s: float | None = None
     last: str = ""
+    values: tuple[tuple[float, float, float], ...] = field(default=(), repr=False)
+    under_way: tuple[UnderWay, ...] = ()
 
 
 class Observer(Protocol):

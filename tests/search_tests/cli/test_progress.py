@@ -8,8 +8,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from search.cli.console import stderr_console
+from search.cli.live_view import live_view
 from search.cli.progress import LINE_INTERVAL_S, LineDisplay, LiveDisplay, make_display
-from search.run.events import RunProgress
+from search.run.events import RunProgress, UnderWay
 
 START = RunProgress(study_name="fruit", n_target=100)
 LATER = replace(
@@ -172,3 +174,81 @@ def test_the_cursor_comes_back(terminal: Console) -> None:
     display.close()
     text = text_of(terminal)
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
+
+
+# --- What is on the terminal at what size ----------------------------------------------------
+
+RICH = replace(
+    LATER,
+    values=tuple((0.5 + n / 40, 1500.0 * 1.4**n, 0.01 * 1.3**n) for n in range(15)),
+    under_way=(
+        UnderWay(37, "cnn, int8, 80 % sparse, 5 epochs", 12.0, parent=12),
+        UnderWay(38, "mobilenet_v2, float32, 5 epochs", 3.0),
+        UnderWay(39, "cnn, float16, 5 epochs"),
+    ),
+)
+
+
+def viewed(progress: RunProgress, width: int, height: int, since_s: float = 0.0) -> list[str]:
+    shown = Console(file=io.StringIO(), width=width)
+    shown.print(live_view(progress, since_s, width=width, height=height))
+    return text_of(shown).splitlines()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+@pytest.mark.parametrize("height", [6, 10, 16, 24, 40, 80])
+@pytest.mark.parametrize("progress", [START, LATER, RICH])
+def test_it_fits_the_terminal(progress: RunProgress, width: int, height: int) -> None:
+    lines = viewed(progress, width, height)
+    assert len(lines) < height
+    assert max(map(len, lines)) <= width
+
+
+def test_all_of_it_fits_80x24() -> None:
+    text = "\n".join(viewed(RICH, 80, 24, since_s=5.0))
+    for part in (
+        "37/100 trials",
+        "4m 17s, 7m 25s left",
+        "3 infeasible",
+        "front 123",
+        "└",
+        "17s  trial 37: cnn, int8, 80 % sparse, 5 epochs, branch of trial 12",
+        "8s  trial 38: mobilenet_v2",
+        "trial 36: 0.953",
+    ):
+        assert part in text
+    assert "trial 39" not in text  # It waits for a worker.
+
+
+def test_the_best_within_sizes_is_there() -> None:
+    above, below = viewed(RICH, 80, 24)[3:5]
+    sizes, best = above.split()[1:], below.split()[1:]
+    assert " ".join(sizes).startswith("2 kB 4 kB 8 kB")
+    for size, accuracy in zip(sizes[::2], best[::2], strict=True):
+        small = [a for a, n_bytes, _ in RICH.values if n_bytes <= 1000 * int(size)]
+        assert float(accuracy) == pytest.approx(100 * max(small), abs=0.05)
+
+
+def test_a_low_terminal_goes_without_the_plot() -> None:
+    low, high = viewed(RICH, 80, 12), viewed(RICH, 80, 40)
+    assert "└" not in "".join(low) and "trial 38" in "".join(low)
+    assert len(high) > len(viewed(RICH, 80, 24)) > len(low)
+
+
+def test_little_stays_when_it_is_over(terminal: Console) -> None:
+    display = LiveDisplay(terminal)
+    display.start(RICH)
+    display.finish(RICH)
+    shown = Console(file=io.StringIO(), width=80)
+    shown.print(display)
+    assert len(text_of(shown).splitlines()) == 4
+
+
+def test_a_console_is_as_wide_as_its_terminal_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = stderr_console()
+    for columns, expected in (("200", 100), ("80", 80), ("120", 100), ("40", 40)):
+        monkeypatch.setenv("COLUMNS", columns)
+        fresh = stderr_console()
+        assert fresh.width == expected
+    console.size = (60, 10)  # type: ignore[assignment]
+    assert (console.width, console.height) == (60, 10)

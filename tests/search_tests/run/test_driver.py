@@ -14,7 +14,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.run.driver import MAX_FAILURES_FROM_THE_START, Driver, RunReport
-from search.run.events import RunProgress
+from search.run.events import RunProgress, Silent
 from search.run.interrupts import Interrupts, ending_cleanly, signal_of
 from search.storage import attributes
 from search.storage.database import open_storage
@@ -475,3 +475,34 @@ def test_on_ray_with_a_worker_killed_on_the_way(tmp_path: Path) -> None:
     storage = open_storage(tmp_path / "studies.db")
     trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
     assert {t.state for t in trials} == {TrialState.COMPLETE}
+
+
+def test_it_tells_what_workers_are_at() -> None:
+    """The first that were submitted are at work, the next one waits; time counts for each."""
+    seen: list[RunProgress] = []
+
+    class Watch(Silent):
+        def update(self, progress: RunProgress) -> None:
+            seen.append(progress)
+
+    storage = InMemoryStorage()
+    study = open_study(storage, StudySettings("analytic", analytic.task_info(), sampler="random"))
+    now = [0.0]
+
+    def evaluate(request: EvaluateRequest) -> TrialResult:
+        now[0] += 7.0
+        return analytic.make_result(request)
+
+    settings = RunSettings(n_trials=12)
+    executor = InlineExecutor(evaluate)
+    Driver(study, executor, analytic.make_config, settings, Watch(), clock=lambda: now[0]).run()
+    both = [progress.under_way for progress in seen if len(progress.under_way) == 2]
+    assert both
+    for working, waiting in both:
+        assert working.seconds is not None and waiting.seconds is None
+        assert working.number < waiting.number
+        assert "epoch" in working.what
+    last = seen[-1]
+    assert last.under_way == ()
+    assert len(last.values) == last.front_size
+    assert max(last.values)[0] == last.best_accuracy
