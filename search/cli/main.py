@@ -20,6 +20,7 @@ from search.cli.classify import classify
 from search.cli.completion import completion
 from search.cli.console import hint, print_json, stderr_console, stdout_console
 from search.cli.front import front
+from search.cli.import_trials import import_trials
 from search.cli.options import (
     PATH,
     STUDY,
@@ -270,6 +271,7 @@ cli.add_command(retrain)
 cli.add_command(classify)
 
 
+cli.add_command(import_trials)
 cli.add_command(rename)
 cli.add_command(copy)
 cli.add_command(delete)

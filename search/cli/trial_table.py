@@ -122,7 +122,7 @@ def print_trials(console: Console, found: StudyTrials, trials: Sequence[TrialSum
     for trial in trials:
         if trial.has_model:
             line = (
-                f"{trial.number:>6}  {'front' if trial.is_on_front else 'complete':10}  "
+                f"{trial.number:>6}  {'front' if trial.is_on_front else trial.outcome:10}  "
                 f"{_or_empty(trial.accuracy, format_accuracy):>8}  "
                 f"{_or_empty(trial.size_bytes, format_size):>8}  "
                 f"{_or_empty(trial.latency_ms, format_latency):>9}  "
@@ -251,6 +251,8 @@ def _lineage(found: StudyTrials, trial: TrialSummary) -> list[tuple[str, str]]:
         rows.append((f"trial {parent.number}", f"{_short(parent)}; then {how}"))
     if trial.retry_of is not None:
         rows.append(("tries again", f"trial {trial.retry_of}, which was interrupted"))
+    if attributes.ORIGIN in trial.stored:
+        rows.append(("measured elsewhere", str(trial.stored[attributes.ORIGIN])))
     for name, others in (
         ("same training", found.derived_from(trial.number)),
         ("branches", found.branches_of(trial.number)),
@@ -323,6 +325,8 @@ def _origin(trial: TrialSummary) -> str:
         return f"branch of {trial.branched_from}"
     if trial.retry_of is not None:
         return f"again, {trial.retry_of}"
+    if attributes.ORIGIN in trial.stored:
+        return "elsewhere"
     return "baseline" if trial.is_baseline else ""
 
 

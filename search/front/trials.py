@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from search.storage.reader import StudyRecord
 
-OUTCOMES = ("complete", "infeasible", "stopped", "failed", "interrupted", "running")
+OUTCOMES = ("complete", "imported", "infeasible", "stopped", "failed", "interrupted", "running")
 """How a trial may stand; ``running`` ones may be those of a driver that was killed."""
 
 
@@ -73,8 +73,8 @@ class TrialSummary:
 
     @property
     def has_model(self) -> bool:
-        """Whether a model was measured; otherwise its figures are those of the gate."""
-        return self.outcome == "complete"
+        """Whether a model was measured, here or elsewhere; if not, its figures are foreseen."""
+        return self.outcome in ("complete", attributes.IMPORTED)
 
 
 @dataclass(frozen=True)

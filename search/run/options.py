@@ -66,6 +66,14 @@ class RunOptions:
         python="Parameters that are not searched but held at a value, such as "
         '``{"batch_size": 32}``. A text stands for the number that it is.',
     )
+    enqueue: str | Path | None = option(
+        None,
+        "path",
+        "Configurations to try first: a CSV with a column for each parameter, an export, a "
+        "KerasTuner project folder or an Optuna database.",
+        group=WHAT,
+        metavar="FILE",
+    )
     device: str = option(
         "host",
         "text",
@@ -246,6 +254,7 @@ class RunOptions:
 
 
 _TUNE_DECIDES = (
+    "enqueue",
     "metric",
     "more",
     "workers",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from shlex import join
 from typing import Any
@@ -16,19 +15,22 @@ from search.front.baseline import fitted, parse_fixed, why_not
 from search.options import declared, options_of, takes_options, words_of
 from search.run.driver import Driver, RunReport
 from search.run.events import Observer, Silent
+from search.run.making import THREADS as THREADS
+from search.run.making import ConfigMaker as ConfigMaker
 from search.run.options import RunOptions
 from search.run.resumed import asked_for, resumed
 from search.storage.database import open_storage
 from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
 from search.study.create_or_resume import data_drawn_by_name, study_for_run
+from search.study.enqueued import fit_to_space
 from search.study.open_study import OpenStudy
-from spaces.config.trial import ParamValue, TrialConfig
+from search.study.sources import read_source
 from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset, Split
 from spaces.data.request import Progress, no_progress
-from spaces.space.compression import config_from_params
 from spaces.tasks.registry import canonical_ref
 from spaces.tasks.user_code import code_folder
+from spaces.wording import counted
 from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
 from workers.executors.ray_workers import RayExecutor
 from workers.latency.quiet_windows import QuietWindows
@@ -36,41 +38,6 @@ from workers.messages.executor import Outcome
 from workers.messages.result import TaskInfo
 from workers.trial.evaluate import MakeEvaluator
 from workers.trial.prepare import prepare_task
-
-THREADS = 1
-"""TensorFlow threads of one worker. Two workers with one thread each train 1.4 times as much
-as one worker with two."""
-
-
-@dataclass(frozen=True)
-class ConfigMaker:
-    """Turns a trial's parameters into its configuration.
-
-    Attributes:
-        task: The task, with the epochs of a trial.
-        seed: Of the study, and so of every training.
-    """
-
-    task: TaskInfo
-    seed: int
-
-    def __call__(self, params: Mapping[str, ParamValue]) -> TrialConfig:
-        """Return the configuration, which the study's settings complete."""
-        return config_from_params(
-            params,
-            task=self.task.ref,
-            data_fingerprint=self.task.data_fingerprint,
-            epochs=self.task.epochs,
-            qat_epochs=qat_epochs(self.task.epochs),
-            seed=self.seed,
-            threads=THREADS,
-            settled=self.task.settled,
-        )
-
-
-def qat_epochs(epochs: int) -> int:
-    """Return how long quantization-aware training is: a fifth of the training before it."""
-    return max(1, round(epochs / 5))
 
 
 @takes_options(RunOptions)
@@ -132,6 +99,15 @@ def run_study(
     ):
         observer.message(line)
     settings = study_settings(options, info)
+    if options.enqueue is not None:
+        fitted = fit_to_space(read_source(options.enqueue), info.space)
+        for note in fitted.notes:
+            observer.message(note)
+        observer.message(
+            f"{counted(len(fitted.points), 'configuration')} of {options.enqueue} will be tried "
+            f"first."
+        )
+        settings = replace(settings, enqueued=fitted.points)
     with study_for_run(options.storage, settings) as opened:
         target = _target(opened, options.trials, options.more)
         assert opened.settings.seed is not None

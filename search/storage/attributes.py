@@ -47,15 +47,21 @@ than this."""
 ASKED = "asked"
 """Options of the last run that were not as by default, by their names in Python: what the study
 goes on with. Not there in studies older than this."""
+ENQUEUED = "enqueued"
+"""Points of the search space that are tried first, in order: values of all active parameters."""
 TARGET = "n_trials"
 """How many trials the study is to have, derived ones not counted."""
 
 # --- User attributes of a trial -----------------------------------------------------------
 OUTCOME = "outcome"
 """``complete``, ``infeasible`` (the gate), ``stopped`` (the race), ``failed`` or ``interrupted``;
-not there while it runs."""
+or :data:`IMPORTED`; not there while it runs."""
 COUNTED = ("complete", "infeasible", "stopped", "failed")
 """Outcomes of trials that count towards the study's target."""
+IMPORTED = "imported"
+"""Outcome of a trial that was measured elsewhere: it has values, and counts towards no target."""
+ORIGIN = "origin"
+"""Where an imported trial was found."""
 REASON = "reason"
 """Why a trial has no values; one line."""
 CONFIG = "config"

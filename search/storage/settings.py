@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spaces.config.metrics import Metric
+from spaces.config.trial import ParamValue
 from workers.messages.result import Limits, SizeMetric, TaskInfo
 
 DEFAULT_TRIALS = 100
@@ -37,6 +38,7 @@ class StudySettings:
         gate: Whether size and latency are looked at before training.
         accept_code: Whether to go on although code of one's own has changed since the last run.
         asked: Options of the run as plain data, for a run that goes on with the study.
+        enqueued: Points of the search space that are tried first.
         n_start: Trials of the start design, before the sampler is asked: the defaults first,
             which is all of it with 1.
     """
@@ -55,6 +57,7 @@ class StudySettings:
     gate: bool = True
     accept_code: bool = False
     n_start: int = DEFAULT_START
+    enqueued: tuple[Mapping[str, ParamValue], ...] = ()
     asked: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 

@@ -116,7 +116,7 @@ def stored_constraints(
 ) -> list[float] | None:
     """Return the constraints of a stored trial under new limits; None if it has none."""
     outcome = user_attrs.get(attributes.OUTCOME)
-    if outcome == "complete" and values is not None:
+    if outcome in ("complete", attributes.IMPORTED) and values is not None:
         accuracy, size_bytes, latency_ms = values
         return constraint_values(
             limits,

@@ -51,6 +51,7 @@ _OUR_ATTRIBUTES = {
     attributes.REFERENCE_POINT,
     attributes.TARGET,
     attributes.ASKED,
+    attributes.ENQUEUED,
     attributes.FORMAT,
 }
 
@@ -174,6 +175,10 @@ def _open_study(
         else RowRecorder(storage.engine, study_id, storage.url, identity)
     )
     wanted = _study_attrs(settings, space, reference, seed)
+    if settings.enqueued:
+        waiting = list(stored.get(attributes.ENQUEUED, ()))
+        new = [dict(point) for point in settings.enqueued if point not in waiting]
+        wanted = {attributes.ENQUEUED: waiting + new, **wanted}
     trials = record.own_trials
     code = code_history(
         settings.name,
@@ -198,6 +203,7 @@ def _open_study(
             space,
             reference,
             target=stored.get(attributes.TARGET),
+            enqueued=wanted.get(attributes.ENQUEUED, stored.get(attributes.ENQUEUED, ())),
             baseline_ms=stored.get(attributes.REFERENCE_MS),
             files=linked_files(record),
         ),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from search.front.pareto import ReferencePoint
-from spaces.config.trial import TrialConfig
+from spaces.config.trial import ParamValue, TrialConfig
 from spaces.space.search_space import SearchSpace
 
 
@@ -57,6 +57,7 @@ class Stored:
         baseline_ms: What the reference network took at its start; None if no latency was
             measured yet.
         files: Ids of the files that it links, by trial number.
+        enqueued: Points that are tried first.
     """
 
     space: SearchSpace
@@ -64,3 +65,4 @@ class Stored:
     target: int | None = None
     baseline_ms: float | None = None
     files: Mapping[int, Sequence[str]] = field(default_factory=dict)
+    enqueued: Sequence[Mapping[str, ParamValue]] = ()

@@ -110,6 +110,7 @@ class OpenStudy:
             tried=past.tried,
             retries=past.retries,
             design=design[self._n_ended + len(past.retries) :],
+            enqueued=stored.enqueued,
             next_branch=self._shortcuts.next_branch if settings.branch else None,
         )
         self._take_over(past, trials, stored.files)

@@ -50,10 +50,10 @@ class Start:
 class StartQueue:
     """Decides what starts next, and never the same twice.
 
-    First come interrupted trials, in the order in which they were given up; then the initial
-    design; then branches where they are worth more than a new training; then the sampler's
-    proposals. Nothing is handed out whose configuration was tried or is under way, except what was
-    interrupted.
+    First come interrupted trials, in the order in which they were given up; then what a person
+    wants tried; then the initial design; then branches where they are worth more than a new
+    training; then the sampler's proposals. Nothing is handed out whose configuration was tried or
+    is under way, except what was interrupted.
 
     Args:
         mirror: Makes the proposals.
@@ -61,6 +61,7 @@ class StartQueue:
         tried: Hashes of configurations that are not to be tried again.
         retries: Interrupted trials that nothing has replaced yet.
         design: Parameters to start with, the first ones first.
+        enqueued: Points that a person wants tried, before all of the design but its first.
         next_branch: Returns the branch to try now; None for a study without branches.
 
     Attributes:
@@ -76,6 +77,7 @@ class StartQueue:
         retries: Iterable[FrozenTrial],
         design: Sequence[Mapping[str, ParamValue]],
         next_branch: Callable[[], Branch | None] | None,
+        enqueued: Sequence[Mapping[str, ParamValue]] = (),
     ) -> None:
         self.space = space
         self._mirror = mirror
@@ -86,6 +88,7 @@ class StartQueue:
             retry for retry in retries if next_branch is not None or branch_of(retry) is None
         )
         self._design = deque(design)
+        self._enqueued = deque(enqueued)
 
     @property
     def tried(self) -> Set[str]:
@@ -133,6 +136,11 @@ class StartQueue:
             retry = self._retries.popleft()
             retry_of, fixed = retry.number, dict(retry.params)
             branch = branch_of(retry)
+        # The baseline, against which all else is read, comes before what a person has tried.
+        elif (self._tried or under_way) and (
+            wanted := self._next_enqueued(make_config, under_way)
+        ) is not None:
+            fixed = wanted
         elif (point := self._next_of_design()) is not None:
             fixed = point
         elif self._next_branch is not None:
@@ -143,6 +151,20 @@ class StartQueue:
                 return replace(start, retry_of=retry_of)
             fixed = None
         return self._proposal(make_config, fixed, under_way, retry_of)
+
+    def _next_enqueued(
+        self, make_config: MakeConfig, under_way: Set[str]
+    ) -> Mapping[str, ParamValue] | None:
+        """Return the next point that a person wants tried and that was not; None without one."""
+        while self._enqueued:
+            point = self._enqueued.popleft()
+            try:
+                config = make_config(self.space.completed(point))
+            except ConfigError:  # The space has grown, or is another by --fix.
+                continue
+            if config.hash not in self._tried and config.hash not in under_way:
+                return point
+        return None
 
     def _next_of_design(self) -> Mapping[str, ParamValue] | None:
         """Return the next point of the initial design; None if there is none left.

@@ -108,6 +108,7 @@ def test_what_is_stored_follows() -> None:
         "limits",
         "n_start",
         "asked",
+        "enqueued",
     }
 
 

@@ -47,6 +47,7 @@ COMMANDS = (
     "export",
     "retrain",
     "classify",
+    "import",
     "rename",
     "copy",
     "delete",

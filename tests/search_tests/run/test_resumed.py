@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from search.cli.main import cli
 from search.front.read import find_study, load_front, reading
+from search.front.trials import load_trials
 from search.options import words_of
 from search.run.options import RunOptions
 from search.run.resumed import asked_for, resumed
@@ -164,6 +165,21 @@ def test_options_become_the_words_that_make_them(tmp_path: Path) -> None:
             expected = {k: str(v) for k, v in value.items()} if name == "fix" else value
             assert context.params[name] == expected, name
         assert (context.params["timeout_s"], context.params["fan_out"]) == (1.5, True)
+
+
+def test_a_run_tries_first_what_it_is_given(
+    calls: list[tuple[str, RunOptions]], tmp_path: Path
+) -> None:
+    storage, path = tmp_path / "studies.db", tmp_path / "good.csv"
+    path.write_text("filters_1,n_blocks,units\n24,1,5\n40,1,5\n")
+    command = ["run", "fruit", "--storage", str(storage), "--trials", "3"]
+    done = CliRunner().invoke(cli, [*command, "--enqueue", str(path)], prog_name="search")
+    assert done.exit_code == 0, done.stderr
+    assert "left out: units." in done.stderr and "2 configurations of" in done.stderr
+    own = [t for t in load_trials("fruit", storage).trials if t.derived_from is None]
+    assert [trial.params["filters_1"] for trial in own[1:]] == [24, 40]
+    wrong = CliRunner().invoke(cli, [*command, "--enqueue", "none.csv"], prog_name="search")
+    assert (wrong.exit_code, "'none.csv' does not exist" in wrong.stderr) == (1, True)
 
 
 def test_a_run_in_which_all_trials_fail_says_why_and_ends_with_1(
