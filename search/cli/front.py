@@ -64,9 +64,11 @@ def front(
             f"Only one of --budgets and {other} can be given, but got both; --json has everything."
         )
     from search.cli.budget_table import print_budgets
+    from search.cli.finalists_table import finalist_rows, print_finalists
     from search.cli.front_data import front_to_csv, front_to_dict
     from search.cli.front_plot import print_front_plot
     from search.cli.front_table import print_front
+    from search.front.finalists import load_finalists
     from search.front.read import load_front
     from search.front.selection import points_where, sorted_points
 
@@ -76,11 +78,13 @@ def front(
         return
     points = sorted_points(points_where(found.points, where), sort)
     if as_json:
-        print_json(front_to_dict(found, points))
+        again = finalist_rows(load_finalists(study, storage))
+        print_json({**front_to_dict(found, points), "finalists": again})
     elif as_csv:
         click.echo(front_to_csv(found, points), nl=False)
     else:
         console = stdout_console()
         print_front(console, found, points, show_all=show_all)
+        print_finalists(console, load_finalists(study, storage))
         if console.is_terminal if with_plot is None else with_plot:
             print_front_plot(console, found, points)

@@ -19,6 +19,7 @@ from search.cli.base import CommandGroup, examples, interrupted_code
 from search.cli.classify import classify
 from search.cli.completion import completion
 from search.cli.console import hint, print_json, stderr_console, stdout_console
+from search.cli.finalists import finalists
 from search.cli.front import front
 from search.cli.import_trials import import_trials
 from search.cli.options import (
@@ -263,6 +264,9 @@ def export(
     if not is_builtin_device(content["device"]):
         words += ["--device", content["device"]]
     hint(f"Train it in full: {join(words)}")
+
+
+cli.add_command(finalists)
 
 
 cli.add_command(retrain)

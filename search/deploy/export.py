@@ -110,16 +110,25 @@ def export_config(
         found = find_study(opened, study)
     if trial is None:
         trial = front_of(found).pick(rule, limits).trial
-    chosen = [one for one in found.trials if one.number == trial]
+    return export_of(found, trial)
+
+
+def export_of(study: StudyRecord, trial: int) -> dict[str, Any]:
+    """Return the configuration of one trial of a study that was read already.
+
+    Raises:
+        ExportError: If there is no such trial, or it has no model.
+    """
+    chosen = [one for one in study.trials if one.number == trial]
     if not chosen:
-        numbers = [one.number for one in found.trials]
+        numbers = [one.number for one in study.trials]
         raise ExportError(
-            f"Study {study!r} has no trial {trial}; its trials are {min(numbers)} to "
+            f"Study {study.name!r} has no trial {trial}; its trials are {min(numbers)} to "
             f"{max(numbers)}."
             if numbers
-            else f"Study {study!r} has no trial yet."
+            else f"Study {study.name!r} has no trial yet."
         )
-    return _content(found, chosen[0])
+    return _content(study, chosen[0])
 
 
 def write_export(content: Mapping[str, Any], path: Path, *, force: bool = False) -> None:

@@ -68,3 +68,43 @@ class RetrainOptions:
     def __post_init__(self) -> None:
         """Check every value."""
         check_options(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalistOptions:
+    """What a person asks of ``search finalists``, beside the study and its trials.
+
+    Raises:
+        ConfigError: If a value breaks its rule.
+    """
+
+    points: int = option(
+        5,
+        "count",
+        "Points to train: the most accurate, the best compromise, and those that add most to the "
+        "hypervolume.",
+    )
+    seeds: int = option(
+        3, "count", "Other seeds to train each from. Two are the fewest that tell luck from merit."
+    )
+    epochs: int | None = option(None, "count", "Epochs of each training.", shown="the trial's")
+    patience: int | None = option(
+        None,
+        "count",
+        "End a training after so many epochs that are no better, with the best weights.",
+        shown="train to the end",
+    )
+    workers: int | None = option(
+        None, "count", "Trainings side by side, one core each.", shown="one a core"
+    )
+    data: str | Path | None = option(
+        None, "path", "Data to train on, where it has moved.", shown="the study's"
+    )
+    task: str | None = option(
+        None, "text", "The task, where it is code of your own: a study runs none unasked."
+    )
+    device: str | None = option(None, "text", "The device, where it is code of your own.")
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        check_options(self)

@@ -61,8 +61,8 @@ def retrain(
     """
     options = options_of(RetrainOptions, given, "retrain")
     content = read_export(Path(export))
-    task = _task_ref(content["config"]["task"], options.task)
-    device = _device_ref(content["device"], options.device)
+    task = task_ref(content["config"]["task"], options.task)
+    device = device_ref(content["device"], options.device)
     folder = _output_folder(Path(out_dir), options.force)
     data = None if options.data is None else str(Path(options.data).absolute())
     asked = replace(options, task=task, device=device, data=data)
@@ -90,7 +90,7 @@ def retrain(
     return metrics
 
 
-def _task_ref(exported: str, given: str | None) -> str:
+def task_ref(exported: str, given: str | None) -> str:
     """Return the task to load; nothing that a file names is imported unasked."""
     if given is not None:
         return canonical_ref(given)
@@ -102,7 +102,7 @@ def _task_ref(exported: str, given: str | None) -> str:
     return exported
 
 
-def _device_ref(exported: str, given: str | None) -> str:
+def device_ref(exported: str, given: str | None) -> str:
     """Return the device to measure on; nothing that a file names is imported unasked."""
     if given is not None:
         return canonical_device(given)

@@ -52,6 +52,12 @@ ENQUEUED = "enqueued"
 TARGET = "n_trials"
 """How many trials the study is to have, derived ones not counted."""
 
+FINALISTS = "finalists"
+"""Points that were trained again from other seeds: a list of ``trial``, ``config_hash``,
+``epochs``, ``patience`` and ``runs``, each with ``seed``, ``val_accuracy``, ``accuracy`` (on
+test), ``size_bytes``, ``latency_ms`` and ``hits`` (which test images were right, a bit each, in
+base64), or the ``reason`` why it has none."""
+
 # --- User attributes of a trial -----------------------------------------------------------
 OUTCOME = "outcome"
 """``complete``, ``infeasible`` (the gate), ``stopped`` (the race), ``failed`` or ``interrupted``;

@@ -20,7 +20,7 @@ from spaces.errors import ConversionError, TrialFailedError
 from spaces.tasks.task import Task
 from workers.conversion.accuracy import tflite_scores
 from workers.conversion.sizes import gzip_size
-from workers.deploy.evaluation import judge, probabilities, spread
+from workers.deploy.evaluation import judge, predicted_labels, probabilities, spread
 from workers.deploy.test_time_augmentation import views_of
 from workers.devices.device import Device, Measurement
 from workers.messages.result import SizeMetric
@@ -160,7 +160,8 @@ class Bench:
             what = f"training from seed {seed} ({number} of {n})"
             run: dict[str, Any] = {"seed": seed}
             try:
-                run |= self._measured(config.with_seed(seed), what)
+                run |= self.measured(config.with_seed(seed), what)
+                del run["hits"]
             except (TrialFailedError, ConversionError) as error:
                 run["reason"] = str(error)
             runs.append(run)
@@ -172,8 +173,22 @@ class Bench:
             **{name: spread([run[name] for run in good]) for name in names if good},
         }
 
-    def _measured(self, config: TrialConfig, what: str) -> dict[str, float]:
-        from workers.conversion.accuracy import tflite_accuracy
+    def measured(self, config: TrialConfig, what: str) -> dict[str, Any]:
+        """Train a configuration and return what its deployed model measures.
+
+        Args:
+            config: What to train, with its seed.
+            what: What it is called to the person who waits.
+
+        Returns:
+            ``accuracy`` (on the test split), ``val_accuracy``, ``size_bytes``, ``latency_ms``, and
+            ``hits``, ``[n_test]``: which test images are labelled rightly.
+
+        Raises:
+            TrialFailedError: If its loss is no number.
+            ConversionError: If the network cannot be converted, or the runtime cannot run it.
+        """
+        from workers.conversion.accuracy import tflite_accuracy, tflite_scores
         from workers.conversion.convert import float_tflite, representative_images
         from workers.devices.device import measure_on
 
@@ -184,13 +199,13 @@ class Bench:
         )
         found, sizes = measure_on(self.device, tflite, sizes)
         are_logits = interface_of(trained.model).are_logits
-        test, val = (
-            tflite_accuracy(tflite, split, are_logits=are_logits)
-            for split in (self.dataset.test, self.dataset.val)
-        )
+        test = self.dataset.test
+        scores, _ = tflite_scores(tflite, test.images, are_logits=are_logits)
+        hits = predicted_labels(scores) == test.labels
         return {
-            "accuracy": test,
-            "val_accuracy": val,
+            "accuracy": float(hits.mean()),
+            "val_accuracy": tflite_accuracy(tflite, self.dataset.val, are_logits=are_logits),
+            "hits": hits,
             "size_bytes": sizes.size_bytes(self.size_metric),
             "latency_ms": found.latency.scaled_to(self.baseline_ms).latency_ms,
         }

@@ -110,7 +110,7 @@ def retrain_job(
     asked = FullTraining(**options)
     exported = TrialConfig.from_dict(export["config"])
     configure_tensorflow(threads=exported.threads)
-    bench = _bench(progress, export, exported, cache_dir, asked)
+    bench = bench_of(progress, export, exported, cache_dir, asked)
     config = exported.with_data_fingerprint(bench.dataset.fingerprint)
     if asked.epochs is not None:
         config = config.with_epochs(asked.epochs)
@@ -162,14 +162,25 @@ def _looked_at(
     return looked
 
 
-def _bench(
+def bench_of(
     progress: Progress,
     export: dict[str, Any],
     exported: TrialConfig,
     cache_dir: str,
     asked: FullTraining,
 ) -> Bench:
-    """Load what is trained and measured with: task, data and device."""
+    """Load what is trained and measured with: task, data and device.
+
+    Args:
+        progress: Called after every epoch.
+        export: The exported file's content, checked already.
+        exported: Its configuration.
+        cache_dir: Where decoded images are kept.
+        asked: Which task, data and device to take instead of the exported ones.
+
+    Raises:
+        DataError: If the data is not what the trial was trained on, and was not named anew.
+    """
     from workers.deploy.comparison import Bench, mirrored_shows_the_same
     from workers.devices.registry import check_device, get_device
     from workers.hypermodels.describe import load_hypermodel

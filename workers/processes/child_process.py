@@ -28,6 +28,9 @@ from workers.processes.run_folder import RunFolder
 
 Job = Callable[..., Any]
 
+STOP_POLL_S = 0.5
+"""How often it is looked whether a job is to be stopped."""
+
 
 def run_job(
     target: str,
@@ -37,6 +40,7 @@ def run_job(
     *,
     timeout_s: float | None = None,
     what: str = "A job",
+    stop: threading.Event | None = None,
 ) -> Any:
     """Run ``module:function`` in a fresh process and return what it returns.
 
@@ -47,13 +51,14 @@ def run_job(
         env: Environment variables to add.
         timeout_s: Seconds it may take; None for as long as it takes.
         what: What it is, in an error.
+        stop: Ends it, within half a second, when another thread sets it.
 
     Raises:
         SearchError: The same class and text that the job raised; or a plain
-            ``SearchError`` with the end of the job's stderr if it died.
+            ``SearchError`` with the end of the job's stderr if it died, or was stopped.
     """
     with _temporary_folder() as folder:
-        return _run(target, kwargs, progress, {**folder, **(env or {})}, timeout_s, what)
+        return _run(target, kwargs, progress, {**folder, **(env or {})}, timeout_s, what, stop)
 
 
 def _run(
@@ -63,6 +68,7 @@ def _run(
     env: dict[str, str],
     timeout_s: float | None,
     what: str,
+    stop: threading.Event | None,
 ) -> Any:
     read_fd, write_fd = os.pipe()
     process = subprocess.Popen(
@@ -87,8 +93,10 @@ def _run(
                 json.dump(kwargs, stdin)
         except BrokenPipeError:
             pass  # it died at once; what it said is in its stderr
-        answer = _follow(read_fd, progress, timeout_s)
+        answer = _follow(read_fd, progress, timeout_s, stop)
         process.wait()
+    except _StoppedError:
+        raise SearchError(f"{what} was stopped.") from None
     except TimeoutError:
         raise SearchError(
             f"{what} took longer than the {timeout_s:,.0f} s it was given (--timeout). Give it "
@@ -112,11 +120,18 @@ def _run(
     return answer["result"]
 
 
-def _follow(read_fd: int, progress: Progress, timeout_s: float | None) -> dict[str, Any] | None:
+class _StoppedError(Exception):
+    """Another thread wants a job to end."""
+
+
+def _follow(
+    read_fd: int, progress: Progress, timeout_s: float | None, stop: threading.Event | None
+) -> dict[str, Any] | None:
     """Read events until the pipe closes; return the last that is an answer.
 
     Raises:
         TimeoutError: If it is not closed in time.
+        _StoppedError: If ``stop`` was set before.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     answer = None
@@ -124,8 +139,14 @@ def _follow(read_fd: int, progress: Progress, timeout_s: float | None) -> dict[s
     with os.fdopen(read_fd, "rb", buffering=0) as events:
         while True:
             left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and (left <= 0 or not select.select([events], [], [], left)[0]):
+            if left is not None and left <= 0:
                 raise TimeoutError
+            if stop is not None:
+                if stop.is_set():
+                    raise _StoppedError
+                left = STOP_POLL_S if left is None else min(left, STOP_POLL_S)
+            if left is not None and not select.select([events], [], [], left)[0]:
+                continue
             data = events.read(1 << 16)
             if not data:
                 return answer
