@@ -5,7 +5,8 @@ The verbs of the command line, for Python::
     from search import load_front, run_study
 
     run_study("fruit", trials=100)
-    for point in load_front("fruit").points:
+    front = load_front("fruit")  # In a notebook, a table; front.plot() draws it.
+    for point in front.points:
         print(point.size_bytes, point.accuracy)
 """
 
@@ -26,27 +27,36 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 
 if TYPE_CHECKING:
     from search.deploy.classify import classify
-    from search.deploy.export import export_config
+    from search.deploy.export import export_config, read_export, write_export
     from search.deploy.retrain import retrain
-    from search.front.read import load_front
+    from search.front.read import load_front, load_fronts
+    from search.front.study_front import StudyFront
+    from search.front.trials import load_trials
     from search.ray_tune.searcher import StudySearcher
     from search.ray_tune.trainable import task_trainable
     from search.run.run_study import run_study
     from spaces.tasks.task import Task
     from workers.devices.device import Device, Measurement
+    from workers.messages.limits import Limits
 
 __all__ = [
     "Device",
+    "Limits",
     "Measurement",
+    "StudyFront",
     "StudySearcher",
     "Task",
     "__version__",
     "classify",
     "export_config",
     "load_front",
+    "load_fronts",
+    "load_trials",
+    "read_export",
     "retrain",
     "run_study",
     "task_trainable",
+    "write_export",
 ]
 
 __version__ = "0.1.0"
@@ -54,15 +64,21 @@ __version__ = "0.1.0"
 # Imported when first asked for: `search --help` must not wait for any of them.
 _MODULES = {
     "Device": "workers.devices.device",
+    "Limits": "workers.messages.limits",
     "Measurement": "workers.devices.device",
+    "StudyFront": "search.front.study_front",
     "StudySearcher": "search.ray_tune.searcher",
     "Task": "spaces.tasks.task",
     "classify": "search.deploy.classify",
     "export_config": "search.deploy.export",
     "load_front": "search.front.read",
+    "load_fronts": "search.front.read",
+    "load_trials": "search.front.trials",
+    "read_export": "search.deploy.export",
     "retrain": "search.deploy.retrain",
     "run_study": "search.run.run_study",
     "task_trainable": "search.ray_tune.trainable",
+    "write_export": "search.deploy.export",
 }
 
 

@@ -10,26 +10,9 @@ from typing import Any
 
 from search.front.budgets import budget_rows
 from search.front.picks import PICK_RULES
+from search.front.rows import COLUMNS as COLUMNS
+from search.front.rows import certainty, point_row
 from search.front.study_front import FrontPoint, StudyFront
-from spaces.config.objectives import OBJECTIVES
-
-COLUMNS = (
-    "trial",
-    *(objective.name for objective in OBJECTIVES),
-    "quantization",
-    "sparsity",
-    "n_params",
-    "derived_from",
-    "latency_noise",
-    "distinguishable",
-    "same_speed_as",
-    "ram_bytes",
-    "branched_from",
-    "balanced_accuracy",
-    "macro_f1",
-    "float_operations",
-)
-"""Columns of JSON and CSV before the parameters; only ever added to."""
 
 
 def front_to_dict(front: StudyFront, points: Sequence[FrontPoint] | None = None) -> dict[str, Any]:
@@ -55,8 +38,8 @@ def front_to_dict(front: StudyFront, points: Sequence[FrontPoint] | None = None)
         "budgets": _budgets(front),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
         "front": [
-            _row(point)
-            | _certainty(front, point)
+            point_row(point)
+            | certainty(front, point)
             | {"params": dict(point.params)}
             | _named_floats(point)
             | ({"metrics": dict(point.metrics)} if point.metrics else {})
@@ -103,7 +86,7 @@ def front_to_csv(front: StudyFront, points: Sequence[FrontPoint] | None = None) 
     for point in chosen:
         params = {f"params_{name}": value for name, value in point.params.items()}
         data = {"generated_pictures": front.generated, "device": front.device}
-        writer.writerow(_row(point) | params | data | _certainty(front, point))
+        writer.writerow(point_row(point) | params | data | certainty(front, point))
     return text.getvalue()
 
 
@@ -132,35 +115,6 @@ def study_to_dict(front: StudyFront) -> dict[str, Any]:
         "largest_class_share": front.accuracy_context.largest_share,
         "last_activity": None if when is None else when.isoformat(timespec="seconds"),
     }
-
-
-def _row(point: FrontPoint) -> dict[str, Any]:
-    return {
-        "trial": point.trial,
-        "accuracy": point.accuracy,
-        "size_bytes": point.size_bytes,
-        "latency_ms": point.latency_ms,
-        "quantization": point.quantization,
-        "sparsity": point.sparsity,
-        "n_params": point.n_params,
-        "derived_from": point.derived_from,
-        "latency_noise": point.latency_noise,
-        "distinguishable": point.is_distinguishable,
-        "same_speed_as": point.same_speed_as,
-        "ram_bytes": point.ram_bytes,
-        "branched_from": point.branched_from,
-        "balanced_accuracy": point.class_scores.get("balanced_accuracy"),
-        "macro_f1": point.class_scores.get("macro_f1"),
-        "float_operations": (
-            None if point.float_operations is None else sum(point.float_operations.values())
-        ),
-    }
-
-
-def _certainty(front: StudyFront, point: FrontPoint) -> dict[str, float]:
-    """Return the 95 % interval of a point's accuracy."""
-    low, high = front.accuracy_context.interval(point.accuracy)
-    return {"accuracy_low": low, "accuracy_high": high}
 
 
 def _named_floats(point: FrontPoint) -> dict[str, Any]:

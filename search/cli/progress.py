@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from search.cli.front_plot import is_ascii
-from search.cli.live_view import compact_view, front, live_view, states, times, trials
+from search.cli.live_view import compact_view, live_view
 from search.run.events import Observer, RunProgress
+from search.run.wording import front, states, times, trials
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

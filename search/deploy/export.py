@@ -131,12 +131,18 @@ def export_of(study: StudyRecord, trial: int) -> dict[str, Any]:
     return _content(study, chosen[0])
 
 
-def write_export(content: Mapping[str, Any], path: Path, *, force: bool = False) -> None:
+def write_export(content: Mapping[str, Any], path: str | Path, *, force: bool = False) -> None:
     """Write an exported configuration, whole or not at all.
+
+    Args:
+        content: What :func:`export_config` returns.
+        path: The file.
+        force: Whether a file that is there is overwritten.
 
     Raises:
         ExportError: If the file exists and ``force`` is not set, or cannot be written.
     """
+    path = Path(path)
     if path.exists() and not force:
         raise ExportError(
             f"{path} exists already. Give another name with -o, or --force to overwrite it."

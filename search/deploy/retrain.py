@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from search.deploy.export import read_export
+from search.deploy.export import check_export, read_export
 from search.deploy.options import RetrainOptions
 from search.deploy.report_page import retrain_page
+from search.notebook import progress_for_notebook
 from search.options import options_of, takes_options
 from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
@@ -31,7 +33,7 @@ DEPLOYED_FILES = (
 
 @takes_options(RetrainOptions)
 def retrain(
-    export: str | Path,
+    export: str | Path | Mapping[str, Any],
     out_dir: str | Path,
     *,
     progress: Progress = no_progress,
@@ -44,11 +46,11 @@ def retrain(
     and nowhere before.
 
     Args:
-        export: File written by ``search export``.
+        export: File written by ``search export``, or what ``export_config`` returns.
         out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt``,
             ``metrics.json`` and ``report.html``, and ``model_compiled.tflite`` where the device
             has a compiler of its own; made if it is not there.
-        progress: Called after every epoch.
+        progress: Called after every epoch; in a notebook, a bar unless it is given.
         {options}
 
     Returns:
@@ -60,7 +62,11 @@ def retrain(
         DataError: If the data is gone or is not what the trial was trained on.
     """
     options = options_of(RetrainOptions, given, "retrain")
-    content = read_export(Path(export))
+    progress = progress_for_notebook(progress)
+    if isinstance(export, Mapping):
+        content = check_export(dict(export))
+    else:
+        content = read_export(Path(export))
     task = task_ref(content["config"]["task"], options.task)
     device = device_ref(content["device"], options.device)
     folder = _output_folder(Path(out_dir), options.force)

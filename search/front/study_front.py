@@ -7,16 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from search.front.baseline import Baseline
 from search.front.broken_limits import BrokenLimit
 from search.front.pareto import ReferencePoint, hypervolume
 from search.front.picks import PickRule, pick
 from search.front.scheme_failures import SchemeFailure
+from search.units import format_accuracy, format_size
 from spaces.config.trial import ParamValue
 from spaces.data.accuracy_context import AccuracyContext
 from spaces.data.samples import sample_kind
+from spaces.wording import counted
 from workers.messages.result import Limits
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -83,9 +90,12 @@ class FrontPoint:
         return score, float(self.size_bytes), self.latency_ms
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StudyFront:
     """A study as it stands, and its front.
+
+    In a notebook it shows itself as a table; :meth:`plot` and :meth:`to_frame` need
+    ``pip install 'litefront[notebook]'``.
 
     Attributes:
         study: Name of the study.
@@ -180,3 +190,53 @@ class StudyFront:
         had = self.baseline.values[0] if self.baseline and self.baseline.values else None
         index = pick(values, rule, limits, ram_bytes, at_least=had, reference=self.reference)
         return self.points[index]
+
+    def __repr__(self) -> str:
+        """Return the study and what its front spans, in one line."""
+        if not self.points:
+            return f"<StudyFront {self.study}: {counted(self.n_trials, 'trial')}, no point yet>"
+        best, smallest = self.pick("accuracy"), self.pick("size")
+        return (
+            f"<StudyFront {self.study}: {counted(len(self.points), 'point')}, "
+            f"{format_size(smallest.size_bytes)} to "
+            f"{format_size(max(point.size_bytes for point in self.points))}, best "
+            f"{format_accuracy(best.accuracy)}, hypervolume {self.hypervolume:.4f}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """Return the front as a table for a notebook."""
+        from search.front.notebook import front_html
+
+        return front_html(self)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """Return the points as a ``pandas.DataFrame``, a row each, indexed by trial.
+
+        Columns are those of ``search front --csv``: objectives, figures, and the parameters as
+        ``params_NAME``.
+
+        Raises:
+            SearchError: If pandas is not installed.
+        """
+        from search.front.notebook import front_frame
+
+        return front_frame(self)
+
+    def plot(self, x: str = "size") -> Figure:
+        """Return the front as a ``matplotlib`` figure: accuracy against size or latency.
+
+        The colour of a point is its other objective, the bars are 95 % intervals of its accuracy.
+        The baseline, the best compromise and the study's limits are marked.
+
+        Args:
+            x: ``size`` or ``latency``.
+
+        Raises:
+            ConfigError: If ``x`` is neither.
+            SearchError: If matplotlib is not installed.
+        """
+        from search.front.notebook import needs
+
+        with needs("matplotlib"):
+            from search.front.figure import front_figure
+        return front_figure(self, x)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 
 from search.run.events import Observer, RunProgress, Silent, UnderWay
 from search.run.interrupts import Interrupts, signal_of
-from search.run.wording import described, ended_line
+from search.run.wording import described, ended_line, front, trials
 from search.storage.settings import RunSettings
 from search.study.messages import Asked, Told
 from search.study.open_study import OpenStudy
@@ -48,7 +48,7 @@ _WAIT_S = 1.0
 _NAMES = {int(signal.SIGINT): "Ctrl-C"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunReport:
     """How a run ended.
 
@@ -64,6 +64,11 @@ class RunReport:
     ended_by: str
     n_abandoned: int = 0
     signal_number: int = 0
+
+    def __repr__(self) -> str:
+        """Return where the study stands, in one line: what a notebook shows of it."""
+        found = self.progress
+        return f"<RunReport {found.study_name}: {trials(found)}, {front(found)}; {self.ended_by}>"
 
 
 @dataclass
@@ -305,7 +310,7 @@ class Driver:
         """Return where the study stands."""
         study, state = self._study, self._state
         elapsed_s = self._clock() - state.started
-        front = study.front.values
+        values = study.front.values
         progress = RunProgress(
             study_name=study.name,
             n_target=self._settings.n_trials,
@@ -324,14 +329,14 @@ class Driver:
             last=state.last,
             under_way=tuple(self._under_way()),
         )
-        if len(front) == 0:
+        if len(values) == 0:
             return progress
         return replace(
             progress,
-            best_accuracy=float(front[:, 0].max()),
-            smallest_bytes=float(front[:, 1].min()),
-            fastest_ms=float(front[:, 2].min()),
-            values=tuple((a, s, t) for a, s, t in front.tolist()),
+            best_accuracy=float(values[:, 0].max()),
+            smallest_bytes=float(values[:, 1].min()),
+            fastest_ms=float(values[:, 2].min()),
+            values=tuple((a, s, t) for a, s, t in values.tolist()),
         )
 
     def _under_way(self) -> Iterator[UnderWay]:

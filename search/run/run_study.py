@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from search.front.baseline import fitted, parse_fixed, why_not
+from search.notebook import in_notebook
 from search.options import declared, options_of, takes_options, words_of
 from search.run.driver import Driver, RunReport
 from search.run.events import Observer, Silent
 from search.run.making import THREADS as THREADS
 from search.run.making import ConfigMaker as ConfigMaker
+from search.run.notebook import NotebookDisplay
 from search.run.options import RunOptions
 from search.run.resumed import asked_for, resumed
 from search.storage.database import open_storage
@@ -55,16 +57,20 @@ def run_study(
     Args:
         task: Built-in task, ``package.module:NAME`` or the path of a Python file; None to go on
             with ``study`` as it was begun: what is not given here is as it was then.
-        observer: Shows the run.
-        progress: Shows how far the preparation of the data is.
+        observer: Shows the run; None to show it below the cell in a notebook, and nowhere else.
+        progress: Shows how far the preparation of the data is; in a notebook, as ``observer``.
         {options}
 
     Returns:
-        Where the study stands, and why the run ended.
+        Where the study stands, and why the run ended. Ctrl-C (*Interrupt* in a notebook) ends it
+        so that no trial is lost; the same call goes on.
 
     Raises:
         SearchError: One of its kinds, as ``spaces.errors`` lists them.
     """
+    if observer is None and in_notebook():
+        display = NotebookDisplay()
+        observer, progress = display, display.prepare if progress is no_progress else progress
     observer = observer or Silent()
     options_of(RunOptions, given, "run_study")  # Wrong ones are told before any database is read.
     if task is None:
