@@ -44,6 +44,7 @@ COMMANDS = (
     "show",
     "compare",
     "dashboard",
+    "finalists",
     "export",
     "retrain",
     "classify",
