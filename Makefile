@@ -8,7 +8,7 @@ ARGS =
 BIN = .venv/bin
 
 .DEFAULT_GOAL = help
-.PHONY: help install run test lint types dashboard bench wheel lock clean
+.PHONY: help install run test lint types dashboard bench docs wheel lock clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r name text; do \
@@ -38,6 +38,10 @@ dashboard: install  ## open optuna-dashboard on studies.db
 bench: install  ## milliseconds per trial, beside Ray Tune and Optuna
 	$(BIN)/python -m benchmarks.cost.overhead $(ARGS)
 
+docs: install  ## write the command reference anew, and build docs/ to site/
+	$(BIN)/python scripts/command_reference.py
+	$(BIN)/python -m mkdocs build --strict --quiet
+
 wheel: install  ## build dist/*.whl
 	rm -rf build  # Or modules deleted since the last time would be in it.
 	$(BIN)/python -m build --wheel --no-isolation
@@ -46,5 +50,5 @@ lock: install  ## write requirements.lock anew; uv's options in ARGS (--upgrade)
 	sh scripts/lock $(ARGS)
 
 clean:  ## remove .venv, build outputs and caches; studies and artifacts stay
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
