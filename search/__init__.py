@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any  # noqa: E402
 if TYPE_CHECKING:
     from search.deploy.classify import classify
     from search.deploy.export import export_config, read_export, write_export
+    from search.deploy.export_model import export_model
     from search.deploy.retrain import retrain
     from search.front.read import load_front, load_fronts
     from search.front.study_front import StudyFront
@@ -49,6 +50,7 @@ __all__ = [
     "__version__",
     "classify",
     "export_config",
+    "export_model",
     "load_front",
     "load_fronts",
     "load_trials",
@@ -71,6 +73,7 @@ _MODULES = {
     "Task": "spaces.tasks.task",
     "classify": "search.deploy.classify",
     "export_config": "search.deploy.export",
+    "export_model": "search.deploy.export_model",
     "load_front": "search.front.read",
     "load_fronts": "search.front.read",
     "load_trials": "search.front.trials",

@@ -6,32 +6,27 @@ Heavy modules are imported inside the commands, so that ``search --help`` answer
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from shlex import join
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
-from click.core import ParameterSource
 
 from search import __version__
 from search.cli.base import CommandGroup, examples, interrupted_code
 from search.cli.classify import classify
 from search.cli.completion import completion
 from search.cli.console import hint, print_json, stderr_console, stdout_console
+from search.cli.export import export
 from search.cli.finalists import finalists
 from search.cli.front import front
 from search.cli.import_trials import import_trials
 from search.cli.options import (
     PATH,
-    STUDY,
     TASK,
     Count,
     declared_options,
     given_options,
     json_option,
-    limit_options,
-    ram_option,
     storage_option,
     typed_options,
 )
@@ -39,12 +34,6 @@ from search.cli.retrain import retrain
 from search.cli.studies import compare, copy, delete, list_studies, rename
 from search.cli.trials import show, trials
 from search.run.options import RunOptions
-from search.units import format_accuracy, format_latency, format_size
-
-if TYPE_CHECKING:
-    from search.front.picks import PickRule
-
-PICKS = ("knee", "accuracy", "size", "latency")
 
 
 @click.group(
@@ -191,79 +180,7 @@ def dashboard(storage: str, port: int, open_browser: bool) -> None:
         hint()
 
 
-@cli.command(
-    epilog=examples(
-        "search export fruit -o best.json",
-        "search export fruit -o small.json --pick accuracy --max-size 20KB",
-        "search export fruit -o - --trial 42",
-    )
-)
-@click.argument("study", metavar="STUDY", type=STUDY)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path, allow_dash=True, dir_okay=False),
-    help="File to write; - for stdout.",
-)
-@click.option(
-    "--pick",
-    "rule",
-    type=click.Choice(PICKS),
-    default="knee",
-    help="Point of the front: best compromise (no less accurate than the baseline, where one "
-    "is as good), or best in one objective.",
-)
-@click.option("--trial", type=Count(0), help="This trial instead of a pick.")
-@limit_options("Only models count that")
-@ram_option
-@click.option("--force", is_flag=True, help="Overwrite the file.")
-@storage_option
-@click.pass_context
-def export(
-    context: click.Context,
-    study: str,
-    output: Path,
-    rule: PickRule,
-    trial: int | None,
-    max_size: float | None,
-    max_latency: float | None,
-    min_accuracy: float | None,
-    max_ram: float | None,
-    force: bool,
-    storage: str,
-) -> None:
-    """Write one configuration to a file.
-
-    The file holds all that `search retrain` needs, and what was measured.
-    """
-    from workers.messages.result import Limits
-
-    limits = Limits(max_size, max_latency, min_accuracy, max_ram)
-    if trial is not None:
-        is_default = context.get_parameter_source("rule") is ParameterSource.DEFAULT
-        if not is_default or limits != Limits():
-            raise click.UsageError(
-                "--trial names one model, so neither --pick nor a limit can be given with it."
-            )
-    from search.deploy.export import export_config, format_export, write_export
-
-    content = export_config(study, storage, rule=rule, trial=trial, limits=limits)
-    if str(output) == "-":
-        click.echo(format_export(content), nl=False)
-        return
-    write_export(content, output, force=force)
-    hint(f"{output}: trial {content['trial']}, {_measured(content['measured'])}")
-    hint(_worth(content))
-    from spaces.tasks.registry import is_builtin
-    from workers.devices.registry import is_builtin_device
-
-    words = ["search", "retrain", str(output), "-o", output.stem]
-    if not is_builtin(content["task"]):
-        words += ["--task", content["task"]]
-    if not is_builtin_device(content["device"]):
-        words += ["--device", content["device"]]
-    hint(f"Train it in full: {join(words)}")
+cli.add_command(export)
 
 
 cli.add_command(finalists)
@@ -280,29 +197,6 @@ cli.add_command(rename)
 cli.add_command(copy)
 cli.add_command(delete)
 cli.add_command(completion)
-
-
-def _worth(content: Mapping[str, Any]) -> str:
-    """Return what the exported accuracy has to be read against."""
-    from spaces.data.accuracy_context import AccuracyContext
-    from spaces.data.samples import sample_kind
-
-    data = content["data"]
-    context = AccuracyContext.of_counts(
-        "validation",
-        data["class_names"],
-        data.get("class_counts", {}).get("val"),
-        data["n_val"],
-        sample_kind(data.get("kind")).nouns,
-    )
-    return context.line(content["measured"]["accuracy"])
-
-
-def _measured(values: Mapping[str, Any]) -> str:
-    return (
-        f"{format_accuracy(values['accuracy'])}, {format_size(values['size_bytes'])}, "
-        f"{format_latency(values['latency_ms'])}"
-    )
 
 
 def main() -> None:

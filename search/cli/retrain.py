@@ -29,8 +29,9 @@ def retrain(export_file: Path, output: Path, as_json: bool, **given: Any) -> Non
     """Train an exported configuration in full.
 
     It is measured on the test split, beside the same network without pruning and without
-    quantization. Writes model.tflite, model.keras, labels.txt, metrics.json and report.html,
-    and model_compiled.tflite if the device has a compiler.
+    quantization. Writes model.tflite, model.keras, metrics.json and report.html, the firmware's
+    C sources with preprocessing and a reference in Python, MODEL_CARD.md and SHA256SUMS, and
+    model_compiled.tflite if the device has a compiler.
     """
     from search.cli.progress import make_display
     from search.deploy.metrics_table import print_metrics
@@ -46,5 +47,6 @@ def retrain(export_file: Path, output: Path, as_json: bool, **given: Any) -> Non
     else:
         print_metrics(stdout_console(), metrics)
     compiled = metrics.get("compiled_file")
-    names = ["model.tflite", "model.keras", "labels.txt", *([compiled] if compiled else [])]
-    hint(f"Wrote {', '.join(names)}, metrics.json and report.html to {output}")
+    names = ["model.tflite", "model.keras", *([compiled] if compiled else [])]
+    hint(f"Wrote {', '.join(names)}, report.html and what firmware needs to {output}")
+    hint(f"Begin with {output / 'MODEL_CARD.md'}")

@@ -43,6 +43,7 @@ _KEYS: tuple[tuple[str, bool, str, tuple[type, ...]], ...] = (
     ("data_path", False, "a string or null", (str, type(None))),
     ("device", True, "a string", (str,)),
     ("size_metric", True, "a string", (str,)),
+    ("limits", False, "a table", (dict,)),
     ("config", True, "a table", (dict,)),
     ("config_hash", False, "a string", (str,)),
     ("measured", False, "a table", (dict,)),
@@ -78,6 +79,7 @@ _DATA = (
     "group_by",
     "leaks",
     "kind",
+    "input",
 )
 
 
@@ -221,6 +223,7 @@ def _content(study: StudyRecord, trial: FrozenTrial) -> dict[str, Any]:
         "data_path": task.get("data_path"),
         "device": stored[attributes.DEVICE],
         "size_metric": stored[attributes.SIZE_METRIC],
+        "limits": dict(stored.get(attributes.LIMITS, {})),
         "config": config.to_dict(),
         "config_hash": config.hash,
         "measured": measured,

@@ -30,6 +30,16 @@ def own_metric_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
     ]
 
 
+def ram_cells(metrics: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the RAM of an inference, promised and measured; a dash where nobody told it."""
+    before = (metrics["promised"].get("ledger") or {}).get("arena_bytes")
+    now = metrics["measured"].get("ram_bytes")
+    return (
+        "" if before is None else format_size(before),
+        "-" if now is None else format_size(now),
+    )
+
+
 def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     """Print what ``metrics.json`` holds, in a few lines.
 
@@ -46,6 +56,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
     ):
         before = form(promised[key]) if key in promised else ""
         table.add_row(name, before, form(measured[key]))
+    table.add_row("RAM", *ram_cells(metrics))
     for key, name in (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
         before, now = (one.get("class_scores", {}).get(key) for one in (promised, measured))
         if before is not None and now is not None:
@@ -178,6 +189,10 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
     texts = []
     if metrics["latency"]["device"] != "host":
         texts.append(f"Latencies are those of {metrics['latency']['device']}.")
+    if metrics["measured"].get("ram_bytes") is None and metrics.get("micro"):
+        texts.append(f"RAM is not known: {metrics['micro']['why_unknown']}".rstrip(".") + ".")
+    elif metrics["latency"]["device"] in ("host", "micro"):
+        texts.append("RAM is the arena of tflite-micro.")
     if metrics["generated_pictures"]:
         texts.append("The pictures are generated: on photos, expect other accuracies.")
     if not metrics["same_data"]:

@@ -17,6 +17,7 @@ from search.deploy.metrics_table import (
     model_rows,
     nouns_of,
     own_metric_rows,
+    ram_cells,
     remarks,
     seed_rows,
 )
@@ -146,6 +147,7 @@ def _promised(metrics: Mapping[str, Any]) -> str:
         (f"latency, {metrics['latency']['device']}", "latency_ms", format_latency),
     ):
         rows.append([name, form(promised[key]) if key in promised else "", form(measured[key])])
+    rows.append(["RAM of an inference", *ram_cells(metrics)])
     rows += own_metric_rows(metrics)
     return _grid(["", "promised by the trial", "measured"], rows)
 

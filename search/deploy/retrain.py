@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from search.deploy.deployed_folder import ABOUT_NAMES, output_folder, write_about
 from search.deploy.export import check_export, read_export
 from search.deploy.options import RetrainOptions
 from search.deploy.report_page import retrain_page
@@ -19,15 +19,17 @@ from spaces.errors import ExportError
 from spaces.tasks.registry import canonical_ref, is_builtin
 from workers.deploy.retrain import PICTURES, REPORT_NAME, FullTraining
 from workers.devices.registry import canonical_device, is_builtin_device
+from workers.firmware.package import PACKAGE_NAMES
 from workers.processes.child_process import run_job
 
 DEPLOYED_FILES = (
     "model.tflite",
     "model.keras",
-    "labels.txt",
     "metrics.json",
     "model_compiled.tflite",
     "report.html",
+    *PACKAGE_NAMES,
+    *ABOUT_NAMES,
 )
 
 
@@ -47,9 +49,10 @@ def retrain(
 
     Args:
         export: File written by ``search export``, or what ``export_config`` returns.
-        out_dir: Folder for ``model.tflite``, ``model.keras``, ``labels.txt``,
-            ``metrics.json`` and ``report.html``, and ``model_compiled.tflite`` where the device
-            has a compiler of its own; made if it is not there.
+        out_dir: Folder for ``model.tflite``, ``model.keras``, ``metrics.json``, ``report.html``,
+            the firmware's files (:mod:`workers.firmware.package`), ``MODEL_CARD.md``,
+            ``export.json`` and ``SHA256SUMS``, and ``model_compiled.tflite`` where the device has
+            a compiler of its own; made if it is not there.
         progress: Called after every epoch; in a notebook, a bar unless it is given.
         {options}
 
@@ -69,7 +72,7 @@ def retrain(
         content = read_export(Path(export))
     task = task_ref(content["config"]["task"], options.task)
     device = device_ref(content["device"], options.device)
-    folder = _output_folder(Path(out_dir), options.force)
+    folder = output_folder(Path(out_dir), DEPLOYED_FILES, options.force)
     data = None if options.data is None else str(Path(options.data).absolute())
     asked = replace(options, task=task, device=device, data=data)
     metrics = dict(
@@ -93,6 +96,7 @@ def retrain(
         raise ExportError(
             f"{REPORT_NAME} cannot be written to {folder}: {error.strerror or error}."
         ) from error
+    write_about(folder, content, metrics=metrics, names=DEPLOYED_FILES)
     return metrics
 
 
@@ -118,20 +122,3 @@ def device_ref(exported: str, given: str | None) -> str:
             f"--device {exported} (or where that file lies now)."
         )
     return exported
-
-
-def _output_folder(folder: Path, force: bool) -> Path:
-    """Make the folder, or refuse it before an hour of training is spent."""
-    existing = [name for name in DEPLOYED_FILES if (folder / name).exists()]
-    if existing and not force:
-        raise ExportError(
-            f"{folder} holds {existing[0]} already. Give another folder with -o, or --force to "
-            f"overwrite it."
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ExportError(f"Folder {folder} cannot be made: {error.strerror}.") from error
-    if not os.access(folder, os.W_OK):
-        raise ExportError(f"Folder {folder} cannot be written to.")
-    return folder.absolute()

@@ -40,7 +40,9 @@ LARGE_PIXELS = 40_000_000
 
 HEIC_INSTALL = "pip install 'litefront[heic]'"
 
-_LUMA = np.array([0.299, 0.587, 0.114])
+LUMA = (0.299, 0.587, 0.114)
+"""What red, green and blue weigh in gray: ITU-R BT.601."""
+
 _PIXELS_AT_ONCE = 1 << 22
 
 RESIZE_RULE = "centre_fit_bicubic"
@@ -307,8 +309,8 @@ def gray_pictures(pictures: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         ``[..., height, width, 1]``.
     """
     gray = np.empty((*pictures.shape[:-1], 1), np.uint8)
-    rows, parts = gray.reshape(-1, 1), pictures.reshape(-1, 3)
+    rows, parts, luma = gray.reshape(-1, 1), pictures.reshape(-1, 3), np.array(LUMA)
     for start in range(0, len(rows), _PIXELS_AT_ONCE):  # In float64 all at once may not fit.
-        levels = parts[start : start + _PIXELS_AT_ONCE] @ _LUMA
+        levels = parts[start : start + _PIXELS_AT_ONCE] @ luma
         rows[start : start + _PIXELS_AT_ONCE, 0] = np.rint(levels)
     return gray

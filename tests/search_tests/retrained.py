@@ -46,7 +46,15 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "task": "fruit",
         "data": "drawn",
         "promised": {"accuracy": 0.95, "size_bytes": 12_300, "latency_ms": 0.21},
-        "measured": {"accuracy": 0.96, "size_bytes": 12_400, "latency_ms": 0.22},
+        "measured": {
+            "accuracy": 0.96,
+            "size_bytes": 12_400,
+            "latency_ms": 0.22,
+            "ram_bytes": 21_000,
+        },
+        "micro": {"arena_bytes": 21_000, "why_not": "", "why_unknown": ""},
+        "preprocessing": ["Divide by 255.", "Fill the input."],
+        "epochs": 4,
         "test": {"images": 60, "accuracy": 56 / 60, "accuracy_float32": 57 / 60},
         "models": {
             "float": model(1, history=HISTORY),
@@ -72,7 +80,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "same_data": True,
         "identical_to_trial": False,
         "size_metric": "gzip",
-        "latency": {"device": "host"},
+        "latency": {"device": "host", "runtime": "a runtime"},
         "config": {
             "hyperparameters": {"filters_1": 8},
             "training": {"learning_rate": 0.003},

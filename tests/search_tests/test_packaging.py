@@ -36,6 +36,7 @@ ROOMS = {
         "hypermodels",
         "latency",
         "devices",
+        "firmware",
         "trial",
         "executors",
         "deploy",

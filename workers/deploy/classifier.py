@@ -21,6 +21,7 @@ from spaces.data.pixel_values import Scales
 from spaces.errors import ConversionError, ModelError
 from workers.conversion.accuracy import scores_by_class
 from workers.conversion.flatbuffer import gives_probabilities
+from workers.conversion.pixel_scaling import UINT8_SCALE, usual_scaling
 from workers.conversion.runtime import (
     BATCH_SIZE,
     Array,
@@ -40,17 +41,7 @@ LABELS_NAME = "labels.txt"
 METRICS_NAME = "metrics.json"
 """What ``workers.deploy.retrain`` calls them; that module needs the data, this one does not."""
 
-UINT8_SCALE = 255.0
-"""What networks divide pixels by, unless ``metrics.json`` says otherwise."""
-
 _COMMAND_STREAM = b"ethos-u"  # Operator of files that Vela has compiled.
-
-_USUAL_RANGES = (
-    ((0.0, 1.0), 255.0, "divided by 255"),
-    ((-1.0, 1.0), 127.5, "divided by 127.5, less 1"),
-    ((0.0, 255.0), 1.0, "taken as they are"),
-)
-"""Ranges of arrays that are made of pictures: their ends, and what pixels are divided by."""
 
 
 @dataclass(frozen=True)
@@ -355,11 +346,10 @@ def _by_range(path: Path, found: Any) -> tuple[float, float, str]:
             "1, 1 if they held 0 to 255."
         )
     low, high = (float(end) for end in found)
-    for (first, last), scale, how in _USUAL_RANGES:
-        slack = 0.02 * (last - first)  # The darkest and the lightest pixel may be missing.
-        if abs(low - first) <= slack and abs(high - last) <= slack:
-            note = f"Pixels are {how}: {path.name} was trained on {low:g} to {high:g}."
-            return scale, first, note
+    scaling = usual_scaling(low, high)
+    if scaling is not None:
+        note = f"Pixels are {scaling.how}: {path.name} was trained on {low:g} to {high:g}."
+        return scaling.divide_by, scaling.add, note
     raise ModelError(
         f"{path} was trained on floats from {low:g} to {high:g}, and pictures' pixels (0 to 255) "
         f"become such by no usual rule (0 to 1, -1 to 1, 0 to 255). Say with --scale what to "

@@ -22,6 +22,9 @@ from spaces.errors import ConversionError, DataError, ExportError, TrialFailedEr
 from spaces.tasks.registry import resolve_task
 from spaces.tasks.source import describe_change
 from workers.deploy.model_input import describe_input, describe_output, with_input_factor
+from workers.firmware.model import FirmwareModel
+from workers.firmware.package import micro_fit, write_package
+from workers.firmware.preprocessing import preprocess_words
 from workers.training.losses import interface_of
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained, own_metrics
 from workers.trial.prepare import code_hashes, load_task_data
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 
 TFLITE_NAME = "model.tflite"
 KERAS_NAME = "model.keras"
-LABELS_NAME = "labels.txt"
 METRICS_NAME = "metrics.json"
 COMPILED_NAME = "model_compiled.tflite"
 """What goes on a device that has a compiler of its own."""
@@ -91,9 +93,9 @@ def retrain_job(
     Args:
         progress: Called after every epoch.
         export: The exported file's content, checked already.
-        out_dir: Existing folder to write ``model.tflite``, ``model.keras``, ``labels.txt``
-            and ``metrics.json`` to; and what is compiled from the first,
-            for a device that has a compiler of its own.
+        out_dir: Existing folder to write ``model.tflite``, ``model.keras``, ``metrics.json`` and
+            the firmware's files (:mod:`workers.firmware.package`) to; and what is compiled from
+            the first, for a device that has a compiler of its own.
         cache_dir: Where decoded images are kept.
         options: Fields of :class:`FullTraining`.
 
@@ -117,11 +119,11 @@ def retrain_job(
     trainings = bench.train(config, "training")
     trained = trainings[-1]
     progress("measuring", 0, 1)
-    tflite, compiled, metrics = _measured(bench, config, trainings, export)
+    model, metrics = _measured(bench, config, trainings, export)
     metrics["patience"] = asked.patience
     metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
     folder = Path(out_dir)
-    _write(folder, tflite, compiled, trained, bench.dataset.class_names, metrics)
+    _write(folder, model, trained, metrics)
     progress("measuring", 1, 1)
     metrics["notes"] = _compare(bench, config, trained, metrics["models"], asked)
     task, device = asked.task or exported.task, asked.device or export["device"]
@@ -135,7 +137,7 @@ def retrain_job(
         metrics["seeds"] = bench.seeds(config, asked.seeds)
     looked: dict[str, Any] = {"layer": None, "note": "", "images": []}
     if bench.dataset.samples.is_picture:
-        looked = _looked_at(bench, trained, tflite, progress)
+        looked = _looked_at(bench, trained, model.tflite, progress)
     images = [
         {name: value for name, value in row.items() if name not in PICTURES}
         for row in looked["images"]
@@ -223,8 +225,8 @@ def bench_of(
 
 def _measured(
     bench: Bench, config: TrialConfig, trainings: Sequence[Trained], export: dict[str, Any]
-) -> tuple[bytes, bytes | None, dict[str, Any]]:
-    """Convert and measure what is deployed: its file, what is compiled of it, and metrics."""
+) -> tuple[FirmwareModel, dict[str, Any]]:
+    """Convert and measure what is deployed: the model, what is compiled of it, and metrics."""
     from workers.conversion.accuracy import tflite_accuracy, tflite_class_scores
     from workers.conversion.convert import float_tflite, representative_images
     from workers.deploy.comparison import joined_history, phases
@@ -239,6 +241,17 @@ def _measured(
     sizes = compare_on(bench.device, tflite, sizes, dataset.val.images)
     found, sizes = measure_on(bench.device, tflite, sizes)
     latency = found.latency.scaled_to(bench.baseline_ms)
+    micro = micro_fit(tflite, config.quantization)
+    model = FirmwareModel(
+        tflite=tflite,
+        class_names=dataset.class_names,
+        input=describe_input(dataset, tflite),
+        output=describe_output(trained.model, dataset, tflite),
+        arena_bytes=micro.arena_bytes,
+        why_not=micro.why_not,
+        compiled=found.compiled,
+        compiled_ram_bytes=found.ram_bytes,
+    )
     deployed = bench.row(trained, tflite, latency.latency_ms)
     sha256 = hashlib.sha256(tflite).hexdigest()
     are_logits = interface_of(trained.model).are_logits
@@ -260,6 +273,7 @@ def _measured(
             "class_scores": scores,
             "size_bytes": sizes.size_bytes(size_metric),
             "latency_ms": latency.latency_ms,
+            "ram_bytes": micro.arena_bytes if found.ram_bytes is None else found.ram_bytes,
             "tflite_sha256": sha256,
             "metrics": own_metrics(trained, tflite, dataset.val),
         },
@@ -280,8 +294,10 @@ def _measured(
         "grad_cam": None,
         "seeds": None,
         "identical_to_trial": sha256 == promised.get("tflite_sha256"),
-        "input": describe_input(dataset, tflite),
-        "output": describe_output(trained.model, dataset, tflite),
+        "input": dict(model.input),
+        "output": dict(model.output),
+        "micro": asdict(micro),
+        "preprocessing": preprocess_words(model),
         "size_metric": size_metric,
         "compiled_file": None if found.compiled is None else COMPILED_NAME,
         "ledger": asdict(sizes),
@@ -291,7 +307,7 @@ def _measured(
         "config": config.to_dict(),
         "versions": versions(),
     }
-    return tflite, found.compiled, metrics
+    return model, metrics
 
 
 def _code_notes(export: dict[str, Any], task: str, device: str) -> list[str]:
@@ -336,27 +352,19 @@ def _compare(
     return notes
 
 
-def _write(
-    folder: Path,
-    tflite: bytes,
-    compiled: bytes | None,
-    trained: Trained,
-    class_names: tuple[str, ...],
-    metrics: dict[str, Any],
-) -> None:
+def _write(folder: Path, model: FirmwareModel, trained: Trained, metrics: dict[str, Any]) -> None:
     """Write the files. The Keras model is the trained network before quantization."""
     try:
         (folder / REPORT_NAME).unlink(missing_ok=True)
-        (folder / TFLITE_NAME).write_bytes(tflite)
-        if compiled is None:
+        (folder / TFLITE_NAME).write_bytes(model.tflite)
+        if model.compiled is None:
             (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
         else:
-            (folder / COMPILED_NAME).write_bytes(compiled)
+            (folder / COMPILED_NAME).write_bytes(model.compiled)
         with_input_factor(trained.model).save(folder / KERAS_NAME)
-        labels = "".join(f"{name}\n" for name in class_names)
-        (folder / LABELS_NAME).write_text(labels, encoding="utf-8")
     except OSError as error:
         raise _cannot_write(folder, error) from error
+    write_package(model, folder)
     _write_metrics(folder, metrics)
 
 

@@ -61,6 +61,7 @@ class Device(ABC):
         tells_ram: Whether it tells ``ram_bytes``.
         depends_on_weights: Whether its figures depend on the values of weights, as those of a
             device that compresses them. Otherwise an untrained network tells them.
+        compiles: Whether it runs a file that its own compiler makes of the ``.tflite``.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Device(ABC):
     tells_flash: bool = False
     tells_ram: bool = False
     depends_on_weights: bool = True
+    compiles: bool = False
 
     @abstractmethod
     def measure(self, tflite: bytes) -> Measurement:

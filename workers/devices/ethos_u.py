@@ -74,6 +74,7 @@ class EthosU(Device):
     schemes = (QuantizationScheme.INT8, QuantizationScheme.INT16X8, QuantizationScheme.QAT_INT8)
     tells_flash = True
     tells_ram = True
+    compiles = True
 
     def __init__(
         self,

@@ -97,6 +97,7 @@ class WithArena(Device):
         self.needs_quiet = device.needs_quiet
         self.tells_flash = device.tells_flash
         self.depends_on_weights = device.depends_on_weights
+        self.compiles = device.compiles
 
     def check(self) -> None:
         """Raise ``DeviceError`` if device or interpreter cannot be used here."""

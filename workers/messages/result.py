@@ -277,6 +277,9 @@ class TaskInfo:
         leaks: Those of the notes that make accuracies doubtful.
         code: Hashes of the source files of code that is not ours: of the ``task``, and of the
             ``device`` (:func:`spaces.tasks.source.source_hashes`).
+        input: How a sample becomes what a network sees
+            (:func:`spaces.data.network_input.describe_network_input`); empty for studies begun
+            before it was stored.
     """
 
     name: str
@@ -305,3 +308,4 @@ class TaskInfo:
     leaks: tuple[str, ...] = ()
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     kind: str = "image"
+    input: Mapping[str, Any] = field(default_factory=dict)

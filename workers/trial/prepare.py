@@ -30,6 +30,7 @@ from spaces.data.cache import (
 from spaces.data.class_counts import count_classes
 from spaces.data.dataset import Dataset
 from spaces.data.groups import canonical_group_by
+from spaces.data.network_input import describe_network_input
 from spaces.data.request import DataRequest, Progress, no_progress
 from spaces.errors import DataError, DeviceError, TaskError
 from spaces.space.compression import joint_space
@@ -226,6 +227,7 @@ def describe_task(
         group_by=dataset.group_by,
         leaks=dataset.leaks,
         kind=dataset.kind,
+        input=describe_network_input(dataset),
     )
 
 

@@ -74,6 +74,7 @@ def test_the_report_is_written_beside_the_metrics(
 
     def run_job(target: str, kwargs: dict[str, Any], progress: Any) -> dict[str, Any]:
         asked.append(kwargs)
+        (Path(kwargs["out_dir"]) / "model.tflite").write_bytes(b"a model")
         metrics = retrained.metrics()
         for row in metrics["grad_cam"]["images"]:
             row.update(picture=retrained.picture(), heatmap=None)
@@ -87,5 +88,10 @@ def test_the_report_is_written_beside_the_metrics(
     assert set(options) == {one.name for one in fields(FullTraining)}
     report = (tmp_path / "deploy" / "report.html").read_text()
     assert retrained.picture() in report
-    with pytest.raises(ExportError, match="report.html already"):
+    card = (tmp_path / "deploy" / "MODEL_CARD.md").read_text()
+    assert "| test | 60 | 93.33 % | 84.07 to 97.38 % |" in card
+    assert "RAM" in report and "21.0 kB" in report
+    sums = (tmp_path / "deploy" / "SHA256SUMS").read_text()
+    assert {"model.tflite", "report.html", "export.json"} <= set(sums.split())
+    with pytest.raises(ExportError, match="model.tflite already"):
         retrain(exported, tmp_path / "deploy")
