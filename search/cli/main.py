@@ -30,6 +30,7 @@ from search.cli.options import (
     storage_option,
     typed_options,
 )
+from search.cli.report import report
 from search.cli.retrain import retrain
 from search.cli.studies import compare, copy, delete, list_studies, rename
 from search.cli.trials import show, trials
@@ -184,6 +185,9 @@ cli.add_command(export)
 
 
 cli.add_command(finalists)
+
+
+cli.add_command(report)
 
 
 cli.add_command(retrain)

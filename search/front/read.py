@@ -167,7 +167,7 @@ def _front_points(complete: Sequence[FrozenTrial], limits: Limits) -> tuple[Fron
     feasible = [trial for trial in complete if keeps_limits(trial, limits)]
     mask = pareto_mask([trial.values for trial in feasible])
     points = [
-        _point(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front
+        point_of(trial) for trial, is_on_front in zip(feasible, mask, strict=True) if is_on_front
     ]
     points.sort(key=lambda p: (p.size_bytes, p.latency_ms, p.trial))
     return tuple(
@@ -206,7 +206,8 @@ def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:
     return found
 
 
-def _point(trial: FrozenTrial) -> FrontPoint:
+def point_of(trial: FrozenTrial) -> FrontPoint:
+    """Return what was measured of a complete trial, as if it were on the front."""
     score, size_bytes, latency_ms = trial.values
     stored = trial.user_attrs
     scores = stored.get(attributes.CLASS_SCORES, {})

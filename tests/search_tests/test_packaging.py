@@ -42,7 +42,17 @@ ROOMS = {
         "deploy",
         "ray_tune",
     ),
-    "search": ("storage", "front", "sampling", "deploy", "study", "run", "ray_tune", "cli"),
+    "search": (
+        "storage",
+        "front",
+        "sampling",
+        "report",
+        "deploy",
+        "study",
+        "run",
+        "ray_tune",
+        "cli",
+    ),
 }
 ON_TOP = {
     # Modules beside the rooms: what may be imported by all, and what imports all.
@@ -142,6 +152,9 @@ def test_wheel_holds_the_three_packages_and_nothing_else(wheel: Path) -> None:
     for package in FLOORS:
         assert f"{package}/py.typed" in names
         assert {path.as_posix() for path in _sources(package)} <= set(names)
+    templates = {path for path in _project_files() if "templates" in path.parts}
+    assert len(templates) > 4
+    assert {path.as_posix() for path in templates} <= set(names)
 
 
 def test_wheel_works_alone(clean_bin: Path, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ COMMANDS = (
     "dashboard",
     "finalists",
     "export",
+    "report",
     "retrain",
     "classify",
     "import",
