@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -73,8 +73,16 @@ def chromium() -> Chromium:
 
 
 @pytest.fixture
-def browser(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chrome]:
+def browser(make_browser: Callable[..., Chrome]) -> Chrome:
     """A headless browser under Selenium, closed after the test."""
+    return make_browser()
+
+
+@pytest.fixture
+def make_browser(
+    chromium: Chromium, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Chrome]]:
+    """Return a function that starts a headless browser with more arguments of Chromium's own."""
     from selenium import webdriver
 
     # Selenium would otherwise look for drivers to download, and count its users.
@@ -87,12 +95,20 @@ def browser(chromium: Chromium, monkeypatch: pytest.MonkeyPatch) -> Iterator[Chr
     # The sandbox refuses root, and /dev/shm is tiny in most containers.
     options.add_argument("--no-sandbox")
     options.add_argument("--disable-dev-shm-usage")
-    service = webdriver.ChromeService(executable_path=str(chromium.driver))
-    driver = webdriver.Chrome(options=options, service=service)
+    started: list[Chrome] = []
+
+    def make(*arguments: str) -> Chrome:
+        for argument in arguments:
+            options.add_argument(argument)
+        service = webdriver.ChromeService(executable_path=str(chromium.driver))
+        started.append(webdriver.Chrome(options=options, service=service))
+        return started[-1]
+
     try:
-        yield driver
+        yield make
     finally:
-        driver.quit()
+        for driver in started:
+            driver.quit()
 
 
 def _postgres_folder() -> Path | None:

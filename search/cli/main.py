@@ -23,13 +23,12 @@ from search.cli.import_trials import import_trials
 from search.cli.options import (
     PATH,
     TASK,
-    Count,
     declared_options,
     given_options,
     json_option,
-    storage_option,
     typed_options,
 )
+from search.cli.pages import dashboard, demo
 from search.cli.report import report
 from search.cli.retrain import retrain
 from search.cli.studies import compare, copy, delete, list_studies, rename
@@ -159,26 +158,8 @@ cli.add_command(show)
 cli.add_command(compare)
 
 
-@cli.command(epilog=examples("search dashboard", "search dashboard --port 9000 --no-open"))
-@storage_option
-@click.option("--port", type=Count(0), default=8080, help="Port, or the next free one; 0 for any.")
-@click.option("--open/--no-open", "open_browser", default=True, help="Open it in a browser.")
-def dashboard(storage: str, port: int, open_browser: bool) -> None:
-    """Open optuna-dashboard on the database.
-
-    It has no login, so it listens on the loopback address and answers to localhost only.
-    """
-    from search.dashboard import Dashboard, has_browser
-
-    server = Dashboard(storage, port=port)
-    click.echo(server.url)
-    hint("Ctrl-C ends it.")
-    if open_browser and has_browser():
-        click.launch(server.url)
-    try:
-        server.serve()
-    except KeyboardInterrupt:
-        hint()
+cli.add_command(dashboard)
+cli.add_command(demo)
 
 
 cli.add_command(export)

@@ -48,6 +48,7 @@ ROOMS = {
         "sampling",
         "report",
         "deploy",
+        "pages",
         "study",
         "run",
         "ray_tune",
@@ -58,7 +59,7 @@ ON_TOP = {
     # Modules beside the rooms: what may be imported by all, and what imports all.
     "spaces": {"errors", "wording", "__init__"},
     "workers": {"__init__"},
-    "search": {"options", "notebook", "tables", "units", "dashboard", "__init__", "__main__"},
+    "search": {"options", "notebook", "tables", "units", "__init__", "__main__"},
 }
 UNTESTED = {"networks", "ray_tune"}  # Tested where they are trained, and by the floor above.
 MAX_LINES = 400

@@ -44,6 +44,7 @@ COMMANDS = (
     "show",
     "compare",
     "dashboard",
+    "demo",
     "finalists",
     "export",
     "report",
@@ -537,7 +538,7 @@ def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) ->
 
 def test_a_browser_opens_where_there_is_one(make_study, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("search.dashboard.Dashboard.serve", lambda _: None)
+    monkeypatch.setattr("search.pages.dashboard.Dashboard.serve", lambda _: None)
     monkeypatch.setattr("click.launch", lambda url: opened.append(url))
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)

@@ -1,9 +1,9 @@
-"""optuna-dashboard on this machine only.
+"""A web server for this machine only.
 
-It has no login, and whoever reaches its port can delete studies. So it listens on the loopback
-address, and :class:`LocalOnly` refuses what a browser sends on behalf of a foreign page: such a
-page can point its own name at 127.0.0.1 (DNS rebinding), but cannot change the Host and Origin
-headers that tell on it.
+What it serves has no login, and whoever reaches its port can delete studies or look through the
+camera. So it listens on the loopback address, and :class:`LocalOnly` refuses what a browser sends
+on behalf of a foreign page: such a page can point its own name at 127.0.0.1 (DNS rebinding), but
+cannot change the Host, Origin and Sec-Fetch-Site headers that tell on it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,12 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
-from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from search.storage.database import open_storage, storage_errors
-from search.storage.urls import artifacts_dir, masked, storage_url
-from spaces.errors import ConfigError, SearchError, StudyError
+from spaces.errors import ConfigError, SearchError
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8080
@@ -56,6 +52,9 @@ class LocalOnly:
         # Pages of other sites can send simple requests here too: their Origin is their own, or
         # `null`.
         foreign = origin is not None and urlsplit(origin).netloc.lower() not in self._hosts
+        # Not every one has an Origin. A link on another site may still lead here.
+        looks = environ["REQUEST_METHOD"] in ("GET", "HEAD")
+        foreign |= environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" and not looks
         if host in self._hosts and not foreign:
             return self._app(environ, start_response)
         text = b"403: this page answers to localhost only.\n"
@@ -66,30 +65,41 @@ class LocalOnly:
         return [text]
 
 
-class Dashboard:
+class LocalServer:
     """A server that is ready to be run.
 
     Args:
-        storage: Database: a file or an SQLAlchemy URL.
+        make_app: Makes what answers requests; called once ``host`` is known to be right.
+        what: What it is called in errors.
         host: Loopback address to listen on.
         port: Wanted port; 0 for any. The next free one is taken if it is in use.
 
+    Attributes:
+        path: Of the page to open.
+
     Raises:
         ConfigError: If ``host`` is not loopback.
-        StorageError: If the database cannot be opened.
-        StudyError: If it holds no study yet.
         SearchError: If no port is free.
     """
 
-    def __init__(self, storage: str | Path, host: str = HOST, port: int = DEFAULT_PORT) -> None:
+    path = "/"
+
+    def __init__(
+        self,
+        make_app: Callable[[], App],
+        what: str,
+        *,
+        host: str = HOST,
+        port: int = DEFAULT_PORT,
+    ) -> None:
         if host.lower() not in ("localhost", HOST):
             raise ConfigError(
-                f"The dashboard has no login, so it listens on {HOST} only, but got {host!r}. To "
+                f"{what} has no login, so it listens on {HOST} only, but got {host!r}. To "
                 f"reach it from another machine: ssh -L {port or DEFAULT_PORT}:{HOST}:"
                 f"{port or DEFAULT_PORT} THIS_MACHINE."
             )
-        app = _dashboard_app(storage)
-        self._server = _bind(port)
+        app = make_app()
+        self._server = _bind(port, what)
         self._server.set_app(LocalOnly(app, self.port))
 
     @property
@@ -100,7 +110,7 @@ class Dashboard:
     @property
     def url(self) -> str:
         """Address to open in a browser."""
-        return f"http://{HOST}:{self.port}/dashboard"
+        return f"http://{HOST}:{self.port}{self.path}"
 
     def serve(self) -> None:
         """Answer until interrupted."""
@@ -123,7 +133,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     """A page asks for many things at once."""
 
     daemon_threads = True
-    # Newer Pythons would let two dashboards share a port, and requests reach either.
+    # Newer Pythons would let two servers share a port, and requests reach either.
     allow_reuse_port = False
 
     def server_bind(self) -> None:
@@ -140,29 +150,7 @@ class _QuietHandler(WSGIRequestHandler):
         """Say nothing."""
 
 
-def _dashboard_app(storage: str | Path) -> App:
-    """Return optuna-dashboard's app, with the artifacts beside the database."""
-    import optuna
-    from optuna.artifacts import FileSystemArtifactStore
-    from optuna_dashboard import wsgi
-
-    opened = open_storage(storage, must_exist=True)
-    url = storage_url(storage)
-    with storage_errors(url):
-        if not optuna.get_all_study_names(opened):
-            opened.engine.dispose()
-            raise StudyError(
-                f"The dashboard needs a study to show, but {masked(url)} holds none. Start one: "
-                f"search run fruit --trials 100"
-            )
-    artifacts = artifacts_dir(url)
-    with suppress(OSError):  # Needed for what people upload only; looking works without.
-        artifacts.mkdir(exist_ok=True)
-    app: App = wsgi(opened, artifact_store=FileSystemArtifactStore(artifacts))
-    return app
-
-
-def _bind(port: int) -> _Server:
+def _bind(port: int, what: str) -> _Server:
     last = port + N_PORTS - 1 if port else 0
     for candidate in range(port, last + 1):
         try:
@@ -177,7 +165,7 @@ def _bind(port: int) -> _Server:
         else:
             return server
     raise SearchError(
-        f"A free port is needed for the dashboard, but {port} to {last} are all taken. Choose "
+        f"{what} needs a free port, but {port} to {last} are all taken. Choose "
         f"another one with --port, or any free one with --port 0."
     )
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search.dashboard import HOST, Dashboard
 from search.front.read import load_front
+from search.pages.dashboard import Dashboard
+from search.pages.local_server import HOST
 from search.storage.database import open_storage
 from spaces.errors import ConfigError, StorageError, StudyError
 
@@ -69,6 +70,10 @@ def test_pages_of_other_sites_cannot_write(make_study) -> None:
     with serving(storage) as dashboard:
         for origin in ("http://evil.example", "null", f"http://localhost:{dashboard.port + 1}"):
             assert status(dashboard, "DELETE", "/api/studies/1", Origin=origin) == 403
+            assert status(dashboard, "POST", "/api/studies", Origin=origin) == 403
+        foreign = {"Sec-Fetch-Site": "cross-site"}  # A form's request may have no Origin.
+        assert status(dashboard, "POST", "/api/studies", **foreign) == 403
+        assert status(dashboard, "GET", "/dashboard", **foreign) == 200  # A link leads here.
         load_front("fruit", storage)  # It is still there.
         own = f"http://127.0.0.1:{dashboard.port}"
         assert status(dashboard, "GET", "/api/studies/1", Origin=own) == 200
