@@ -284,7 +284,7 @@ def limit_options(what: str) -> Callable[[_Function], _Function]:
     def add(function: _Function) -> _Function:
         for name, kind, text in reversed(
             [
-                ("--max-size", SIZE, "are no larger, such as 100KB"),
+                ("--max-size", SIZE, "are no larger by the study's --size, such as 100KB"),
                 ("--max-latency", LATENCY, "are no slower, such as 5ms"),
                 ("--min-accuracy", ACCURACY, "label at least this much rightly, such as 0.9"),
             ]

@@ -25,6 +25,7 @@ from workers.processes.child_process import run_job
 DEPLOYED_FILES = (
     "model.tflite",
     "model.keras",
+    "model_keras3.keras",
     "metrics.json",
     "model_compiled.tflite",
     "report.html",

@@ -9,7 +9,7 @@ from typing import Any
 
 from search.options import options_of
 from search.run.options import OF_A_TASK, RunOptions
-from search.run.run_study import THREADS, ConfigMaker, plain_dataset, prepare_run
+from search.run.run_study import THREADS, ConfigMaker, plain_dataset, prepare_run, usual_size
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
 from workers.devices.registry import canonical_device
@@ -51,7 +51,7 @@ def task_trainable(
         dataset,
         seed=seed,
         limits=options.limits,
-        size=options.size,
+        size=usual_size(options),
         device=canonical_device(options.device),
         fan_out=fan_out,
         gate=options.gate,

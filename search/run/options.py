@@ -82,13 +82,16 @@ class RunOptions:
         group=COUNTS,
         metavar="DEVICE",
     )
-    size: SizeMetric = option(
-        "gzip",
+    size: SizeMetric | None = option(
+        None,
         "choice",
         "Which size counts: compressed, the file as it is (sparse-encoded if smaller), or "
         "what it takes of the device's flash.",
         group=COUNTS,
         choices=SIZES,
+        shown="as the study was begun; flash on a device of ours that tells it, else gzip",
+        python="Which size counts: ``gzip``, ``tflite`` or ``flash``. None for what the study was "
+        "begun with, or flash on a device of ours that tells it, and gzip on others.",
     )
     metric: Metric = option(
         "accuracy",
@@ -101,7 +104,7 @@ class RunOptions:
     max_size_bytes: float | None = option(
         None,
         "size",
-        "Only models count that are no larger, such as 100KB.",
+        "Only models count that are no larger, such as 100KB, by the size that --size names.",
         group=COUNTS,
         flag="--max-size",
     )

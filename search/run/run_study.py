@@ -23,7 +23,7 @@ from search.run.options import RunOptions
 from search.run.resumed import asked_for, resumed
 from search.storage.database import open_storage
 from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
-from search.study.create_or_resume import data_drawn_by_name, study_for_run
+from search.study.create_or_resume import data_drawn_by_name, size_metric_of, study_for_run
 from search.study.enqueued import fit_to_space
 from search.study.open_study import OpenStudy
 from search.study.sources import read_source
@@ -37,7 +37,7 @@ from workers.devices.registry import canonical_device, check_device, get_device,
 from workers.executors.ray_workers import RayExecutor
 from workers.latency.quiet_windows import QuietWindows
 from workers.messages.executor import Outcome
-from workers.messages.result import TaskInfo
+from workers.messages.result import SizeMetric, TaskInfo
 from workers.trial.evaluate import MakeEvaluator
 from workers.trial.prepare import prepare_task
 
@@ -150,15 +150,27 @@ def run_study(
 def study_settings(options: RunOptions, info: TaskInfo) -> StudySettings:
     """Return what a run wants of its study: its options, and the task as it was prepared."""
     shared = {one.name for one in fields(StudySettings)} & set(declared(options))
+    name = options.study or info.name
     return StudySettings(
-        name=options.study or info.name,
+        name=name,
         task=info,
-        size_metric=options.size,
+        size_metric=options.size or size_metric_of(options.storage, name) or usual_size(options),
         limits=options.limits,
         **{name: getattr(options, name) for name in shared - {"device"}},
         device=canonical_device(options.device),
         asked=asked_for(options),
     )
+
+
+def usual_size(options: RunOptions) -> SizeMetric:
+    """Return which size counts where nobody says: flash on a device of ours that tells it.
+
+    A device of the user's own is code, which the driver does not run.
+    """
+    if options.size is not None:
+        return options.size
+    device = canonical_device(options.device)
+    return "flash" if is_builtin_device(device) and get_device(device).tells_flash else "gzip"
 
 
 def prepare_run(
@@ -181,7 +193,7 @@ def prepare_run(
     device = canonical_device(options.device)
     with_ram = options.max_ram_bytes is not None
     if is_builtin_device(device):  # A device of the user's own is code, which is run elsewhere.
-        check_device(get_device(device, with_ram=with_ram), options.size)
+        check_device(get_device(device, with_ram=with_ram), options.size or "gzip")
     canonical_ref(task)  # A name that is mistyped leaves no database behind.
     if with_storage:
         open_storage(options.storage).engine.dispose()  # Before minutes are spent on data.
@@ -190,7 +202,7 @@ def prepare_run(
         None if options.data is None else Path(options.data),
         progress=progress,
         device=device,
-        size_metric=options.size,
+        size_metric=options.size or "gzip",  # The usual one is told by its device.
         with_ram=with_ram,
         group_by=options.group_by,
         split_rule=split_rule,

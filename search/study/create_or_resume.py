@@ -35,7 +35,7 @@ from spaces.config.objectives import OBJECTIVES
 from spaces.config.schemes import POST_TRAINING_SCHEMES
 from spaces.errors import StudyError
 from spaces.space.search_space import SearchSpace
-from workers.messages.result import TaskInfo
+from workers.messages.result import SizeMetric, TaskInfo
 
 _OUR_ATTRIBUTES = {
     attributes.IDENTITY,
@@ -74,17 +74,33 @@ def data_drawn_by_name(storage: str | Path, name: str) -> str | None:
     Returns:
         None if there is no such study, or today's rule drew its splits.
     """
+    stored = _stored(storage, name)
+    if stored.get(attributes.TASK, {}).get("split_rule", "by_name") != "by_name":
+        return None
+    fingerprint: str | None = stored.get(attributes.DATA_FINGERPRINT)
+    return fingerprint
+
+
+def size_metric_of(storage: str | Path, name: str) -> SizeMetric | None:
+    """Return which size a study was begun with; None if there is no such study.
+
+    Args:
+        storage: File name or SQLAlchemy URL.
+        name: Of the study.
+    """
+    found: SizeMetric | None = _stored(storage, name).get(attributes.SIZE_METRIC)
+    return found
+
+
+def _stored(storage: str | Path, name: str) -> dict[str, Any]:
+    """Return the attributes of a study; none if there is no such study."""
     database = open_storage(storage)
     try:
         record = _record(database, name)
     finally:
         database.remove_session()
         database.engine.dispose()
-    stored = {} if record is None else record.user_attrs
-    if stored.get(attributes.TASK, {}).get("split_rule", "by_name") != "by_name":
-        return None
-    fingerprint: str | None = stored.get(attributes.DATA_FINGERPRINT)
-    return fingerprint
+    return {} if record is None else record.user_attrs
 
 
 @contextmanager

@@ -21,7 +21,10 @@ from spaces.data.request import DataRequest, Progress
 from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
 from spaces.tasks.source import describe_change
+from workers.conversion.runtime import network_input
 from workers.deploy.model_input import describe_input, describe_output, with_input_factor
+from workers.deploy.plain_keras import plain_model, save_keras3
+from workers.devices.device import N_COMPARED
 from workers.firmware.model import FirmwareModel
 from workers.firmware.package import micro_fit, write_package
 from workers.firmware.preprocessing import preprocess_words
@@ -35,6 +38,9 @@ if TYPE_CHECKING:
 
 TFLITE_NAME = "model.tflite"
 KERAS_NAME = "model.keras"
+KERAS3_NAME = "model_keras3.keras"
+"""The same network for Keras 3; not there where that cannot take it."""
+
 METRICS_NAME = "metrics.json"
 COMPILED_NAME = "model_compiled.tflite"
 """What goes on a device that has a compiler of its own."""
@@ -123,9 +129,10 @@ def retrain_job(
     metrics["patience"] = asked.patience
     metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
     folder = Path(out_dir)
-    _write(folder, model, trained, metrics)
+    samples = network_input(bench.dataset.val.images[:N_COMPARED])
+    _write(folder, model, trained, samples, metrics)
     progress("measuring", 1, 1)
-    metrics["notes"] = _compare(bench, config, trained, metrics["models"], asked)
+    metrics["notes"] += _compare(bench, config, trained, metrics["models"], asked)
     task, device = asked.task or exported.task, asked.device or export["device"]
     metrics["notes"] += _code_notes(export, task, device)
     islands = metrics["ledger"]["float_operations"]
@@ -352,7 +359,9 @@ def _compare(
     return notes
 
 
-def _write(folder: Path, model: FirmwareModel, trained: Trained, metrics: dict[str, Any]) -> None:
+def _write(
+    folder: Path, model: FirmwareModel, trained: Trained, samples: Any, metrics: dict[str, Any]
+) -> None:
     """Write the files. The Keras model is the trained network before quantization."""
     try:
         (folder / REPORT_NAME).unlink(missing_ok=True)
@@ -361,9 +370,13 @@ def _write(folder: Path, model: FirmwareModel, trained: Trained, metrics: dict[s
             (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
         else:
             (folder / COMPILED_NAME).write_bytes(model.compiled)
-        with_input_factor(trained.model).save(folder / KERAS_NAME)
+        plain = plain_model(with_input_factor(trained.model))
+        plain.save(folder / KERAS_NAME)
+        why_not = save_keras3(plain, folder / KERAS3_NAME, samples)
     except OSError as error:
         raise _cannot_write(folder, error) from error
+    if why_not:
+        metrics["notes"].append(f"There is no {KERAS3_NAME}: {why_not}.")
     write_package(model, folder)
     _write_metrics(folder, metrics)
 

@@ -62,6 +62,7 @@ class Device(ABC):
         depends_on_weights: Whether its figures depend on the values of weights, as those of a
             device that compresses them. Otherwise an untrained network tells them.
         compiles: Whether it runs a file that its own compiler makes of the ``.tflite``.
+        note: What a person must know of its figures, in a sentence; shown with every front.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Device(ABC):
     tells_ram: bool = False
     depends_on_weights: bool = True
     compiles: bool = False
+    note: str = ""
 
     @abstractmethod
     def measure(self, tflite: bytes) -> Measurement:

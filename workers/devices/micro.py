@@ -6,8 +6,9 @@ what a model needs there, and that it runs at all. Pointers are larger here than
 is an upper bound, by some hundred bytes in a small model.
 
 There is no model of a microcontroller's cycles. The time of device ``micro`` is that of the
-interpreter's portable kernels on this machine: it ranks networks by their arithmetic and says
-nothing of a processor with kernels of its own, such as CMSIS-NN.
+interpreter's portable kernels on this machine, which have no vector instructions: a processor with
+kernels of its own, such as CMSIS-NN, ranks networks otherwise, and int8 before float32, where this
+one may have float32 first. What it tells of a microcontroller is the arena.
 """
 
 from __future__ import annotations
@@ -56,6 +57,11 @@ class MicroDevice(Device):
     tells_flash = True
     tells_ram = True
     depends_on_weights = False
+    note = (
+        "Latencies of micro are those of tflite-micro's portable kernels on this machine: a "
+        "Cortex-M ranks models otherwise (int8 before float32). Its RAM is that of a "
+        "microcontroller."
+    )
 
     def check(self) -> None:
         """Raise ``DeviceError`` if the interpreter is not installed."""
@@ -98,6 +104,7 @@ class WithArena(Device):
         self.tells_flash = device.tells_flash
         self.depends_on_weights = device.depends_on_weights
         self.compiles = device.compiles
+        self.note = device.note
 
     def check(self) -> None:
         """Raise ``DeviceError`` if device or interpreter cannot be used here."""

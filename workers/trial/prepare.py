@@ -199,7 +199,7 @@ def describe_task(
     schemes, notes = described.schemes, described.notes
     if device is not None:
         schemes, left_out = runnable_schemes(schemes, device)
-        notes = (*notes, *left_out)
+        notes = (*notes, *left_out, *([device.note] if device.note else []))
     return TaskInfo(
         name=task.name,
         ref=ref,
