@@ -77,7 +77,8 @@ class RunOptions:
     device: str = option(
         "host",
         "text",
-        "Whose latency counts: this machine (host), ethos-u55-128 and its like, micro, "
+        "Whose latency counts: this machine (host), ethos-u55-128 and its like, cortex-m7@480 "
+        "(modelled, with its clock in MHz), micro (portable kernels here), "
         "or package.module:DEVICE or a .py file of your own.",
         group=COUNTS,
         metavar="DEVICE",

@@ -62,7 +62,7 @@ def count_macs(tflite: bytes) -> int:
         inputs = [shapes[number][index] for index in operator.inputs if index >= 0]
         outputs = operator.outputs
         if len(outputs):
-            macs = _operator_macs(name, inputs, shapes[number][outputs[0]])
+            macs = operator_macs(name, inputs, shapes[number][outputs[0]])
             total += times[number] * macs
     return total
 
@@ -112,7 +112,14 @@ def _steps_of(model: Any, condition: int) -> int:
     return max(1, min(limits, default=1))
 
 
-def _operator_macs(name: str, inputs: list[Any], output: Any) -> int:
+def operator_macs(name: str, inputs: list[Any], output: Any) -> int:
+    """Return the multiply-accumulates of one operation; 0 for those that are not counted.
+
+    Args:
+        name: Of the operation, such as ``CONV_2D``.
+        inputs: Their shapes.
+        output: Shape of the first.
+    """
     if name == "CONV_2D":  # Weights: [out, height, width, in].
         return _n(output[:3]) * _n(inputs[1])
     if name == "DEPTHWISE_CONV_2D":  # Weights: [1, height, width, out].

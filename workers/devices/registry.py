@@ -10,6 +10,7 @@ from functools import cache
 from spaces.errors import DeviceError
 from spaces.tasks.user_code import Kind, canonical_code_ref, is_code_ref, load_code
 from spaces.wording import guess
+from workers.devices.cortex_m import CortexM7, cortex_m7
 from workers.devices.device import Device, Measurement
 from workers.devices.ethos_u import ethos_u_devices
 from workers.devices.micro import MicroDevice, WithArena
@@ -38,18 +39,22 @@ class HostDevice(Device):
 @cache
 def builtin_devices() -> dict[str, Device]:
     """Return the devices of our own by name."""
-    devices = (HostDevice(), MicroDevice(), *ethos_u_devices())
+    devices = (HostDevice(), MicroDevice(), CortexM7(), *ethos_u_devices())
     return {device.name: device for device in devices}
 
 
 def device_names() -> tuple[str, ...]:
-    """Return the names that ``--device`` takes."""
+    """Return the names that ``--device`` takes, of clocks the usual one only."""
     return tuple(builtin_devices())
 
 
 def is_builtin_device(ref: str) -> bool:
     """Whether ``ref`` names a device of our own, which is safe and cheap to make anywhere."""
-    return ref in builtin_devices()
+    return _builtin(ref) is not None
+
+
+def _builtin(ref: str) -> Device | None:
+    return builtin_devices().get(ref) or cortex_m7(ref)
 
 
 def canonical_device(ref: str) -> str:
@@ -58,8 +63,8 @@ def canonical_device(ref: str) -> str:
     Raises:
         DeviceError: If there is no such device or file.
     """
-    if is_builtin_device(ref):
-        return ref
+    if (known := _builtin(ref)) is not None:
+        return known.name
     if is_code_ref(ref):
         return canonical_code_ref(ref, _KIND)
     raise DeviceError(_unknown(ref))
@@ -76,8 +81,8 @@ def get_device(ref: str, *, with_ram: bool = False) -> Device:
     Raises:
         DeviceError: If there is none, or its code is no device.
     """
-    if is_builtin_device(ref):
-        device = builtin_devices()[ref]
+    if (known := _builtin(ref)) is not None:
+        device = known
     elif is_code_ref(ref):
         device = load_code(ref, _KIND, Device)  # type: ignore[type-abstract]
         if not isinstance(getattr(device, "name", None), str):

@@ -1,0 +1,123 @@
+"""A Cortex-M7 without a board: time by a model of operators, fitted to published measurements.
+
+An int8 inference takes ::
+
+    cycles = 0.973 * MACs of convolutions and dense layers, depthwise ones not counted
+           + 10.81 * bytes of activations that operators read and write
+           + 3.618 * bytes of weights
+
+Depthwise convolutions are bound by the bytes they move: their arithmetic explains nothing more.
+The three numbers are the least relative squares over 15 networks (MobileNetV1 0.25 to 1.0,
+FD-MobileNet 0.25, MobileNetV2 0.35 to 1.4; 96 to 224 pixels) that STMicroelectronics measured with
+STM32Cube.AI 10.0.0 on an STM32H747I-DISCO at 400 MHz; ``benchmarks/latency/cortex_m7.py`` has each
+with its source, and fits them anew. Predicted from the 14 others, a network is off by 3 % on
+average and 13 % at most; from the other families only, by 4 % and 15 %.
+
+What it does not know: other runtimes, such as tflite-micro with CMSIS-NN; other memories;
+networks much smaller than 4 million MACs, whose fixed costs nobody published; wide 3x3
+convolutions. Cycles are taken to be the same at every clock: ST's own FD-MobileNet took 38.1 and
+12.8 million of them at 216 MHz (STM32F769I-DISCO), and 40.8 and 12.9 million at 400 MHz.
+
+There are no such devices for Cortex-M4 and M55: too few measurements of networks that can be
+rebuilt are published for a fit that could be checked.
+"""
+
+from __future__ import annotations
+
+import re
+
+from spaces.config.schemes import QuantizationScheme
+from spaces.errors import ConversionError
+from workers.devices.device import Device, Measurement, modelled_latency
+
+CYCLES_PER_MAC = 0.973
+CYCLES_PER_MOVED_BYTE = 10.81
+CYCLES_PER_WEIGHT_BYTE = 3.618
+"""Of int8 networks; see the module's own text."""
+
+MEAN_ERROR, LARGEST_ERROR = 0.032, 0.13
+"""Of a network predicted from the other measurements, as fractions."""
+
+USUAL_MHZ = 400
+FASTEST_MHZ = 1000
+
+_NAME = re.compile(r"cortex-m7(?:@([1-9][0-9]{0,3}))?")
+_WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+_FREE = ("RESHAPE", "PAD", "SQUEEZE", "EXPAND_DIMS")
+"""Merged into their neighbours, or done by a pointer."""
+
+_UNKNOWN = (
+    "TRANSPOSE_CONV",
+    "BATCH_MATMUL",
+    "WHILE",
+    "IF",
+    "SVDF",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+)
+"""Kernels like none of those that were measured."""
+
+
+class CortexM7(Device):
+    """A Cortex-M7 at one clock. Flash is the ``.tflite``, as it is.
+
+    Args:
+        mhz: Its clock.
+
+    Attributes:
+        mhz: Its clock.
+    """
+
+    schemes = (QuantizationScheme.INT8, QuantizationScheme.QAT_INT8)
+    tells_flash = True
+    depends_on_weights = False
+    note = (
+        f"Latencies of cortex-m7 are modelled, not measured: fitted to 15 networks on an "
+        f"STM32H747 with STM32Cube.AI, each predicted from the others to {100 * MEAN_ERROR:.0f} % "
+        f"on average and {100 * LARGEST_ERROR:.0f} % at most; below 4 million MACs nobody checked."
+    )
+
+    def __init__(self, mhz: int = USUAL_MHZ) -> None:
+        self.mhz = mhz
+        self.name = "cortex-m7" if mhz == USUAL_MHZ else f"cortex-m7@{mhz}"
+
+    def measure(self, tflite: bytes) -> Measurement:
+        """Compute what a model takes.
+
+        Raises:
+            ConversionError: If it has operators like none that was measured.
+        """
+        milliseconds = cortex_m7_cycles(tflite) / (self.mhz * 1e3)
+        runtime = (
+            f"modelled at {self.mhz} MHz, STM32Cube.AI 10.0 (leave-one-out error "
+            f"{100 * MEAN_ERROR:.0f} %, at most {100 * LARGEST_ERROR:.0f} %)"
+        )
+        return Measurement(modelled_latency(milliseconds, self.name, runtime), len(tflite))
+
+
+def cortex_m7(name: str) -> CortexM7 | None:
+    """Return the device of a name such as ``cortex-m7@480``; None for other names."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    mhz = int(found[1] or USUAL_MHZ)
+    return CortexM7(mhz) if mhz <= FASTEST_MHZ else None
+
+
+def cortex_m7_cycles(tflite: bytes) -> float:
+    """Return the cycles of one inference of an int8 model.
+
+    Raises:
+        ConversionError: If it has operators like none that was measured.
+    """
+    from workers.conversion.operator_costs import operator_costs
+
+    cycles = 0.0
+    for cost in operator_costs(tflite):
+        if cost.name in _UNKNOWN or (cost.macs and cost.name not in _WITH_WEIGHTS):
+            raise ConversionError(f"no measurement of a Cortex-M7 stands behind {cost.name}")
+        if cost.name in _FREE:
+            continue
+        macs = 0 if cost.name == "DEPTHWISE_CONV_2D" else cost.macs
+        cycles += CYCLES_PER_MAC * macs + CYCLES_PER_MOVED_BYTE * cost.moved_bytes
+        cycles += CYCLES_PER_WEIGHT_BYTE * cost.weight_bytes
+    return cycles
