@@ -39,7 +39,7 @@ class HostDevice(Device):
 @cache
 def builtin_devices() -> dict[str, Device]:
     """Return the devices of our own by name."""
-    devices = (HostDevice(), MicroDevice(), CortexM7(), *ethos_u_devices())
+    devices = (HostDevice(), MicroDevice(), *ethos_u_devices(), CortexM7())
     return {device.name: device for device in devices}
 
 

@@ -20,7 +20,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import search
-from search.cli.main import PICKS, cli
+from search.cli.export import PICKS
+from search.cli.main import cli
 from search.cli.next_steps import say_what_next
 from search.cli.options import STORAGE_VARIABLE
 from search.front.picks import PICK_RULES
