@@ -27,6 +27,7 @@ DEPLOYED_FILES = (
     "model.keras",
     "model_keras3.keras",
     "metrics.json",
+    "model_float.tflite",
     "model_compiled.tflite",
     "report.html",
     *PACKAGE_NAMES,

@@ -42,6 +42,9 @@ KERAS3_NAME = "model_keras3.keras"
 """The same network for Keras 3; not there where that cannot take it."""
 
 METRICS_NAME = "metrics.json"
+FLOAT_NAME = "model_float.tflite"
+"""The trained network before quantization; `search demo` can be switched to it."""
+
 COMPILED_NAME = "model_compiled.tflite"
 """What goes on a device that has a compiler of its own."""
 
@@ -363,13 +366,18 @@ def _write(
     folder: Path, model: FirmwareModel, trained: Trained, samples: Any, metrics: dict[str, Any]
 ) -> None:
     """Write the files. The Keras model is the trained network before quantization."""
+    from workers.conversion.convert import float_tflite
+
+    is_float = metrics["config"]["quantization"] == QuantizationScheme.FLOAT32.value
+    before = None if is_float else float_tflite(trained.model)
     try:
         (folder / REPORT_NAME).unlink(missing_ok=True)
         (folder / TFLITE_NAME).write_bytes(model.tflite)
-        if model.compiled is None:
-            (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
-        else:
-            (folder / COMPILED_NAME).write_bytes(model.compiled)
+        for name, content in ((COMPILED_NAME, model.compiled), (FLOAT_NAME, before)):
+            if content is None:
+                (folder / name).unlink(missing_ok=True)  # Of an earlier retraining.
+            else:
+                (folder / name).write_bytes(content)
         plain = plain_model(with_input_factor(trained.model))
         plain.save(folder / KERAS_NAME)
         why_not = save_keras3(plain, folder / KERAS3_NAME, samples)
