@@ -22,14 +22,14 @@ from spaces.tasks.registry import resolve_task
 from tests.workers_tests.full_training import asked
 from workers.conversion.accuracy import tflite_accuracy
 from workers.conversion.runtime import load, network_input, outputs
-from workers.deploy.retrain import (
+from workers.deploy.model_folder import (
     FLOAT_NAME,
     KERAS3_NAME,
     KERAS_NAME,
     METRICS_NAME,
     TFLITE_NAME,
-    retrain_job,
 )
+from workers.deploy.retrain import retrain_job
 from workers.firmware.package import LABELS_NAME, PACKAGE_NAMES
 from workers.messages.result import EvaluateRequest, Point
 from workers.training.prune import achieved_sparsity
