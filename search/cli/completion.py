@@ -7,6 +7,9 @@ nothing, and the command itself says later what is wrong.
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -47,14 +50,26 @@ def study_items(context: click.Context, incomplete: str) -> list[CompletionItem]
 
     storage = context.params.get("storage") or os.environ.get(STORAGE_VARIABLE, DEFAULT_STORAGE)
     try:
-        from search.storage.database import open_for_reading
-        from search.storage.reader import study_names
-
-        with open_for_reading(storage) as opened:
-            names = study_names(opened)
+        names = _study_names(str(storage))
     except Exception:  # Whatever it is: nothing to complete.
         return []
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def _study_names(storage: str) -> list[str]:
+    """Return the names of studies; of a SQLite file by Python alone, as a key was just pressed."""
+    path = storage.removeprefix("sqlite:///")
+    if "://" not in path:
+        # One that may only read would leave a log behind.
+        uri = f"{Path(path).absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=1)) as connection:
+            rows = connection.execute("SELECT study_name FROM studies ORDER BY study_id")
+            return [name for (name,) in rows]
+    from search.storage.database import open_for_reading
+    from search.storage.reader import study_names
+
+    with open_for_reading(storage) as opened:
+        return study_names(opened)
 
 
 def known_items(kind: str, incomplete: str) -> list[CompletionItem]:

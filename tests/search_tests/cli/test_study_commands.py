@@ -169,7 +169,9 @@ def completed(folder: Path, *words: str) -> list[str]:
     ],
 )
 def test_a_shell_completes(storage: Path, words: tuple[str, ...], expected: list[str]) -> None:
+    before = set(storage.parent.iterdir())
     assert completed(storage.parent, *words) == expected
+    assert set(storage.parent.iterdir()) == before
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
