@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Literal, TypeVar, get_args
 
 from spaces.config.checks import is_int, is_number, require
@@ -171,7 +172,7 @@ class TrialConfig:
         """The model's hyperparameters as a new dictionary."""
         return dict(self.hyperparameters)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Sixteen hex digits that stay the same across processes, machines and versions."""
         text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"))
