@@ -1,0 +1,486 @@
+"""What a training would give that nobody recorded: forests fitted to those that were.
+
+Random forests, as benchmarks of hyperparameter search use them (Eggensperger et al., "Efficient
+Benchmarking of Hyperparameter Optimizers via Surrogates", AAAI 2015), and no Gaussian process: one
+of the samplers that are compared here is one. They see a configuration as numbers, and what
+its network is made of, which is counted exactly (``benchmarks/replay/network_shape.py``).
+
+- Accuracy is fitted as the mean of validation and test, in logits; each scheme's as its distance
+  from float32's; a pruned branch's as its distance from its parent's.
+- Chance is added again: that of which images are in a split, and of what quantization does to
+  these weights. A configuration always has the same luck.
+- Learning curves have the form of a recorded training that is close, and ended close.
+- Sizes and latencies are sums over layers (``benchmarks/replay/costs.py``), and what is left of
+  them, in logarithms, is fitted by forests too.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from benchmarks.replay.costs import Sum, latency_parts, size_parts
+from benchmarks.replay.network_shape import Shape, shape_of
+from benchmarks.replay.recordings import Recording, Row
+from search.sampling.space_moves import as_numbers
+from spaces.config.trial import ParamValue
+
+Array: TypeAlias = "npt.NDArray[np.float64]"
+Params: TypeAlias = "Mapping[str, ParamValue]"
+
+ALWAYS = ("float16", "dynamic_range", "dynamic_int4", "int8")
+"""Schemes of which hardly any training lacks one, beside float32."""
+
+SCHEMES = ("float32", *ALWAYS, "int16x8", "qat_int8")
+STAGES = ("gate", "build", "train", "convert", "measure", "latency")
+N_TREES = 100
+N_DONORS = 5
+
+Values: TypeAlias = tuple[float, float, float, float]
+"""Accuracy on validation, on test, size in bytes, latency in milliseconds."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a training gives.
+
+    Attributes:
+        curve: Accuracy on validation after every epoch.
+        points: By scheme; of a branch that only trains quantization-aware, one.
+        seconds: By stage, ``qat`` among them.
+        level: Logit of the accuracy of its weights, without the luck of a split.
+        sparsity: What it was pruned to.
+        n_params: Weights and biases.
+    """
+
+    curve: tuple[float, ...]
+    points: Mapping[str, Values]
+    seconds: Mapping[str, float]
+    level: float
+    sparsity: float
+    n_params: int
+
+
+class Forest:
+    """Several outputs learned by one forest of randomized trees.
+
+    Args:
+        leaf: Fewest samples in a leaf.
+    """
+
+    def __init__(self, leaf: int = 2) -> None:
+        self._leaf = leaf
+        self.out_of_bag: Array = np.empty((0, 0))
+
+    def fit(self, inputs: Array, outputs: Array) -> Forest:
+        """Learn ``outputs`` (``[n, m]``); rows with a gap are left out."""
+        from sklearn.ensemble import ExtraTreesRegressor
+
+        whole = ~np.isnan(outputs).any(axis=1)
+        forest = ExtraTreesRegressor(
+            N_TREES,
+            min_samples_leaf=self._leaf,
+            max_features=0.5,
+            bootstrap=True,
+            oob_score=True,
+            random_state=0,
+        )
+        known = outputs[whole] if outputs.shape[1] > 1 else outputs[whole, 0]
+        forest.fit(inputs[whole], known)
+        self.out_of_bag = np.full(outputs.shape, np.nan)
+        self.out_of_bag[whole] = forest.oob_prediction_.reshape(-1, outputs.shape[1])
+        self._join([one.tree_ for one in forest.estimators_])
+        return self
+
+    def _join(self, trees: Sequence[Any]) -> None:
+        """Put all nodes into one table, in which all trees are gone down at once."""
+        starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
+        self._roots = starts
+        self._feature = np.concatenate([tree.feature for tree in trees])
+        self._threshold = np.concatenate([tree.threshold for tree in trees])
+        # A leaf is its own child, so that every tree may be gone down as far as the deepest.
+        joined = []
+        for children in ("children_left", "children_right"):
+            joined.append(
+                np.concatenate(
+                    [
+                        np.where(
+                            getattr(tree, children) < 0,
+                            np.arange(tree.node_count),
+                            getattr(tree, children),
+                        )
+                        + start
+                        for tree, start in zip(trees, starts, strict=True)
+                    ]
+                )
+            )
+        self._children = np.stack(joined)
+        self._values = np.concatenate([tree.value[:, :, 0] for tree in trees])
+        self._depth = max(tree.max_depth for tree in trees)
+
+    def predict(self, row: Array) -> Array:
+        """Return the outputs of one sample, a hundred times sooner than scikit-learn does."""
+        seen = row.astype(np.float32)
+        nodes = self._roots
+        for _ in range(self._depth):
+            goes_right = seen[self._feature[nodes]] > self._threshold[nodes]
+            nodes = self._children[goes_right.astype(np.intp), nodes]
+        mean: Array = self._values[nodes].mean(axis=0)
+        return mean
+
+
+class FileCosts:
+    """Bytes and milliseconds of a scheme's files: a sum over layers, mended by a forest.
+
+    Args:
+        made_of: Shape and sparsity of each known network.
+        inputs: Its features.
+        costs: Its bytes and milliseconds, ``[n, 2]``; not a number where it has no such file.
+    """
+
+    def __init__(
+        self, made_of: Sequence[tuple[Shape, float]], inputs: Array, costs: Array
+    ) -> None:
+        known = np.flatnonzero(~np.isnan(costs).any(axis=1)).tolist()
+        self._size = Sum([size_parts(*made_of[i]) for i in known], costs[known, 0].tolist())
+        self._latency = Sum(
+            [latency_parts(made_of[i][0]) for i in known], costs[known, 1].tolist()
+        )
+        summed = np.array([self._sums(*made_of[i]) for i in known])
+        self._rest = Forest(2).fit(inputs[known], np.log(costs[known] / summed))
+
+    def _sums(self, shape: Shape, sparsity: float) -> tuple[float, float]:
+        return self._size.of(size_parts(shape, sparsity)), self._latency.of(latency_parts(shape))
+
+    def of(self, shape: Shape, sparsity: float, inputs: Array) -> tuple[float, float]:
+        """Return bytes and milliseconds of a network's file."""
+        size, latency = self._sums(shape, sparsity)
+        rest = np.exp(self._rest.predict(inputs)).tolist()
+        return size * rest[0], latency * rest[1]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A recorded training or branch, as something to learn from."""
+
+    params: Params
+    sparsity: float
+    row: Row
+
+
+@dataclass
+class Noise:
+    """By how much trainings differ from what the forests say.
+
+    Attributes:
+        split: How much better validation comes out than test, in logits: of every recorded
+            training the distance, on average and each around it.
+        schemes: What every recorded training's schemes are better than foreseen, on validation
+            and test: by name, in logits.
+    """
+
+    split_mean: float
+    split: list[float]
+    schemes: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+
+class Surrogate:
+    """Answers any configuration of a recorded space.
+
+    Args:
+        recording: What it is fitted to.
+    """
+
+    def __init__(self, recording: Recording) -> None:
+        self.recording = recording
+        self._settings = recording.about["settings"]
+        rows = recording.rows
+        branches = recording.branches
+        inputs = np.array([self.features(row["params"]) for row in rows])
+        levels = np.array([self.level_of(row) for row in rows])
+        self._level = Forest().fit(inputs, levels[:, None])
+        self._inputs, self._levels, self._scale = inputs, levels, inputs.std(axis=0) + 1e-9
+        branched = [row["params"] for row, _ in branches]
+        at = [branch["final_sparsity"] for _, branch in branches]
+        before = np.array([self.level_of(row) for row, _ in branches])
+        after = np.array([self.level_of(branch) for _, branch in branches])
+        further = np.array(
+            [
+                [*self.features(p, s), level]
+                for p, s, level in zip(branched, at, before, strict=True)
+            ]
+        )
+        self._branch = Forest(3).fit(further, (after - before)[:, None])
+        self._branch_luck = (after - before - self._branch.out_of_bag[:, 0]).tolist()
+        models = [Model(row["params"], _sparsity(row["params"]), row) for row in rows]
+        models += [
+            Model(row["params"], branch["final_sparsity"], branch) for row, branch in branches
+        ]
+        self._fit_schemes(models)
+        self._fit_seconds(rows, branches, further)
+        gaps = [
+            self._logit(p[0], "n_val") - self._logit(p[1], "n_test")
+            for p in (row["points"]["float32"] for row in rows)
+            if p[1] is not None
+        ] or [0.0]
+        mean = float(np.mean(gaps))
+        self._noise = Noise(mean, [gap - mean for gap in gaps], self._scheme_luck)
+
+    # --- Fitting ----------------------------------------------------------------------------
+
+    def _fit_schemes(self, models: Sequence[Model]) -> None:
+        shapes = np.array([self.features(m.params, m.sparsity) for m in models])
+        seen = np.column_stack([shapes, [self.level_of(m.row) for m in models]])
+        self._deltas: dict[tuple[str, ...], Forest] = {}
+        self._scheme_luck: dict[str, list[tuple[float, float]]] = {}
+        outcomes = {
+            scheme: np.array([self._outcome(m.row, scheme) for m in models]) for scheme in SCHEMES
+        }
+        for schemes in (ALWAYS, ("int16x8",), ("qat_int8",)):
+            deltas = np.column_stack([outcomes[s][:, :2].mean(axis=1) for s in schemes])
+            forest = self._deltas[schemes] = Forest(3).fit(seen, deltas)
+            for index, scheme in enumerate(schemes):
+                luck = outcomes[scheme][:, :2] - forest.out_of_bag[:, [index]]
+                self._scheme_luck[scheme] = [
+                    (float(a), float(b)) for a, b in luck[~np.isnan(luck).any(axis=1)]
+                ]
+        self._files = {
+            scheme: FileCosts(
+                [(self.shape(m.params), m.sparsity) for m in models],
+                shapes,
+                np.exp(outcomes[scheme][:, 2:]),
+            )
+            for scheme in SCHEMES
+        }
+
+    def _outcome(self, row: Row, scheme: str) -> list[float]:
+        """Return distances from float32 in logits, on validation and test; size and latency."""
+        point, base = row["points"].get(scheme), row["points"]["float32"]
+        if point is None:
+            return [math.nan] * 4
+        accuracy, test, size, latency = point
+        gap = self._logit(accuracy, "n_val") - self._logit(base[0], "n_val")
+        is_known = test is not None and base[1] is not None
+        test_gap = (
+            self._logit(test, "n_test") - self._logit(base[1], "n_test") if is_known else gap
+        )
+        return [gap, test_gap, math.log(size), math.log(latency)]
+
+    def _fit_seconds(
+        self, rows: Sequence[Row], branches: Sequence[tuple[Row, Row]], further: Array
+    ) -> None:
+        def logs(of: Sequence[Row], stages: Sequence[str]) -> Array:
+            return np.log(
+                [[max(row["seconds"].get(s, math.nan), 1e-3) for s in stages] for row in of]
+            )
+
+        self._seconds = Forest().fit(self._inputs, logs(rows, STAGES))
+        self._qat_seconds = Forest().fit(self._inputs, logs(rows, ["qat"]))
+        self._branch_stages = tuple(stage for stage in STAGES if stage != "gate")
+        self._branch_seconds = Forest().fit(
+            further, logs([branch for _, branch in branches], self._branch_stages)
+        )
+
+    def _logit(self, accuracy: float, split: str) -> float:
+        n = self._settings[split]
+        share = (accuracy * n + 0.5) / (n + 1)
+        return math.log(share / (1 - share))
+
+    def level_of(self, row: Row) -> float:
+        """Return the logit of a recorded training's accuracy, the mean of both splits'."""
+        accuracy, test, _, _ = row["points"]["float32"]
+        if test is None:
+            return self._logit(accuracy, "n_val")
+        return (self._logit(accuracy, "n_val") + self._logit(test, "n_test")) / 2
+
+    def shape(self, params: Params) -> Shape:
+        """Return what a configuration's network is made of."""
+        about = self.recording.about
+        return shape_of(params, tuple(about["input_shape"]), len(about["class_names"]))
+
+    def features(self, params: Params, sparsity: float | None = None) -> Array:
+        """Return a configuration as numbers.
+
+        Args:
+            params: Its parameters.
+            sparsity: What a branch prunes it to; None for what it is pruned to itself.
+        """
+        recording = self.recording
+        shape = self.shape(params)
+        if sparsity is None:
+            sparsity = _sparsity(params)
+        steps = self._settings["n_train"] * self._settings["epochs"] / int(params["batch_size"])
+        kept = shape.n_params - sparsity * shape.n_prunable
+        logs = (
+            shape.n_params,
+            kept,
+            shape.macs,
+            shape.first_macs,
+            shape.n_activations,
+            steps,
+            steps * float(params["learning_rate"]),
+        )
+        numbers = as_numbers(recording.trained_space, params)
+        return np.array([*numbers, sparsity, shape.n_layers, *map(math.log, logs)])
+
+    def scheme_delta(self, scheme: str, inputs: Array, level: float) -> float:
+        """Return how far a scheme is expected to lie from float32, in logits."""
+        seen = np.array([*inputs, level])
+        return next(
+            float(forest.predict(seen)[schemes.index(scheme)])
+            for schemes, forest in self._deltas.items()
+            if scheme in schemes
+        )
+
+    # --- Answering --------------------------------------------------------------------------
+
+    def training(self, params: Params, study_seed: int = 0) -> Answer:
+        """Return what a training of a configuration gives, under every scheme."""
+        luck = self._luck(params, study_seed)
+        inputs = self.features(params)
+        level = float(self._level.predict(inputs)[0])
+        sparsity = _sparsity(params)
+        points = self._points(self.shape(params), sparsity, inputs, level, luck)
+        seconds = dict(zip(STAGES, np.exp(self._seconds.predict(inputs)).tolist(), strict=True))
+        seconds["qat"] = float(np.exp(self._qat_seconds.predict(inputs)[0]))
+        curve = self._curve(inputs, level, points["float32"][0], luck)
+        return Answer(curve, points, seconds, level, sparsity, self.shape(params).n_params)
+
+    def branch(
+        self, params: Params, parent: Answer, sparsity: float, study_seed: int = 0
+    ) -> Answer:
+        """Return what pruning a training further gives, from its weights.
+
+        Args:
+            params: Of the training that it began with.
+            parent: What that gave, or the branch that this one starts from.
+            sparsity: What it prunes to.
+            study_seed: Of the training.
+        """
+        luck = self._luck({**params, "branch": sparsity, "from": parent.sparsity}, study_seed)
+        inputs = self.features(params, sparsity)
+        further = np.array([*inputs, parent.level])
+        change = float(self._branch.predict(further)[0]) + luck.choice(self._branch_luck)
+        level = parent.level + change
+        points = self._points(self.shape(params), sparsity, inputs, level, luck)
+        spent = np.exp(self._branch_seconds.predict(further)).tolist()
+        seconds = dict(zip(self._branch_stages, spent, strict=True))
+        seconds["qat"] = parent.seconds["qat"]
+        curve = (points["float32"][0],)
+        return Answer(curve, points, seconds, level, sparsity, parent.n_params)
+
+    def _luck(self, params: Mapping[str, Any], seed: int) -> Random:
+        return Random(json.dumps([sorted(params.items()), seed], default=str))
+
+    def recorded(self, index: int) -> Answer:
+        """Return what a recorded training gave; what was not recorded of it is foreseen."""
+        row = self.recording.rows[index]
+        foreseen = self.training(row["params"])
+        points = dict(foreseen.points)
+        for scheme, (accuracy, test, size, latency) in row["points"].items():
+            points[scheme] = (accuracy, accuracy if test is None else test, size, latency)
+        return replace(
+            foreseen,
+            curve=tuple(row["val_accuracy"]),
+            points=points,
+            seconds={**foreseen.seconds, **row["seconds"]},
+            level=self.level_of(row),
+        )
+
+    def _points(
+        self, shape: Shape, sparsity: float, inputs: Array, level: float, luck: Random
+    ) -> dict[str, Values]:
+        noise = self._noise
+        n_val, n_test = self._settings["n_val"], self._settings["n_test"]
+        val = level + noise.split_mean / 2
+        val += math.sqrt(n_test / (n_val + n_test)) * luck.choice(noise.split)
+        test = level - noise.split_mean / 2
+        test -= math.sqrt(n_val / (n_val + n_test)) * luck.choice(noise.split)
+        seen = np.array([*inputs, level])
+        changes = {"float32": (0.0, 0.0)}
+        for schemes, forest in self._deltas.items():
+            for scheme, delta in zip(schemes, forest.predict(seen).tolist(), strict=True):
+                by_luck = luck.choice(noise.schemes[scheme])
+                changes[scheme] = (delta + by_luck[0], delta + by_luck[1])
+        points = {}
+        for scheme, (on_val, on_test) in changes.items():
+            size, latency = self._files[scheme].of(shape, sparsity, inputs)
+            accuracy = _rounded(val + on_val, n_val), _rounded(test + on_test, n_test)
+            points[scheme] = (*accuracy, float(round(size)), latency)
+        return points
+
+    def _curve(self, inputs: Array, level: float, end: float, luck: Random) -> tuple[float, ...]:
+        """Return a learning curve that ends at an accuracy, like one of the nearest."""
+        apart = ((self._inputs - inputs) / self._scale) ** 2
+        distance = apart.mean(axis=1) + ((self._levels - level) / self._levels.std()) ** 2
+        donor = self.recording.rows[luck.choice(np.argsort(distance)[:N_DONORS].tolist())]
+        curve = [self._logit(a, "n_val") for a in donor["val_accuracy"]]
+        last = self._logit(end, "n_val")
+        n_val = self._settings["n_val"]
+        return tuple(_rounded(a - curve[-1] + last, n_val) for a in curve)
+
+
+def _sparsity(params: Params) -> float:
+    return float(params.get("final_sparsity", 0.0))
+
+
+def _rounded(logit: float, n: int) -> float:
+    """Return an accuracy that so many images can have."""
+    return round(n / (1 + math.exp(-min(max(logit, -30.0), 30.0)))) / n
+
+
+def held_out(
+    recording: Recording, n_folds: int = 5, seed: int = 0
+) -> dict[str, tuple[Array, Array]]:
+    """Return what was measured and what is foreseen of it by a surrogate that did not see it.
+
+    Returns:
+        By name of what it is: accuracies of the mean of both splits, sizes, latencies, seconds of
+        training, and accuracies of branches.
+    """
+    rows = list(recording.rows)
+    Random(seed).shuffle(rows)
+    pairs: dict[str, list[tuple[float, float]]] = {}
+
+    def compare(name: str, true: float, foreseen: float) -> None:
+        pairs.setdefault(name, []).append((true, foreseen))
+
+    for fold in range(n_folds):
+        kept = [row for index, row in enumerate(rows) if index % n_folds != fold]
+        model = Surrogate(recording.only(kept))
+        for row in rows[fold::n_folds]:
+            inputs = model.features(row["params"])
+            level = float(model._level.predict(inputs)[0])
+            compare("accuracy, float32", _share(model.level_of(row)), _share(level))
+            answer = model.training(row["params"])
+            for scheme in ("float32", "int8", "dynamic_int4"):
+                if scheme in row["points"]:
+                    point = row["points"][scheme]
+                    compare(f"size, {scheme}", point[2], answer.points[scheme][2])
+                    compare(f"latency, {scheme}", point[3], answer.points[scheme][3])
+            for scheme in ("int8", "dynamic_int4", "qat_int8"):
+                if scheme in row["points"]:
+                    true, test = row["points"][scheme][:2]
+                    delta = model.scheme_delta(scheme, inputs, level)
+                    true = true if test is None else (true + test) / 2
+                    compare(f"accuracy, {scheme}", true, _share(level + delta))
+            compare("seconds of training", row["seconds"]["train"], answer.seconds["train"])
+        for row, branch in recording.only(rows[fold::n_folds]).branches:
+            inputs = model.features(row["params"], branch["final_sparsity"])
+            before = model.level_of(row)
+            change = float(model._branch.predict(np.array([*inputs, before]))[0])
+            compare(
+                "accuracy of a branch", _share(model.level_of(branch)), _share(before + change)
+            )
+    return {name: (np.array(p)[:, 0], np.array(p)[:, 1]) for name, p in pairs.items()}
+
+
+def _share(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))

@@ -1,0 +1,150 @@
+"""Tables of replayed searches."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.replay.outcome import BUDGETS_KB, bootstrap, bootstrap_ratio
+from benchmarks.replay.race_rates import QUANTILES, race_rates
+from benchmarks.replay.recordings import Recording
+from benchmarks.replay.runs import Line
+from benchmarks.replay.surrogate import held_out
+
+SHOWN_KB = (4, 16, 64)
+
+
+def of(lines: Sequence[Line], data: str, policy: str) -> list[Line]:
+    """Return the runs of a policy on a data set, by seed."""
+    found = [line for line in lines if line["data"] == data and line["policy"] == policy]
+    return sorted(found, key=lambda line: int(line["seed"]))
+
+
+def policy_table(lines: Sequence[Line], data: str, policies: Sequence[str]) -> str:
+    """Return where searches ended: means with bootstrap intervals."""
+    budgets = [f"test accuracy in {kb} kB" for kb in SHOWN_KB]
+    head = ["policy", "hypervolume", "on test", "mean error on test", *budgets, "trials"]
+    rows = [f"| {' | '.join(head)} |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
+    for policy in policies:
+        runs = of(lines, data, policy)
+        if not runs:
+            continue
+        columns = [
+            bootstrap([run["hypervolume"] for run in runs]).text(4),
+            bootstrap([run["test_hypervolume"] for run in runs]).text(4),
+            bootstrap([100 * run["test_error"] for run in runs]).text(2) + " %",
+        ]
+        for kb in SHOWN_KB:
+            at = BUDGETS_KB.index(kb)
+            mean = statistics.fmean(100 * run["test_within"][at] for run in runs)
+            columns.append(f"{mean:.1f} %")
+        columns.append(f"{statistics.median(run['trials'] for run in runs):.0f}")
+        rows.append(f"| {policy} | " + " | ".join(columns) + " |")
+    return "\n".join(rows)
+
+
+def difference_table(
+    lines: Sequence[Line], names: Sequence[str], policies: Sequence[str], than: str
+) -> str:
+    """Return by how much policies end lower on test than one does, with intervals.
+
+    Per cent of that one's mean test hypervolume; runs of one seed are compared.
+    """
+    rows = [
+        f"| lower than `{than}` by, % | " + " | ".join(names) + " | all |",
+        "| --- " + "| ---: " * (len(names) + 1) + "|",
+    ]
+    for policy in policies:
+        if policy == than:
+            continue
+        cells, every = [], []
+        for data in names:
+            base = [run["test_hypervolume"] for run in of(lines, data, than)]
+            other = [run["test_hypervolume"] for run in of(lines, data, policy)]
+            scale = statistics.fmean(base)
+            lower = [100 * (b - o) / scale for b, o in zip(base, other, strict=True)]
+            every.append(lower)
+            cells.append(bootstrap(lower).text(1))
+        cells.append(
+            bootstrap([statistics.fmean(seed) for seed in zip(*every, strict=True)]).text(1)
+        )
+        rows.append(f"| {policy} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def seconds_to(run: Line, hypervolume: float) -> float:
+    """Return when a run reached a hypervolume; infinity if it did not."""
+    return next((step[0] for step in run["steps"] if step[2] >= hypervolume), math.inf)
+
+
+def sooner_table(
+    lines: Sequence[Line], names: Sequence[str], peers: Sequence[str], policy: str
+) -> str:
+    """Return how many times sooner a policy has a peer's median final hypervolume."""
+    rows = [
+        f"| `{policy}` sooner than | " + " | ".join(names) + " |",
+        "| --- " + "| ---: " * len(names) + "|",
+    ]
+    for peer in peers:
+        cells = []
+        for data in names:
+            others, ours = of(lines, data, peer), of(lines, data, policy)
+            goal = statistics.median(run["hypervolume"] for run in others)
+            # A run that never got there counts as one that does not get there at all.
+            mine = [seconds_to(run, goal) for run in ours]
+            theirs = [seconds_to(run, goal) for run in others]
+            reached = sum(math.isfinite(one) for one in mine)
+            late = max(run["seconds"] for run in others)
+            ratio = bootstrap_ratio(
+                [min(one, 10 * late) for one in mine], [min(one, late) for one in theirs]
+            )
+            cells.append(f"{ratio.text(1)}; {reached} of {len(mine)}")
+        rows.append(f"| {peer} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def error_table(recordings: Sequence[Recording]) -> str:
+    """Return how well surrogates foretell trainings that they did not see."""
+    from scipy.stats import spearmanr
+
+    rows = ["| foreseen | " + " | ".join(r.name for r in recordings) + " |"]
+    rows.append("| --- " + "| ---: " * len(recordings) + "|")
+    found = [held_out(recording) for recording in recordings]
+    for name in sorted({key for one in found for key in one}):
+        cells = []
+        for one in found:
+            if name not in one:
+                cells.append("")
+                continue
+            true, foreseen = one[name]
+            rank = float(spearmanr(true, foreseen).statistic)
+            if name.startswith("accuracy"):
+                off = f"{100 * abs(true - foreseen).mean():.1f} %"
+            else:
+                off = f"{100 * statistics.median(abs(foreseen / true - 1)):.0f} %"
+            cells.append(f"{rank:.2f}; {off} (n = {len(true)})")
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def race_table(recordings: Sequence[Recording], n_orders: int) -> str:
+    """Return what the race saves and loses on recorded trainings."""
+    rows = [
+        "| data | quantile | epochs saved | front points lost | hypervolume lost |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for recording in recordings:
+        for quantile in QUANTILES:
+            rates = [race_rates(recording, quantile, seed) for seed in range(n_orders)]
+            cells = (
+                bootstrap([100 * rate.epochs_saved for rate in rates]).text(1),
+                bootstrap([100 * rate.points_lost for rate in rates]).text(1),
+                bootstrap([100 * rate.hypervolume_lost for rate in rates]).text(2),
+            )
+            rows.append(
+                f"| {recording.name} | {quantile:g} | "
+                + " | ".join(f"{cell} %" for cell in cells)
+                + " |"
+            )
+    return "\n".join(rows)
