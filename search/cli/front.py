@@ -74,12 +74,13 @@ def front(
 
     found = load_front(study, storage)
     if budgets and not as_json:
-        print_budgets(stdout_console(), found)
+        print_budgets(stdout_console(), found, load_finalists(study, storage))
         return
     points = sorted_points(points_where(found.points, where), sort)
     if as_json:
-        again = finalist_rows(load_finalists(study, storage))
-        print_json({**front_to_dict(found, points), "finalists": again})
+        again = load_finalists(study, storage)
+        rows = finalist_rows(again)
+        print_json({**front_to_dict(found, points, again), "finalists": rows})
     elif as_csv:
         click.echo(front_to_csv(found, points), nl=False)
     else:

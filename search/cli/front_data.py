@@ -9,18 +9,24 @@ from dataclasses import asdict
 from typing import Any
 
 from search.front.budgets import budget_rows
+from search.front.finalists import Finalist
 from search.front.picks import PICK_RULES
 from search.front.rows import COLUMNS as COLUMNS
 from search.front.rows import certainty, point_row
 from search.front.study_front import FrontPoint, StudyFront
 
 
-def front_to_dict(front: StudyFront, points: Sequence[FrontPoint] | None = None) -> dict[str, Any]:
+def front_to_dict(
+    front: StudyFront,
+    points: Sequence[FrontPoint] | None = None,
+    finalists: Sequence[Finalist] = (),
+) -> dict[str, Any]:
     """Return a front as plain data for JSON.
 
     Args:
         front: The study and its front.
         points: Those of its points that are wanted; None for all.
+        finalists: Those of its points that were trained again.
     """
     chosen = front.points if points is None else points
     return {
@@ -35,7 +41,7 @@ def front_to_dict(front: StudyFront, points: Sequence[FrontPoint] | None = None)
         "broken_limits": [asdict(broken) for broken in front.broken_limits],
         "scheme_failures": [asdict(failure) for failure in front.scheme_failures],
         "baseline": None if front.baseline is None else asdict(front.baseline),
-        "budgets": _budgets(front),
+        "budgets": _budgets(front, finalists),
         "picks": {rule: front.pick(rule).trial for rule in PICK_RULES} if front.points else {},
         "front": [
             point_row(point)
@@ -48,7 +54,7 @@ def front_to_dict(front: StudyFront, points: Sequence[FrontPoint] | None = None)
     }
 
 
-def _budgets(front: StudyFront) -> list[dict[str, Any]]:
+def _budgets(front: StudyFront, finalists: Sequence[Finalist]) -> list[dict[str, Any]]:
     """Return the best model within each budget; the last row is of all that keep the limits."""
     return [
         {
@@ -58,13 +64,15 @@ def _budgets(front: StudyFront) -> list[dict[str, Any]]:
             "accuracy_low": row.accuracy_low,
             "accuracy_high": row.accuracy_high,
             "n_val": front.n_val,
+            "test_accuracy": row.test.value if row.test else None,
+            "n_test_seeds": row.test.n if row.test else 0,
             "balanced_accuracy": point.class_scores.get("balanced_accuracy") if point else None,
             "macro_f1": point.class_scores.get("macro_f1") if point else None,
             "size_bytes": point.size_bytes if point else None,
             "latency_ms": point.latency_ms if point else None,
             "quantization": point.quantization if point else None,
         }
-        for row in budget_rows(front)
+        for row in budget_rows(front, finalists)
         for point in [row.point]
     ]
 

@@ -30,8 +30,9 @@ def retrain(export_file: Path, output: Path, as_json: bool, **given: Any) -> Non
 
     It is measured on the test split, beside the same network without pruning and without
     quantization. Writes model.tflite, model.keras, metrics.json and report.html, the firmware's
-    C sources with preprocessing and a reference in Python, MODEL_CARD.md and SHA256SUMS, and
-    model_compiled.tflite if the device has a compiler.
+    C sources with preprocessing and a reference in Python, MODEL_CARD.md and SHA256SUMS,
+    model_float.tflite (before quantization), and model_compiled.tflite if the device has a
+    compiler.
     """
     from search.cli.progress import make_display
     from search.deploy.metrics_table import print_metrics

@@ -17,7 +17,8 @@ from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ExportError
 from spaces.tasks.registry import canonical_ref, is_builtin
-from workers.deploy.retrain import PICTURES, REPORT_NAME, FullTraining
+from workers.deploy.model_folder import REPORT_NAME
+from workers.deploy.retrain import PICTURES, FullTraining
 from workers.devices.registry import canonical_device, is_builtin_device
 from workers.firmware.package import PACKAGE_NAMES
 from workers.processes.child_process import run_job
@@ -27,6 +28,7 @@ DEPLOYED_FILES = (
     "model.keras",
     "model_keras3.keras",
     "metrics.json",
+    "model_float.tflite",
     "model_compiled.tflite",
     "report.html",
     *PACKAGE_NAMES,

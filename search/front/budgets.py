@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from search.front.finalists import Finalist, Mean
 from search.front.pareto import SIGNS, Values, as_rows
 from search.front.study_front import FrontPoint, StudyFront
 
@@ -27,12 +28,14 @@ class BudgetRow:
         point: The model; None if none is as small.
         accuracy_low: Lower end of the 95 % interval (Wilson) of its accuracy; None without it.
         accuracy_high: Upper end.
+        test: Mean accuracy on the test split, trained again from other seeds; None if it was not.
     """
 
     max_bytes: int | None
     point: FrontPoint | None = None
     accuracy_low: float | None = None
     accuracy_high: float | None = None
+    test: Mean | None = None
 
 
 def best_within(
@@ -57,12 +60,17 @@ def best_within(
     return tuple(found)
 
 
-def budget_rows(front: StudyFront) -> tuple[BudgetRow, ...]:
+def budget_rows(front: StudyFront, finalists: Sequence[Finalist] = ()) -> tuple[BudgetRow, ...]:
     """Return the user's table of a study.
 
     One row for each of :data:`BUDGETS_BYTES` below the study's limit on size, if it has one,
     and the last for all that keeps its limits.
+
+    Args:
+        front: The study's front.
+        finalists: Those of its points that were trained again.
     """
+    tests = {one.trial: one.test for one in finalists}
     limit = front.limits.max_size_bytes
     budgets = [b for b in BUDGETS_BYTES if limit is None or b < limit]
     best = best_within([point.values for point in front.points], [*budgets, np.inf])
@@ -73,5 +81,5 @@ def budget_rows(front: StudyFront) -> tuple[BudgetRow, ...]:
         else:
             point = front.points[index]
             low, high = front.accuracy_context.interval(point.accuracy)
-            rows.append(BudgetRow(budget, point, low, high))
+            rows.append(BudgetRow(budget, point, low, high, tests.get(point.trial)))
     return tuple(rows)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from search.storage import attributes
 from spaces.wording import one_line
+from workers.messages.fan_out import PASSED_OVER
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -65,7 +66,8 @@ def scheme_failures(trials: Iterable[FrozenTrial]) -> tuple[SchemeFailure, ...]:
             tried[own] += 1
         if attributes.DERIVED_FROM in stored:
             continue  # What its training did not give, the trial itself tells.
-        failed = dict(stored.get(attributes.SKIPPED, {}))
+        skipped: dict[str, str] = stored.get(attributes.SKIPPED, {})
+        failed = {s: why for s, why in skipped.items() if not why.startswith(PASSED_OVER)}
         reason = str(stored.get(attributes.REASON, ""))
         if own is not None and reason.startswith(NOT_CONVERTED):
             failed.setdefault(own, reason)

@@ -8,8 +8,8 @@ with what a person would try:
 - training at its defaults and no pruning, with networks along the diagonal from the smallest to
   the largest, evenly in the logarithm of every capacity: they span the front by size. Where the
   model is one of several families, every second network is of the default one, and the others
-  take turns. The smaller half comes again with other choices of what is no size: small networks
-  cost little, and which padding or head they want is not known;
+  take turns, up to the middle of the diagonal. The smaller half comes again with other choices of
+  what is no size: small networks cost little, and which padding or head they want is not known;
 - such networks again, pruned more and more, with other learning rates;
 - points that fill the whole space evenly (a Halton sequence, shifted by the seed).
 
@@ -70,6 +70,10 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
     for index in range(n_diagonal):
         # The smallest first: they are trained soonest, and span most of the front.
         at = index / max(1, n_diagonal - 1)
+        if not families.is_default(index):
+            # The largest of another family may cost as much as twenty others, as the largest with
+            # dense layers on all that convolutions see.
+            at = min(at, SHARE_VARIED)
         add(_point(space, families.in_turn(index, _on_diagonal(at))))
         if at <= SHARE_VARIED:
             add(_point(space, families.in_turn(index, _varied(_on_diagonal(at), families.name))))
@@ -128,13 +132,18 @@ class _Families:
         """Name of the choice; empty without one."""
         return "" if self._parameter is None else self._parameter.name
 
+    def is_default(self, index: int) -> bool:
+        """Whether a point of the design is of the default family."""
+        others = self._parameter is not None and len(self._parameter.choices) > 1
+        return index % 2 == 0 or not others
+
     def in_turn(self, index: int, choose: _Choose) -> _Choose:
         """Let a point of the design be of the default family, or of another one."""
         family = self._parameter
         if family is None:
             return choose
         others = [choice for choice in family.choices if choice != family.default]
-        if index % 2 == 0 or not others:
+        if self.is_default(index):
             return choose
         other = others[index // 2 % len(others)]
         return lambda parameter: other if parameter is family else choose(parameter)

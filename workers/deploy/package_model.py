@@ -20,7 +20,7 @@ from spaces.wording import one_line
 from workers.conversion.flatbuffer import gives_probabilities
 from workers.conversion.number_formats import input_format, output_format
 from workers.conversion.runtime import load
-from workers.deploy.retrain import COMPILED_NAME, TFLITE_NAME
+from workers.deploy.model_folder import COMPILED_NAME, TFLITE_NAME
 from workers.devices.device import Measurement
 from workers.devices.registry import get_device, is_builtin_device
 from workers.firmware.model import FirmwareModel

@@ -7,8 +7,6 @@ weights come out, and a process that has used TensorFlow before cannot change it
 from __future__ import annotations
 
 import hashlib
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,15 +16,15 @@ from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.data.accuracy_context import wilson_interval
 from spaces.data.request import DataRequest, Progress
-from spaces.errors import ConversionError, DataError, ExportError, TrialFailedError
+from spaces.errors import ConversionError, DataError, TrialFailedError
 from spaces.tasks.registry import resolve_task
 from spaces.tasks.source import describe_change
 from workers.conversion.runtime import network_input
-from workers.deploy.model_input import describe_input, describe_output, with_input_factor
-from workers.deploy.plain_keras import plain_model, save_keras3
+from workers.deploy.model_folder import COMPILED_NAME, write_metrics, write_models
+from workers.deploy.model_input import describe_input, describe_output
 from workers.devices.device import N_COMPARED
 from workers.firmware.model import FirmwareModel
-from workers.firmware.package import micro_fit, write_package
+from workers.firmware.package import micro_fit
 from workers.firmware.preprocessing import preprocess_words
 from workers.training.losses import interface_of
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained, own_metrics
@@ -35,19 +33,6 @@ from workers.trial.prepare import code_hashes, load_task_data
 if TYPE_CHECKING:
     from workers.deploy.comparison import Bench
     from workers.trial.train_config import Trained
-
-TFLITE_NAME = "model.tflite"
-KERAS_NAME = "model.keras"
-KERAS3_NAME = "model_keras3.keras"
-"""The same network for Keras 3; not there where that cannot take it."""
-
-METRICS_NAME = "metrics.json"
-COMPILED_NAME = "model_compiled.tflite"
-"""What goes on a device that has a compiler of its own."""
-
-REPORT_NAME = "report.html"
-"""Written by ``search.deploy.retrain``; an earlier one is removed here, since it tells of other
-files."""
 
 PICTURES = ("picture", "heatmap")
 """What is returned for the report, and not written to ``metrics.json``."""
@@ -130,7 +115,7 @@ def retrain_job(
     metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
     folder = Path(out_dir)
     samples = network_input(bench.dataset.val.images[:N_COMPARED])
-    _write(folder, model, trained, samples, metrics)
+    write_models(folder, model, trained, samples, metrics)
     progress("measuring", 1, 1)
     metrics["notes"] += _compare(bench, config, trained, metrics["models"], asked)
     task, device = asked.task or exported.task, asked.device or export["device"]
@@ -150,7 +135,7 @@ def retrain_job(
         for row in looked["images"]
     ]
     metrics["grad_cam"] = {**looked, "images": images}
-    _write_metrics(folder, metrics)
+    write_metrics(folder, metrics)
     return {**metrics, "grad_cam": looked}
 
 
@@ -357,43 +342,3 @@ def _compare(
     if row["latency_ms"] is None:
         notes.append(f"Float32 models have no latency on {bench.device.name}: {row['why_none']}.")
     return notes
-
-
-def _write(
-    folder: Path, model: FirmwareModel, trained: Trained, samples: Any, metrics: dict[str, Any]
-) -> None:
-    """Write the files. The Keras model is the trained network before quantization."""
-    try:
-        (folder / REPORT_NAME).unlink(missing_ok=True)
-        (folder / TFLITE_NAME).write_bytes(model.tflite)
-        if model.compiled is None:
-            (folder / COMPILED_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
-        else:
-            (folder / COMPILED_NAME).write_bytes(model.compiled)
-        plain = plain_model(with_input_factor(trained.model))
-        plain.save(folder / KERAS_NAME)
-        why_not = save_keras3(plain, folder / KERAS3_NAME, samples)
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-    if why_not:
-        metrics["notes"].append(f"There is no {KERAS3_NAME}: {why_not}.")
-    write_package(model, folder)
-    _write_metrics(folder, metrics)
-
-
-def _write_metrics(folder: Path, metrics: dict[str, Any]) -> None:
-    text = json.dumps(metrics, indent=2)
-    # A list of numbers, such as a row of a confusion matrix, takes one line.
-    numbers = re.compile(r"\[\n\s*([-+.eE0-9,\n ]+?)\n\s*\]")
-    text = numbers.sub(lambda found: f"[{' '.join(found[1].split())}]", text)
-    try:
-        (folder / METRICS_NAME).write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise _cannot_write(folder, error) from error
-
-
-def _cannot_write(folder: Path, error: OSError) -> ExportError:
-    return ExportError(
-        f"The trained model cannot be written to {folder}: {error.strerror or error}. Make "
-        f"room, or give another folder with -o."
-    )

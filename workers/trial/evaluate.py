@@ -192,7 +192,7 @@ class TrialEvaluator:
             known.update(outcome="stopped", reason=referee.verdict)
             return
         points, skipped = measure_points(
-            trained, self._dataset, request, images, watch, self._windows
+            trained, self._dataset, request, images, watch, self._windows, gate.at_best
         )
         own = points.pop(config.quantization, None)
         if own is None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
@@ -19,6 +20,7 @@ from spaces.config.trial import PruningConfig
 from spaces.errors import ConversionError
 from spaces.space.compression import QAT_LAYERS, unsupported_layers
 from workers.hypermodels.layers import layer_names
+from workers.messages.fan_out import at_best, estimated, is_costly
 from workers.messages.limits import Foreseen, Limits, Tolerances, may_keep, refusal, tolerances
 from workers.messages.result import EvaluateRequest, SizeMetric
 
@@ -45,6 +47,7 @@ class Gate:
         foreseen: All that was looked at, by scheme.
         foreseen_at_ms: What the reference network takes at the speed that latencies are scaled
             to; None where they belong to no such scale.
+        at_best: What models that were looked at may be like once they are trained, by scheme.
     """
 
     size_bytes: float | None
@@ -54,6 +57,7 @@ class Gate:
     models: tuple[tuple[float, float], ...] = ()
     foreseen: Mapping[QuantizationScheme, Foreseen] = field(default_factory=dict)
     foreseen_at_ms: float | None = None
+    at_best: Mapping[QuantizationScheme, Foreseen] = field(default_factory=dict)
 
 
 def check_gate(
@@ -109,6 +113,7 @@ def _branch_may_keep(predictor: _Predictor, masked: bytes) -> bool:
         request=replace(request, config=replace(config, pruning=branch)),
         masked=masked,
         foreseen={},
+        bounds={},
         problems={},
     )
     for scheme in predictor.foreseen:
@@ -153,6 +158,7 @@ def _judged(predictor: _Predictor) -> Gate:
         models=_raced_models(predictor, schemes) if is_raced and not reason else (),
         foreseen=dict(foreseen),
         foreseen_at_ms=predictor.foreseen_at_ms,
+        at_best=predictor.at_best(),
     )
 
 
@@ -180,7 +186,9 @@ def _raced_models(
         left_out.add(QuantizationScheme.INT16X8)
     kept = [scheme for scheme in schemes if predictor.may_keep(scheme)]
     raced = [scheme for scheme in kept if scheme is schemes[0] or scheme not in left_out]
-    found = [predictor.foreseen[scheme] for scheme in raced or kept]
+    found = [
+        predictor.bounds.get(scheme) or predictor.foreseen[scheme] for scheme in raced or kept
+    ]
     return tuple((one.size_bytes, one.latency_ms) for one in found)
 
 
@@ -190,6 +198,7 @@ class _Predictor:
 
     Attributes:
         foreseen: What is known, by scheme.
+        bounds: What models may be like at best that were not converted.
         problems: Why schemes cannot be converted or run.
         foreseen_at_ms: What the reference network takes at the speed of the latencies.
     """
@@ -200,25 +209,68 @@ class _Predictor:
     images: npt.NDArray[np.float32]
     device: Device
     foreseen: dict[QuantizationScheme, Foreseen] = field(default_factory=dict)
+    bounds: dict[QuantizationScheme, Foreseen] = field(default_factory=dict)
     problems: dict[QuantizationScheme, str] = field(default_factory=dict)
     foreseen_at_ms: float | None = None
 
     def look(self, scheme: QuantizationScheme, *, exact: bool) -> None:
-        """Convert and measure under a scheme.
+        """Convert and measure under a scheme; or judge by the float32 model, where that will do.
 
         Args:
             scheme: To convert to.
             exact: Whether the latency is measured as that of a trained model, or roughly.
         """
         try:
-            self.foreseen[scheme] = self._predicted(scheme, exact)
+            if self._is_told_by_float32(scheme):
+                self.foreseen[scheme] = estimated(self._float32, scheme)
+                self.bounds[scheme] = at_best(self._float32, scheme)
+            else:
+                self.foreseen[scheme] = self._predicted(scheme, exact)
         except ConversionError as error:
             self.problems[scheme] = str(error)
 
     def may_keep(self, scheme: QuantizationScheme) -> bool:
         """Whether a model that was looked at may keep the limits once it is trained."""
+        if scheme in self.bounds:
+            return may_keep(self.bounds[scheme], self.request.limits)
         found = self.foreseen.get(scheme)
         return found is not None and may_keep(found, self.request.limits, self._tolerated(scheme))
+
+    def at_best(self) -> dict[QuantizationScheme, Foreseen]:
+        """Return what models that were looked at may be like once they are trained."""
+        best = dict(self.bounds)
+        for scheme, found in self.foreseen.items():
+            if scheme not in best:
+                tolerated = self._tolerated(scheme)
+                best[scheme] = Foreseen(
+                    found.size_bytes / (1 + tolerated["size"]),
+                    found.latency_ms / (1 + tolerated["latency"]),
+                )
+        return best
+
+    def _is_told_by_float32(self, scheme: QuantizationScheme) -> bool:
+        """Whether a scheme is not worth converting to, only to look at it.
+
+        So it is where that takes long, and what the model may be like at best decides: it breaks
+        a limit, or there is none that even the float32 model breaks.
+        """
+        device, limits = self.device, self.request.limits
+        if not is_costly(len(self.dense), scheme) or self.request.size_metric == "flash":
+            return False
+        if QuantizationScheme.FLOAT32 not in device.schemes or limits.max_ram_bytes is not None:
+            return False
+        if not may_keep(at_best(self._float32, scheme), limits):
+            return True
+        is_own = scheme is self.request.config.quantization
+        return not is_own and may_keep(self._float32, limits)
+
+    @cached_property
+    def _float32(self) -> Foreseen:
+        """What the float32 model is like, without what only sparse encoding of floats saves."""
+        found = self._predicted(QuantizationScheme.FLOAT32, exact=False)
+        if self.request.size_metric == "gzip":
+            return found
+        return Foreseen(float(len(self.dense)), found.latency_ms)
 
     def _tolerated(self, scheme: QuantizationScheme) -> Tolerances:
         depends = self.device.depends_on_weights

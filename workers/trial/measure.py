@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.data.dataset import Dataset, Split
 from spaces.errors import ConversionError
+from workers.messages.fan_out import passed_over
+from workers.messages.limits import Foreseen
 from workers.messages.result import EvaluateRequest, Ledger, Point, SizeMetric
 from workers.training.compiled import own_training
 from workers.training.losses import interface_of
@@ -102,10 +105,12 @@ def measure_points(
     images: npt.NDArray[np.float32],
     watch: Stopwatch,
     windows: QuietWindows | None = None,
+    at_best: Mapping[QuantizationScheme, Foreseen] = MappingProxyType({}),
 ) -> tuple[dict[QuantizationScheme, Point], dict[QuantizationScheme, str]]:
     """Convert trained weights and measure them, under the trial's scheme and its siblings'.
 
-    A scheme that cannot be converted or run is that point's failure, not the trial's.
+    A scheme that cannot be converted or run is that point's failure, not the trial's; one that is
+    not worth it (see :mod:`workers.messages.fan_out`) is passed over.
 
     Args:
         trained: What was trained.
@@ -114,6 +119,7 @@ def measure_points(
         images: Training images that calibrate activation ranges.
         watch: Takes the seconds by stage.
         windows: Quiet windows of this node; None to measure whatever else runs.
+        at_best: What its models may be like, as far as the gate looked at them.
 
     Returns:
         Measured points by scheme, and why others are missing.
@@ -130,11 +136,23 @@ def measure_points(
     if request.fan_out:
         runnable = [scheme for scheme in POST_TRAINING_SCHEMES if scheme in device.schemes]
         schemes += [scheme for scheme in runnable if scheme not in schemes]
-    budget_s = max(MAX_SIBLING_SECONDS, MAX_SIBLING_SHARE * watch.seconds.get("train", 0.0))
+    train_s = watch.seconds.get("train", 0.0)
+    skipped = passed_over(
+        schemes[1:],
+        float_bytes=len(float_model),
+        float_s=watch.seconds.get("convert", 0.0),
+        train_s=train_s,
+        foreseen=at_best,
+        race=request.race,
+        accuracy=max(trained.history.get("val_accuracy", ())[-1:], default=1.0),
+        n_images=len(dataset.val),
+    )
+    budget_s = max(MAX_SIBLING_SECONDS, MAX_SIBLING_SHARE * train_s)
     are_logits = interface_of(trained.model).are_logits
     converted: dict[QuantizationScheme, _Converted] = {}
-    skipped: dict[QuantizationScheme, str] = {}
     for scheme in schemes:
+        if scheme in skipped:
+            continue
         if windows is not None:
             windows.pause()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rich.console import Console
 from search.cli.budget_table import print_budgets
 from search.cli.front_data import front_to_dict
 from search.front.budgets import BUDGETS_BYTES, best_within, budget_rows
+from search.front.finalists import Finalist, SeedRun
 from search.front.pareto import pareto_mask
 from search.front.read import StudyFront, load_front
 from spaces.data.accuracy_context import wilson_interval
@@ -83,9 +85,9 @@ def test_budgets_end_at_the_limit_on_size(make_study) -> None:  # type: ignore[n
     assert "All keep the study's limits: --max-size 16.0 kB." in text
 
 
-def shown(front: StudyFront) -> str:
+def shown(front: StudyFront, finalists: Sequence[Finalist] = ()) -> str:
     console = Console(file=io.StringIO(), width=80)
-    print_budgets(console, front)
+    print_budgets(console, front, finalists)
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -96,7 +98,7 @@ def test_the_table_fits_80_columns_and_says_of_how_many_pictures(front: StudyFro
     last = next(line for line in lines if line.startswith("any size"))
     assert f"{100 * best.accuracy:.1f} %" in last and str(best.trial) in last.split()
     assert any(line.startswith("Accuracy: of 600 validation images") for line in lines)
-    assert any("test split" in line for line in lines)
+    assert any(line.endswith("On test: search finalists fruit") for line in lines)
 
 
 def test_a_budget_that_nothing_keeps_says_none(front: StudyFront) -> None:
@@ -111,6 +113,20 @@ def test_another_metric_has_a_column_of_its_own(front: StudyFront) -> None:
     assert "balanced" in text
     best = front.pick("accuracy")
     assert f"{100 * best.accuracy:.1f} %" in text and f"{50 * best.accuracy:.1f} %" in text
+
+
+def test_a_point_trained_again_has_its_test_accuracy(front: StudyFront) -> None:
+    best = front.pick("accuracy")
+    runs = (SeedRun(1, 0.8, 0.76), SeedRun(2, 0.8, 0.78), SeedRun(3, reason="diverged"))
+    again = [Finalist(best.trial, 3, None, best.accuracy, 600, 1_000, 1e4, runs)]
+    lines = shown(front, again).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert next(line for line in lines if line.startswith("any size")).count("77.0 %") == 1
+    assert not any("search finalists" in line for line in lines)
+    *others, last = front_to_dict(front, None, again)["budgets"]
+    assert (last["test_accuracy"], last["n_test_seeds"]) == (pytest.approx(0.77), 2)
+    for row in others:
+        assert (row["test_accuracy"] is not None) is (row["trial"] == best.trial)
 
 
 def test_programs_read_the_same(front: StudyFront) -> None:

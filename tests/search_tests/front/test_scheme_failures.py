@@ -112,6 +112,10 @@ def test_an_empty_front_says_why(tmp_path: Path, outcome: str, reason: str) -> N
         assert f"no trial is complete. Most failed so: {reason}" in text
 
 
+def test_what_was_not_worth_converting_is_no_failure(tmp_path: Path) -> None:
+    assert not front_of(tmp_path, ["not converted: it would take 18 s"] * 3).scheme_failures
+
+
 def test_limits_are_no_failure(tmp_path: Path) -> None:
     front = front_of(tmp_path, ["size 9 bytes exceeds the limit of 1"] * 2, "infeasible")
     assert front.why_no_model == ""

@@ -137,6 +137,22 @@ def test_families_take_turns_and_the_default_one_comes_most() -> None:
     assert families.count("cnn") >= 3
 
 
+def test_only_the_default_family_comes_at_its_largest() -> None:
+    """What a large network of another family costs is not known, and may be twenty small ones."""
+    hanging = {name: (Condition("family", (name,)),) for name in ("cnn", "flatten")}
+    space = SearchSpace(
+        (
+            Parameter("family", "categorical", choices=tuple(hanging)),
+            *(Parameter(f"{n}_width", "int", 4, 64, conditions=c) for n, c in hanging.items()),
+        )
+    )
+    for n in (4, 6, 8, 12):
+        points = start_design(space, n)[: n // 2 + 1]
+        widest = max((point.get("flatten_width", 0) for point in points), default=0)
+        assert 4 < widest <= 16
+    assert max(p.get("cnn_width", 0) for p in start_design(space, 10)[:8]) == 64
+
+
 def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> None:
     space = SearchSpace(
         (

@@ -22,7 +22,14 @@ from spaces.tasks.registry import resolve_task
 from tests.workers_tests.full_training import asked
 from workers.conversion.accuracy import tflite_accuracy
 from workers.conversion.runtime import load, network_input, outputs
-from workers.deploy.retrain import KERAS3_NAME, KERAS_NAME, METRICS_NAME, TFLITE_NAME, retrain_job
+from workers.deploy.model_folder import (
+    FLOAT_NAME,
+    KERAS3_NAME,
+    KERAS_NAME,
+    METRICS_NAME,
+    TFLITE_NAME,
+)
+from workers.deploy.retrain import retrain_job
 from workers.firmware.package import LABELS_NAME, PACKAGE_NAMES
 from workers.messages.result import EvaluateRequest, Point
 from workers.training.prune import achieved_sparsity
@@ -144,7 +151,7 @@ def test_it_gives_the_model_of_the_trial(
 def test_it_leaves_what_deployment_needs(keras: Any, exported: Exported, tmp_path: Path) -> None:
     metrics = retrain(exported, tmp_path)
     out_dir = tmp_path / "out"
-    names = {TFLITE_NAME, KERAS_NAME, KERAS3_NAME, METRICS_NAME, *PACKAGE_NAMES}
+    names = {TFLITE_NAME, FLOAT_NAME, KERAS_NAME, KERAS3_NAME, METRICS_NAME, *PACKAGE_NAMES}
     assert {path.name for path in out_dir.iterdir()} == names
     labels = (out_dir / LABELS_NAME).read_text()
     assert labels == "top left\ntop right\nbottom left\nbottom right\n"

@@ -334,6 +334,26 @@ def test_what_nothing_can_lift_onto_the_front_is_not_trained_at_all(corners: Cor
     assert "train" not in result.seconds
 
 
+def test_what_cannot_get_onto_the_front_is_not_converted(
+    corners: Corners, plain: TrialResult
+) -> None:
+    """The smallest model is smaller than what is far more accurate; others are not."""
+    points = all_points(plain)
+    smallest = min(points.values(), key=lambda point: point.size_bytes)
+    race = Race(
+        front=((0.9999, 1.1 * smallest.size_bytes, 1e-6),),
+        curves=tuple(Curve((0.5, 0.6, 1.0)) for _ in range(MIN_CURVES)),
+    )
+    assert points[S.FLOAT16].size_bytes > 1.3 * smallest.size_bytes
+    result = corners.evaluate(corners.config(learning_rate=1e-4), race=race)
+    assert result.outcome == "complete", result.reason
+    assert max(result.history["val_accuracy"]) < 0.99
+    assert {S.FLOAT32, smallest.config.quantization} <= set(all_points(result))
+    assert S.FLOAT16 in result.skipped
+    assert all(why.startswith("not converted: ") for why in result.skipped.values())
+    assert set(result.skipped) | set(all_points(result)) == set(POST_TRAINING_SCHEMES)
+
+
 def test_the_race_changes_nothing_for_those_it_lets_go_on(
     corners: Corners, plain: TrialResult
 ) -> None:

@@ -87,7 +87,9 @@ def test_what_keeps_its_limits_is_let_through(gate: Any, scheme: QuantizationSch
 
 def test_without_limits_everything_is_let_through(gate: Any) -> None:
     size = gate().size_bytes
-    assert gate() == Gate(size, 2.0, "", foreseen={S.FLOAT32: Foreseen(size, 2.0)})
+    best = Foreseen(size / (1 + SIZE_TOLERANCE), 2.0 / (1 + LATENCY_TOLERANCE))
+    foreseen = {S.FLOAT32: Foreseen(size, 2.0)}
+    assert gate() == Gate(size, 2.0, "", foreseen=foreseen, at_best={S.FLOAT32: best})
 
 
 def test_what_is_too_large_or_too_slow_is_turned_away(gate: Any) -> None:
@@ -170,6 +172,60 @@ class TestSiblings:
         assert not gate(limits=limits, fan_out=True, branch_sparsity=0.85).reason
         latency = Limits(max_latency_ms=1.0)  # Pruning makes nothing faster.
         assert gate(limits=latency, fan_out=True, branch_sparsity=0.85).reason
+
+
+class TestCostlyNetworks:
+    """Converting takes long: what the float32 model tells is not found out by converting."""
+
+    @pytest.fixture
+    def converted(self, monkeypatch: pytest.MonkeyPatch) -> list[QuantizationScheme]:
+        from workers.conversion import convert
+
+        seen: list[QuantizationScheme] = []
+        quantize = convert.quantize_variant
+
+        def noted(model: bytes, scheme: QuantizationScheme, images: Any) -> bytes:
+            if scheme is not S.FLOAT32:
+                seen.append(scheme)
+            return quantize(model, scheme, images)
+
+        monkeypatch.setattr(convert, "quantize_variant", noted)
+        monkeypatch.setattr("workers.messages.fan_out.COSTLY_SECONDS", 0.0)
+        return seen
+
+    def test_what_breaks_a_limit_at_best_is_refused(
+        self, gate: Any, converted: list[QuantizationScheme]
+    ) -> None:
+        refused = gate(S.INT8, Limits(max_size_bytes=100), fan_out=True)
+        assert converted == []
+        assert "exceeds the limit of 100 under dynamic_int4, the nearest of 6" in refused.reason
+        assert refused.foreseen[S.INT8].size_bytes == refused.size_bytes
+        assert gate(limits=Limits(max_latency_ms=0.1), fan_out=True).reason
+        assert converted == []
+
+    def test_a_limit_between_at_best_and_float32_is_looked_at(
+        self, gate: Any, converted: list[QuantizationScheme]
+    ) -> None:
+        limits = Limits(max_latency_ms=0.5)  # float32 takes 2 ms, as all do on this device.
+        refused = gate(limits=limits, fan_out=True)
+        assert "latency" in refused.reason
+        assert set(converted) == set(POST_TRAINING_SCHEMES) - {S.FLOAT32}
+
+    def test_the_race_goes_by_what_models_may_be_at_best(
+        self, gate: Any, converted: list[QuantizationScheme]
+    ) -> None:
+        found = gate(race=Race(front=((1.0, 1.0, 1.0),)), fan_out=True)
+        assert converted == []
+        assert len(found.models) == len(POST_TRAINING_SCHEMES) - 1  # Without int16x8.
+        assert min(size for size, _ in found.models) < found.size_bytes / 8
+        assert min(latency for _, latency in found.models) == 2.0 / 8
+        assert found.at_best[S.FLOAT16].size_bytes < found.size_bytes / 2
+
+    def test_the_own_scheme_is_measured_where_it_may_keep_the_limits(
+        self, gate: Any, converted: list[QuantizationScheme]
+    ) -> None:
+        assert gate(S.INT8, fan_out=True).size_bytes
+        assert set(converted) == {S.INT8}
 
 
 class ReferencedDevice(FixedDevice):
