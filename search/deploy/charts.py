@@ -149,11 +149,12 @@ def strip_chart(
     parts.append(f'<line x1="{x(mean):.1f}" x2="{x(mean):.1f}" y1="14" y2="54" class="best"/>')
     for value in values:
         parts.append(
-            f'<circle cx="{x(value):.1f}" cy="34" r="5" fill="#2563a8" fill-opacity="0.75">'
+            f'<circle cx="{x(value):.1f}" cy="34" r="5" fill="var(--accent)" fill-opacity="0.75">'
             f"<title>{escape(form(value))}</title></circle>"
         )
     parts.append(
-        f'<circle cx="{x(own):.1f}" cy="34" r="6" fill="none" stroke="#c2410c" stroke-width="2">'
+        f'<circle cx="{x(own):.1f}" cy="34" r="6" fill="none" '
+        f'stroke="var(--mark)" stroke-width="2">'
         f"<title>own seed: {escape(form(own))}</title></circle></svg>"
     )
     return "".join(parts)

@@ -21,7 +21,9 @@ from search.deploy.metrics_table import (
     remarks,
     seed_rows,
 )
+from search.report.templating import render, source
 from search.units import format_accuracy, format_latency, format_size
+from spaces.data.accuracy_context import wilson_interval
 from spaces.data.samples import sample_kind
 
 MAX_MATRIX = 25
@@ -30,32 +32,8 @@ MAX_MATRIX = 25
 MAX_PAIRS = 12
 """Confused pairs of classes that are listed."""
 
-BLUE, ORANGE, GREY = "#2563a8", "#c2410c", "#777"
-
-STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;color:#1c1c1c;max-width:980px;
-margin:2em auto;padding:0 1em}
-h1{font-size:1.6em;margin-bottom:0}h2{font-size:1.15em;margin:2em 0 .5em}
-.sub{color:#555;margin-top:.2em}
-.scroll{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums}
-th,td{padding:.25em .7em;text-align:right;border-bottom:1px solid #e4e4e4;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}thead th{border-bottom:2px solid #aaa}
-tr.strong td{font-weight:600}th.group{text-align:center;border-left:1px solid #ccc}
-td.group{border-left:1px solid #ccc}
-.charts{display:flex;flex-wrap:wrap;gap:1em}.charts>*{flex:1 1 420px;max-width:480px}
-svg{width:100%;height:auto;font-family:inherit}svg .title{font-size:14px;font-weight:600}
-svg .tick{font-size:11px;fill:#555}svg .end{text-anchor:end}svg .middle{text-anchor:middle}
-svg .grid{stroke:#e4e4e4}svg .band{fill:#fdf0d5}svg .best{stroke:#15803d;stroke-dasharray:5 3}
-.legend span{margin-right:1.4em;white-space:nowrap}.legend i{display:inline-block;width:1.6em;
-height:0;border-top:3px solid;vertical-align:middle;margin-right:.4em}
-.matrix td{text-align:center;border:1px solid #fff;min-width:2em}.matrix th{font-weight:400}
-.matrix.bare td{min-width:0;width:8px;height:8px;padding:0}
-.cams{display:flex;flex-wrap:wrap;gap:1.2em}.cams figure{margin:0;width:236px}
-.cams img{width:116px;height:116px;object-fit:contain;background:#eee}
-.cams figcaption{font-size:.85em;line-height:1.35}.wrong{color:#b91c1c}.right{color:#15803d}
-.note{color:#555}details{margin:.6em 0}summary{cursor:pointer}
-"""
+BLUE, ORANGE, GREY = "var(--accent)", "var(--mark)", "var(--soft)"
+"""Colours of the page's style, which has others in the dark."""
 
 
 def retrain_page(metrics: Mapping[str, Any], pictures: Sequence[Mapping[str, str | None]]) -> str:
@@ -84,11 +62,11 @@ def retrain_page(metrics: Mapping[str, Any], pictures: Sequence[Mapping[str, str
         _section("Other seeds", _seeds(metrics)),
         _section("How it was made", _made(config, metrics)),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
-        f"{''.join(body)}</body></html>\n"
+    return render(
+        "retrained.html",
+        style=source("base.css") + source("retrained.css"),
+        title=title,
+        body="".join(body),
     )
 
 
@@ -112,7 +90,7 @@ def _grid(head: Sequence[str], rows: Iterable[Sequence[str]], strong: int = -1) 
 
 
 def _models(metrics: Mapping[str, Any]) -> str:
-    head = ["", "accuracy", "loss", "macro F1", "weighted F1", "sparsity", "file", "gzip"]
+    head = ["", "accuracy", "95 %", "loss", "macro F1", "weighted F1", "sparsity", "file", "gzip"]
     rows = []
     for row in model_rows(metrics):
         is_plain = "macro" in row
@@ -120,6 +98,7 @@ def _models(metrics: Mapping[str, Any]) -> str:
             [
                 row["label"],
                 format_percent(row["accuracy"]),
+                _interval(row["accuracy"], metrics["test"]["images"]),
                 format_loss(row["loss"]),
                 f"{row['macro']['f1']:.4f}" if is_plain else "",
                 f"{row['weighted']['f1']:.4f}" if is_plain else "",
@@ -132,6 +111,12 @@ def _models(metrics: Mapping[str, Any]) -> str:
     table = _grid([*head, f"latency, {metrics['latency']['device']}"], rows, len(rows) - 1)
     notes = "".join(f"<p class=note>{escape(text)}</p>" for text in describe_models(metrics))
     return table + notes
+
+
+def _interval(accuracy: float, n_images: int) -> str:
+    """Return the 95 % interval (Wilson) of an accuracy."""
+    low, high = wilson_interval(accuracy, n_images)
+    return f"{100 * low:.1f} to {100 * high:.1f} %"
 
 
 def _latency(milliseconds: float | None) -> str:

@@ -67,7 +67,15 @@ def test_the_page_needs_nothing_else() -> None:
     assert len(found.loaded) == 4
     assert all(source.startswith("data:image/png;base64,") for source in found.loaded)
     assert "url(" not in text and "@import" not in text
-    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert "http" not in re.sub('xmlns="http://www.w3.org/2000/svg"|http-equiv', "", text)
+
+
+def test_the_page_runs_nothing_and_follows_light_and_dark() -> None:
+    text, _ = page(retrained.metrics(seeds=retrained.SEEDS))
+    assert "script-src &#39;none&#39;" in text or "script-src 'none'" in text
+    assert "prefers-color-scheme:dark" in text
+    colours = set(re.findall(r'(?:fill|stroke)="([^"]+)"', text))
+    assert colours <= {"none", "var(--accent)", "var(--mark)", "var(--soft)"}
 
 
 def test_names_of_classes_are_text() -> None:
@@ -81,6 +89,7 @@ def test_the_page_shows_what_was_measured() -> None:
     shown = " ".join(found.texts)
     for text in (
         "98.33 %", "95.00 %", "93.33 %", "52.0 kB", "12.4 kB",  # Three models.
+        "91.1 to 99.7 %", "84.1 to 97.4 %",  # Wilson, 59 and 56 of 60.
         "best: epoch 3", "Deployed are the weights of epoch 4",
         "apple called <b>pear</b> 4 times",
         "0.800", "0.833", "macro mean", "weighted mean",  # Of the deployed model's classes.
