@@ -105,7 +105,8 @@ class RunOptions:
     max_size_bytes: float | None = option(
         None,
         "size",
-        "Only models count that are no larger, such as 100KB, by the size that --size names.",
+        "Only models count that are no larger, such as 100KB or 64KiB, by the size that --size "
+        "names.",
         group=COUNTS,
         flag="--max-size",
     )
