@@ -154,6 +154,7 @@ def test_a_model_is_chosen_in_a_browser(make_study, browser: Chrome, tmp_path: P
     found = gathered(storage)
     page = tmp_path / "report.html"
     assert written("fruit", "-o", str(page), "--with-models", "--storage", storage)[0] == 0
+    assert page.stat().st_size < 2_000_000
     front = sorted(found.front.points, key=lambda point: point.size_bytes)
 
     def run(script: str) -> Any:
@@ -227,6 +228,10 @@ def test_a_model_is_chosen_in_a_browser(make_study, browser: Chrome, tmp_path: P
     )
     best = max((p for p in front if p.size_bytes <= size), key=lambda p: p.accuracy)
     wait(f"document.querySelector('#remains').textContent.includes('trial {best.trial}:')")
+
+    # Halved errors take the same way: the axis still names accuracies.
+    browser.find_element(By.ID, "log-error").click()
+    wait("document.querySelector('[data-chart=size] svg').textContent.includes('90 %')")
 
     # Dark at a press, nothing cut off on a telephone, and nothing to complain of.
     browser.find_element(By.ID, "theme").click()
