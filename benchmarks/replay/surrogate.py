@@ -24,15 +24,14 @@ from random import Random
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from benchmarks.replay.costs import Sum, latency_parts, size_parts
+from benchmarks.replay.forest import Array, Forest
 from benchmarks.replay.network_shape import Shape, shape_of
 from benchmarks.replay.recordings import Recording, Row
 from search.sampling.space_moves import as_numbers
 from spaces.config.trial import ParamValue
 
-Array: TypeAlias = "npt.NDArray[np.float64]"
 Params: TypeAlias = "Mapping[str, ParamValue]"
 
 ALWAYS = ("float16", "dynamic_range", "dynamic_int4", "int8")
@@ -40,7 +39,6 @@ ALWAYS = ("float16", "dynamic_range", "dynamic_int4", "int8")
 
 SCHEMES = ("float32", *ALWAYS, "int16x8", "qat_int8")
 STAGES = ("gate", "build", "train", "convert", "measure", "latency")
-N_TREES = 100
 N_DONORS = 5
 
 Values: TypeAlias = tuple[float, float, float, float]
@@ -66,74 +64,6 @@ class Answer:
     level: float
     sparsity: float
     n_params: int
-
-
-class Forest:
-    """Several outputs learned by one forest of randomized trees.
-
-    Args:
-        leaf: Fewest samples in a leaf.
-    """
-
-    def __init__(self, leaf: int = 2) -> None:
-        self._leaf = leaf
-        self.out_of_bag: Array = np.empty((0, 0))
-
-    def fit(self, inputs: Array, outputs: Array) -> Forest:
-        """Learn ``outputs`` (``[n, m]``); rows with a gap are left out."""
-        from sklearn.ensemble import ExtraTreesRegressor
-
-        whole = ~np.isnan(outputs).any(axis=1)
-        forest = ExtraTreesRegressor(
-            N_TREES,
-            min_samples_leaf=self._leaf,
-            max_features=0.5,
-            bootstrap=True,
-            oob_score=True,
-            random_state=0,
-        )
-        known = outputs[whole] if outputs.shape[1] > 1 else outputs[whole, 0]
-        forest.fit(inputs[whole], known)
-        self.out_of_bag = np.full(outputs.shape, np.nan)
-        self.out_of_bag[whole] = forest.oob_prediction_.reshape(-1, outputs.shape[1])
-        self._join([one.tree_ for one in forest.estimators_])
-        return self
-
-    def _join(self, trees: Sequence[Any]) -> None:
-        """Put all nodes into one table, in which all trees are gone down at once."""
-        starts = np.cumsum([0, *(tree.node_count for tree in trees)])[:-1]
-        self._roots = starts
-        self._feature = np.concatenate([tree.feature for tree in trees])
-        self._threshold = np.concatenate([tree.threshold for tree in trees])
-        # A leaf is its own child, so that every tree may be gone down as far as the deepest.
-        joined = []
-        for children in ("children_left", "children_right"):
-            joined.append(
-                np.concatenate(
-                    [
-                        np.where(
-                            getattr(tree, children) < 0,
-                            np.arange(tree.node_count),
-                            getattr(tree, children),
-                        )
-                        + start
-                        for tree, start in zip(trees, starts, strict=True)
-                    ]
-                )
-            )
-        self._children = np.stack(joined)
-        self._values = np.concatenate([tree.value[:, :, 0] for tree in trees])
-        self._depth = max(tree.max_depth for tree in trees)
-
-    def predict(self, row: Array) -> Array:
-        """Return the outputs of one sample, a hundred times sooner than scikit-learn does."""
-        seen = row.astype(np.float32)
-        nodes = self._roots
-        for _ in range(self._depth):
-            goes_right = seen[self._feature[nodes]] > self._threshold[nodes]
-            nodes = self._children[goes_right.astype(np.intp), nodes]
-        mean: Array = self._values[nodes].mean(axis=0)
-        return mean
 
 
 class FileCosts:
@@ -339,6 +269,19 @@ class Surrogate:
             if scheme in schemes
         )
 
+    def expected_level(self, inputs: Array) -> float:
+        """Return the logit of the accuracy that a training is expected to have."""
+        return float(self._level.predict(inputs)[0])
+
+    def branch_change(self, inputs: Array, level: float) -> float:
+        """Return by how much pruning further is expected to change the logit of an accuracy.
+
+        Args:
+            inputs: Features of the branch.
+            level: The parent's logit.
+        """
+        return float(self._branch.predict(np.array([*inputs, level]))[0])
+
     # --- Answering --------------------------------------------------------------------------
 
     def training(self, params: Params, study_seed: int = 0) -> Answer:
@@ -434,53 +377,3 @@ def _sparsity(params: Params) -> float:
 def _rounded(logit: float, n: int) -> float:
     """Return an accuracy that so many images can have."""
     return round(n / (1 + math.exp(-min(max(logit, -30.0), 30.0)))) / n
-
-
-def held_out(
-    recording: Recording, n_folds: int = 5, seed: int = 0
-) -> dict[str, tuple[Array, Array]]:
-    """Return what was measured and what is foreseen of it by a surrogate that did not see it.
-
-    Returns:
-        By name of what it is: accuracies of the mean of both splits, sizes, latencies, seconds of
-        training, and accuracies of branches.
-    """
-    rows = list(recording.rows)
-    Random(seed).shuffle(rows)
-    pairs: dict[str, list[tuple[float, float]]] = {}
-
-    def compare(name: str, true: float, foreseen: float) -> None:
-        pairs.setdefault(name, []).append((true, foreseen))
-
-    for fold in range(n_folds):
-        kept = [row for index, row in enumerate(rows) if index % n_folds != fold]
-        model = Surrogate(recording.only(kept))
-        for row in rows[fold::n_folds]:
-            inputs = model.features(row["params"])
-            level = float(model._level.predict(inputs)[0])
-            compare("accuracy, float32", _share(model.level_of(row)), _share(level))
-            answer = model.training(row["params"])
-            for scheme in ("float32", "int8", "dynamic_int4"):
-                if scheme in row["points"]:
-                    point = row["points"][scheme]
-                    compare(f"size, {scheme}", point[2], answer.points[scheme][2])
-                    compare(f"latency, {scheme}", point[3], answer.points[scheme][3])
-            for scheme in ("int8", "dynamic_int4", "qat_int8"):
-                if scheme in row["points"]:
-                    true, test = row["points"][scheme][:2]
-                    delta = model.scheme_delta(scheme, inputs, level)
-                    true = true if test is None else (true + test) / 2
-                    compare(f"accuracy, {scheme}", true, _share(level + delta))
-            compare("seconds of training", row["seconds"]["train"], answer.seconds["train"])
-        for row, branch in recording.only(rows[fold::n_folds]).branches:
-            inputs = model.features(row["params"], branch["final_sparsity"])
-            before = model.level_of(row)
-            change = float(model._branch.predict(np.array([*inputs, before]))[0])
-            compare(
-                "accuracy of a branch", _share(model.level_of(branch)), _share(before + change)
-            )
-    return {name: (np.array(p)[:, 0], np.array(p)[:, 1]) for name, p in pairs.items()}
-
-
-def _share(logit: float) -> float:
-    return 1 / (1 + math.exp(-logit))

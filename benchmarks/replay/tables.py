@@ -6,11 +6,11 @@ import math
 import statistics
 from collections.abc import Sequence
 
+from benchmarks.replay.held_out import held_out
 from benchmarks.replay.outcome import BUDGETS_KB, bootstrap, bootstrap_ratio
 from benchmarks.replay.race_rates import QUANTILES, race_rates
 from benchmarks.replay.recordings import Recording
 from benchmarks.replay.runs import Line
-from benchmarks.replay.surrogate import held_out
 
 SHOWN_KB = (4, 16, 64)
 

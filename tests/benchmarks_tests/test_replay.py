@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 import pytest
 
+from benchmarks.replay.held_out import held_out
 from benchmarks.replay.network_shape import shape_of
 from benchmarks.replay.outcome import Measured, bootstrap, bootstrap_ratio, front_of, within
 from benchmarks.replay.policies import as_it_comes
@@ -17,7 +18,7 @@ from benchmarks.replay.race_rates import race_rates
 from benchmarks.replay.record import branch_of, draw_config
 from benchmarks.replay.recordings import Recording
 from benchmarks.replay.simulation import Policy, Run, replay
-from benchmarks.replay.surrogate import Surrogate, held_out
+from benchmarks.replay.surrogate import Surrogate
 from workers.messages.limits import Limits
 
 NAMES = ("mnist12k", "mnist", "cifar10", "fruit")
