@@ -191,7 +191,8 @@ def _train(rows: Sequence[_Row], options: FinalistOptions, progress: Progress, w
             pending[future] = row
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
-            for future in done:
+            # What came back is kept before what went wrong is raised.
+            for future in sorted(done, key=lambda one: one.exception() is not None):
                 pending.pop(future).take(future.result())
                 write()
     finally:
