@@ -11,18 +11,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from search.front.picks import PickRule
 from search.front.read import find_study, front_of, reading
 from search.storage import attributes
 from search.storage.code_history import code_of_trial
+from spaces.config.documents import from_plain
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import TrialConfig
 from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import ConfigError, ExportError
-from spaces.wording import guess
-from workers.messages.result import SIZE_METRICS, Limits
+from workers.messages.result import Limits, SizeMetric
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -32,24 +32,29 @@ if TYPE_CHECKING:
 FORMAT = "search-export"
 VERSION = 1
 
-# Key, whether it must be there, type in words, types. In the order of the file.
-_KEYS: tuple[tuple[str, bool, str, tuple[type, ...]], ...] = (
-    ("format", True, "a string", (str,)),
-    ("version", True, "a whole number", (int,)),
-    ("study", False, "a string", (str,)),
-    ("trial", False, "a whole number", (int,)),
-    ("task", True, "a string", (str,)),
-    ("data", False, "a table", (dict,)),
-    ("data_path", False, "a string or null", (str, type(None))),
-    ("device", True, "a string", (str,)),
-    ("size_metric", True, "a string", (str,)),
-    ("limits", False, "a table", (dict,)),
-    ("config", True, "a table", (dict,)),
-    ("config_hash", False, "a string", (str,)),
-    ("measured", False, "a table", (dict,)),
-    ("versions", False, "a table", (dict,)),
-    ("code", False, "a table", (dict,)),
-)
+
+class _Needed(TypedDict):
+    format: str
+    version: int
+    task: str
+    device: str
+    size_metric: SizeMetric
+    config: dict[str, Any]
+
+
+class Export(_Needed, total=False):
+    """What an exported file must hold, and what it may."""
+
+    study: str
+    trial: int
+    data: dict[str, Any]
+    data_path: str | None
+    limits: dict[str, Any]
+    config_hash: str
+    measured: dict[str, Any]
+    versions: dict[str, Any]
+    code: dict[str, Any]
+
 
 # What a trial measured, beside its values.
 _MEASURED = (
@@ -245,23 +250,7 @@ def check_export(content: object) -> dict[str, Any]:
             f"`version` must be {VERSION}, but got {content.get('version')!r}: the file was "
             f"written by another version of search."
         )
-    known = [key for key, *_ in _KEYS]
-    for key in content:
-        if key not in known:
-            raise ConfigError(
-                f"Unknown key {key!r}. Known keys: {', '.join(known)}.{guess(key, known)}"
-            )
-    for key, is_needed, words, types in _KEYS:
-        if key not in content:
-            if is_needed:
-                raise ConfigError(f"Key {key!r} is missing.")
-        elif not isinstance(content[key], types) or isinstance(content[key], bool):
-            raise ConfigError(f"{key!r} must be {words}, but got {content[key]!r}.")
-    if content["size_metric"] not in SIZE_METRICS:
-        raise ConfigError(
-            f"'size_metric' must be one of {', '.join(SIZE_METRICS)}, but got "
-            f"{content['size_metric']!r}."
-        )
+    from_plain(Export, content, "exported configuration")
     config = TrialConfig.from_dict(content["config"])
     if content.get("config_hash", config.hash) != config.hash:
         raise ConfigError(

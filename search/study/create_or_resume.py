@@ -6,7 +6,7 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
 from search.study.same_study import FORMAT, check_same, check_space
+from spaces.config.documents import to_plain
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.schemes import POST_TRAINING_SCHEMES
 from spaces.errors import StudyError
@@ -357,10 +358,5 @@ def _study_attrs(
 
 
 def _task_attr(task: TaskInfo) -> dict[str, Any]:
-    data = {
-        field.name: getattr(task, field.name)
-        for field in fields(task)
-        if field.name not in ("space", "code", "declared")
-    }
-    # As JSON gives it back: unchanged attributes are not written again.
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in data.items()}
+    left_out = ("space", "code", "declared")
+    return {key: value for key, value in to_plain(task).items() if key not in left_out}

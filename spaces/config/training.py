@@ -1,16 +1,17 @@
 """How weights are trained: the training recipe of a configuration.
 
 What a recipe may hold grows. So that configurations stored before stay what they are, hash
-included, a field added later is written only where it differs from its default, which is what
-training did before there was the field.
+included, a field added later is written only where it differs from its default
+(``UNLESS_DEFAULT``), which is what training did before there was the field.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from spaces.config.checks import is_int, is_number, require
+from spaces.config.documents import UNLESS_DEFAULT
 
 Optimizer = Literal["adam", "sgd", "rmsprop", "adamw"]
 LearningRateSchedule = Literal["cosine", "constant", "cosine_warmup", "plateau"]
@@ -41,9 +42,6 @@ RECIPE_DEFAULTS: dict[str, Any] = {
     "class_weights": "none",
 }
 """Parts of the recipe that a study may search, and what training did before they were there."""
-
-_NOT_WRITTEN = {**RECIPE_DEFAULTS, "from_model": False, "as_written": False}
-"""Fields added later, which are written only where they differ from these values."""
 
 
 def augmentation_parts(policy: str) -> tuple[str, ...]:
@@ -105,14 +103,14 @@ class TrainingConfig:
     weight_decay: float = 0.0
     epochs: int = 10
     qat_epochs: int = 2
-    augmentation: str = "none"
-    augmentation_strength: float = DEFAULT_STRENGTH
-    label_smoothing: float = 0.0
-    lr_schedule: str = "cosine"
-    ema: float = 0.0
-    class_weights: str = "none"
-    from_model: bool = False
-    as_written: bool = False
+    augmentation: str = field(default="none", metadata=UNLESS_DEFAULT)
+    augmentation_strength: float = field(default=DEFAULT_STRENGTH, metadata=UNLESS_DEFAULT)
+    label_smoothing: float = field(default=0.0, metadata=UNLESS_DEFAULT)
+    lr_schedule: str = field(default="cosine", metadata=UNLESS_DEFAULT)
+    ema: float = field(default=0.0, metadata=UNLESS_DEFAULT)
+    class_weights: str = field(default="none", metadata=UNLESS_DEFAULT)
+    from_model: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    as_written: bool = field(default=False, metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         rate, batch_size, decay = self.learning_rate, self.batch_size, self.weight_decay
@@ -151,11 +149,3 @@ class TrainingConfig:
             "ema",
         ):
             object.__setattr__(self, name, float(getattr(self, name)))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON, without later fields that have their default."""
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name not in _NOT_WRITTEN or value != _NOT_WRITTEN[name]
-        }

@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 from spaces.config.checks import is_int, is_number, require
+from spaces.config.documents import UNLESS_DEFAULT, from_plain, to_plain
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.training import OPTIMIZERS as OPTIMIZERS
 from spaces.config.training import TrainingConfig as TrainingConfig
@@ -26,8 +27,6 @@ ParamValue = bool | int | float | str
 PruningScheduleName = Literal["none", "constant", "polynomial"]
 
 PRUNING_SCHEDULES: tuple[str, ...] = get_args(PruningScheduleName)
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,8 @@ class TrialConfig:
     quantization: QuantizationScheme = QuantizationScheme.FLOAT32
     seed: int = 0
     threads: int = 1
-    branched_from: TrialConfig | None = None
+    # Only where there is one, so that hashes stay what they were without branches.
+    branched_from: TrialConfig | None = field(default=None, metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         require(bool(self.task), "task is not empty", task=self.task)
@@ -217,14 +217,7 @@ class TrialConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; :meth:`from_dict` turns it back."""
-        data = asdict(self)
-        data["hyperparameters"] = dict(self.hyperparameters)
-        data["training"] = self.training.to_dict()
-        data["quantization"] = self.quantization.value
-        # Only where there is one, so that hashes stay what they were without branches.
-        del data["branched_from"]
-        if self.branched_from is not None:
-            data["branched_from"] = self.branched_from.to_dict()
+        data: dict[str, Any] = to_plain(self)
         return data
 
     @classmethod
@@ -234,42 +227,4 @@ class TrialConfig:
         Raises:
             ConfigError: If a key is missing or unknown, or a value breaks a rule.
         """
-        values = _checked(cls, data, "configuration")
-        hyperparameters = values["hyperparameters"]
-        if not isinstance(hyperparameters, Mapping):
-            raise ConfigError(
-                f"`hyperparameters` must be a table of names and values, but got "
-                f"{hyperparameters!r}."
-            )
-        values["hyperparameters"] = tuple(hyperparameters.items())
-        values["training"] = TrainingConfig(
-            **_checked(TrainingConfig, values["training"], "training")
-        )
-        if "pruning" in values:
-            values["pruning"] = PruningConfig(
-                **_checked(PruningConfig, values["pruning"], "pruning")
-            )
-        if values.get("branched_from") is not None:
-            values["branched_from"] = cls.from_dict(values["branched_from"])
-        return cls(**values)
-
-
-def _checked(kind: type[_T], data: object, where: str) -> dict[str, Any]:
-    """Return ``data`` as keyword arguments of a dataclass, or say which key is wrong."""
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"`{where}` must be a table of names and values, but got {data!r}.")
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(data) - known)
-    if unknown:
-        raise ConfigError(
-            f"Unknown key {unknown[0]!r} in `{where}`. Known keys: {', '.join(sorted(known))}."
-        )
-    required = {
-        field.name
-        for field in fields(kind)  # type: ignore[arg-type]
-        if field.default is field.default_factory  # both MISSING
-    }
-    missing = sorted(required - set(data))
-    if missing:
-        raise ConfigError(f"Key {missing[0]!r} is missing in `{where}`.")
-    return dict(data)
+        return from_plain(cls, data, "configuration")

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from spaces.config.documents import UNLESS_DEFAULT, from_plain, to_plain
 from spaces.config.trial import ParamValue
 from spaces.errors import ConfigError
 from spaces.wording import guess
@@ -63,13 +64,13 @@ class Parameter:
 
     name: str
     kind: Kind
-    low: float | None = None
-    high: float | None = None
-    step: float | None = None
-    log: bool = False
-    choices: tuple[ParamValue, ...] = ()
+    low: float | None = field(default=None, metadata=UNLESS_DEFAULT)
+    high: float | None = field(default=None, metadata=UNLESS_DEFAULT)
+    step: float | None = field(default=None, metadata=UNLESS_DEFAULT)
+    log: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    choices: tuple[ParamValue, ...] = field(default=(), metadata=UNLESS_DEFAULT)
     default: ParamValue | None = None
-    conditions: tuple[Condition, ...] = ()
+    conditions: tuple[Condition, ...] = field(default=(), metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         if self.kind == "categorical":
@@ -162,32 +163,13 @@ class Parameter:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON, without what is not set."""
-        data: dict[str, Any] = {"name": self.name, "kind": self.kind, "default": self.default}
-        for name in ("low", "high", "step"):
-            if getattr(self, name) is not None:
-                data[name] = getattr(self, name)
-        if self.log:
-            data["log"] = True
-        if self.choices:
-            data["choices"] = list(self.choices)
-        if self.conditions:
-            data["conditions"] = [
-                {"parameter": c.parameter, "values": list(c.values)} for c in self.conditions
-            ]
+        data: dict[str, Any] = to_plain(self)
         return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Parameter:
         """Rebuild a parameter from plain data."""
-        values = dict(data)
-        values["choices"] = tuple(values.get("choices", ()))
-        values["conditions"] = tuple(
-            Condition(c["parameter"], tuple(c["values"])) for c in values.get("conditions", ())
-        )
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise ConfigError(f"A stored search space cannot be read: {error}.") from error
+        return from_plain(cls, data, "parameter")
 
 
 @dataclass(frozen=True)
@@ -334,9 +316,10 @@ class SearchSpace:
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return plain data for JSON."""
-        return [parameter.to_dict() for parameter in self.parameters]
+        data: list[dict[str, Any]] = to_plain(self)["parameters"]
+        return data
 
     @classmethod
     def from_list(cls, data: Iterable[Mapping[str, Any]]) -> SearchSpace:
         """Rebuild a space from plain data."""
-        return cls(tuple(Parameter.from_dict(item) for item in data))
+        return from_plain(cls, {"parameters": data}, "search space")

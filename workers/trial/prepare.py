@@ -19,6 +19,7 @@ from typing import Any
 
 import spaces
 import workers
+from spaces.config.documents import from_plain, to_plain
 from spaces.config.schemes import QuantizationScheme
 from spaces.data.cache import (
     content_key,
@@ -34,7 +35,6 @@ from spaces.data.network_input import describe_network_input
 from spaces.data.request import DataRequest, Progress, no_progress
 from spaces.errors import DataError, DeviceError, TaskError
 from spaces.space.compression import joint_space
-from spaces.space.search_space import SearchSpace
 from spaces.tasks.registry import canonical_ref, is_builtin, resolve_task
 from spaces.tasks.source import source_hashes
 from spaces.tasks.task import Task
@@ -95,7 +95,7 @@ def prepare_task(
         timeout_s=timeout_s,
         what="The preparation (reading the data, building the model)",
     )
-    info = task_info_from_dict(answer["info"])
+    info = from_plain(TaskInfo, answer["info"], "task")
     return info, open_dataset(Path(answer["dataset_dir"]))
 
 
@@ -140,7 +140,7 @@ def prepare_job(
         save_dataset(dataset, directory)
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
     info = replace(info, split_rule=split_rule, code=code_hashes(ref, device))
-    return {"info": task_info_to_dict(info), "dataset_dir": str(directory)}
+    return {"info": to_plain(info), "dataset_dir": str(directory)}
 
 
 def code_hashes(ref: str, device: str) -> dict[str, dict[str, str]]:
@@ -256,44 +256,13 @@ def _names(schemes: Iterable[QuantizationScheme]) -> str:
     return ", ".join(scheme.value for scheme in schemes)
 
 
-def task_info_to_dict(info: TaskInfo) -> dict[str, Any]:
-    """Return plain data for JSON."""
-    data = {name: getattr(info, name) for name in info.__dataclass_fields__}
-    data["space"] = info.space.to_list()
-    return data
-
-
-def task_info_from_dict(data: dict[str, Any]) -> TaskInfo:
-    """Rebuild what :func:`task_info_to_dict` returned."""
-    height, width, channels = data["input_shape"]
-    return TaskInfo(
-        **{
-            **data,
-            "space": SearchSpace.from_list(data["space"]),
-            "declared": tuple(data.get("declared", ())),
-            "class_names": tuple(data["class_names"]),
-            "input_shape": (height, width, channels),
-            "notes": tuple(data["notes"]),
-            "model_notes": tuple(data["model_notes"]),
-            "leaks": tuple(data["leaks"]),
-        }
-    )
-
-
 def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> ModelDescription:
     """Run ``build(hp)``, or read what it said last time if the model is one of ours."""
     cached = cache_dir / "described" / f"{_description_key(task, dataset)}.json"
     if is_builtin(ref):
         try:
-            data = json.loads(cached.read_text())
-            return ModelDescription(
-                SearchSpace.from_list(data["parameters"]).parameters,
-                tuple(QuantizationScheme(name) for name in data["schemes"]),
-                bool(data["prunable"]),
-                tuple(data["notes"]),
-                dict(data["settled"]),
-            )
-        except (OSError, ValueError, KeyError, TypeError):
+            return from_plain(ModelDescription, json.loads(cached.read_text()), "description")
+        except (OSError, ValueError):
             pass  # not described yet, or a damaged file: describe it again
     from workers.hypermodels.describe import describe_model, load_hypermodel
     from workers.training.keras_compat import configure_tensorflow
@@ -302,16 +271,7 @@ def _describe_model(task: Task, ref: str, dataset: Dataset, cache_dir: Path) -> 
     hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes, dataset)
     described = describe_model(hypermodel)
     if is_builtin(ref):
-        text = json.dumps(
-            {
-                "parameters": SearchSpace(tuple(described.parameters)).to_list(),
-                "schemes": [scheme.value for scheme in described.schemes],
-                "prunable": described.prunable,
-                "notes": list(described.notes),
-                "settled": dict(described.settled),
-            }
-        )
-        _write_quietly(cached, text)
+        _write_quietly(cached, json.dumps(to_plain(described)))
     return described
 
 

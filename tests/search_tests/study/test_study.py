@@ -20,6 +20,7 @@ from search.storage.database import open_storage
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study, study_for_run
 from search.study.open_study import Asked, OpenStudy
+from spaces.config.documents import from_plain
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.errors import ExportError, StudyError
@@ -27,7 +28,6 @@ from spaces.space.search_space import Condition, Parameter, SearchSpace
 from tests.search_tests import analytic
 from workers.messages.executor import InlineExecutor
 from workers.messages.result import EvaluateRequest, Limits, Point, TaskInfo, TrialResult
-from workers.trial.prepare import task_info_from_dict
 
 SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", seed=1)
 
@@ -35,7 +35,8 @@ SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", see
 def task_of(user_attrs: Mapping[str, Any]) -> TaskInfo:
     """The task that a study says it has."""
     space = user_attrs[attributes.SEARCH_SPACE]
-    return task_info_from_dict({**user_attrs[attributes.TASK], "space": space})
+    task = {**user_attrs[attributes.TASK], "space": {"parameters": space}}
+    return from_plain(TaskInfo, task, "task")
 
 
 def ask(study: OpenStudy) -> Asked:

@@ -121,8 +121,9 @@ def test_a_recipe_is_written_only_where_it_is_not_the_usual_one() -> None:
         "learning_rate", "batch_size", "optimizer", "weight_decay", "epochs", "qat_epochs",
     }  # fmt: skip
     training = dataclasses.replace(EXAMPLE.training, augmentation="flip+shift", ema=0.05)
-    assert training.to_dict() == {**usual, "augmentation": "flip+shift", "ema": 0.05}
-    assert dataclasses.replace(EXAMPLE, training=training).hash != EXAMPLE.hash
+    other = dataclasses.replace(EXAMPLE, training=training)
+    assert other.to_dict()["training"] == {**usual, "augmentation": "flip+shift", "ema": 0.05}
+    assert other.hash != EXAMPLE.hash
 
 
 def test_the_hash_is_the_same_in_another_process() -> None:
@@ -227,8 +228,16 @@ def test_a_trial_refuses(changes: dict[str, Any], rule: str) -> None:
         (lambda data: data["training"].pop("learning_rate"), "'learning_rate' is missing"),
         (lambda data: data.update(sed=1), "Unknown key 'sed'"),
         (lambda data: data["pruning"].update(sparsity=1), "Unknown key 'sparsity' in `pruning`"),
-        (lambda data: data.update(training=[1]), "`training` must be a table"),
-        (lambda data: data.update(hyperparameters=3), "`hyperparameters` must be a table"),
+        (lambda data: data["training"].update(leaning_rate=1), "Did you mean 'learning_rate'"),
+        (lambda data: data.update(training=[1]), "`training` must be a table.* got \\[1\\]"),
+        (lambda data: data.update(hyperparameters=3), "`hyperparameters` must be a table.* got 3"),
+        (lambda data: data.update(hyperparameters={"a": []}), "`hyperparameters.a` must be true"),
+        (lambda data: data.update(seed="7"), "`seed` must be a whole number, but got '7'"),
+        (lambda data: data.update(seed=True), "`seed` must be a whole number, but got True"),
+        (lambda data: data["training"].update(epochs=1.5), "`training.epochs` must be a whole"),
+        (lambda data: data["training"].update(ema="0"), "`training.ema` must be a number"),
+        (lambda data: data.update(quantization="int2"), "one of float32, .*, but got 'int2'"),
+        (lambda data: data.update(branched_from={"task": 3}), "missing in `branched_from`"),
     ],
 )
 def test_an_edited_file_is_refused_with_the_key_that_is_wrong(edit: Any, complaint: str) -> None:

@@ -230,5 +230,5 @@ def test_merging_appends_what_is_new_and_keeps_what_is_known() -> None:
 
 
 def test_a_stored_space_with_an_unknown_key_is_refused() -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="Unknown key 'lo'.*Did you mean 'low'"):
         SearchSpace.from_list([{"name": "a", "kind": "int", "low": 1, "high": 2, "lo": 1}])

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spaces.config.documents import from_plain, to_plain
 from spaces.errors import DataError, SearchError, TaskError, UnknownTaskError
-from workers.trial.prepare import prepare_task, task_info_from_dict, task_info_to_dict
+from workers.messages.result import TaskInfo
+from workers.trial.prepare import prepare_task
 
 TASK_FILE = """
 import numpy as np
@@ -131,4 +133,4 @@ def test_task_info_survives_json(tmp_path: Path) -> None:
     y = np.arange(60) % 3
     np.savez(path, x_train=x, y_train=y, x_test=255 - x, y_test=y)
     info, _ = prepare_task("mnist", path, tmp_path / "cache")
-    assert task_info_from_dict(json.loads(json.dumps(task_info_to_dict(info)))) == info
+    assert from_plain(TaskInfo, json.loads(json.dumps(to_plain(info))), "task") == info
