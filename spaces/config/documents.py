@@ -107,8 +107,8 @@ def _in_words(kind: Any) -> str:
 
 def _is_table(kind: Any) -> bool:
     """Whether it is a tuple of names and values, which stands as a table in JSON."""
-    inner = get_args(get_args(kind)[0]) if get_origin(kind) is tuple else ()
-    return len(inner) == 2 and inner[0] is str
+    inner = get_args(kind)[0] if get_origin(kind) is tuple and get_args(kind) else None
+    return get_origin(inner) is tuple and get_args(inner)[0] is str
 
 
 @cache

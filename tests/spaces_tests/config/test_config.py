@@ -237,7 +237,7 @@ def test_a_trial_refuses(changes: dict[str, Any], rule: str) -> None:
         (lambda data: data["training"].update(epochs=1.5), "`training.epochs` must be a whole"),
         (lambda data: data["training"].update(ema="0"), "`training.ema` must be a number"),
         (lambda data: data.update(quantization="int2"), "one of float32, .*, but got 'int2'"),
-        (lambda data: data.update(branched_from={"task": 3}), "missing in `branched_from`"),
+        (lambda data: data.update(branched_from={"task": "fruit"}), "missing in `branched_from`"),
     ],
 )
 def test_an_edited_file_is_refused_with_the_key_that_is_wrong(edit: Any, complaint: str) -> None:
