@@ -235,7 +235,7 @@ def test_the_space_is_that_of_the_device(
     answer = prepare_job(
         no_progress, trials.ref, None, str(tmp_path), device=device, with_ram=with_ram
     )
-    space = {parameter["name"]: parameter for parameter in answer["info"]["space"]}
+    space = {parameter["name"]: parameter for parameter in answer["info"]["space"]["parameters"]}
     assert tuple(space["quantization"]["choices"]) == choices
 
 
