@@ -7,8 +7,6 @@ from __future__ import annotations
 LONG_FILES = (
     "workers_tests/hypermodels/test_families.py",
     "search_tests/deploy/test_signals.py",
-    "workers_tests/hypermodels/test_networks.py",
-    "search_tests/test_before_rooms.py",
     "search_tests/ray_tune/test_tune_runs.py",
     "workers_tests/executors/test_executors.py",
     "search_tests/run/test_devices.py",
