@@ -23,9 +23,7 @@ run: install  ## search the fruit task: TRIALS=100, more options in ARGS
 test: install  ## lint, types and all tests; pytest options in ARGS
 	@$(MAKE) --no-print-directory lint
 	@$(MAKE) --no-print-directory types
-	@# Files start in the order of tests/conftest.py, long ones first, and not by how many tests
-	@# they have: the longest have few.
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install  ## ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -33,20 +33,6 @@ if str(CHECKOUT) not in sys.path[1:]:
     sys.path.append(str(CHECKOUT))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put long files first, then those that train or start Ray, then the quick ones."""
-    from tests.order import LONG_FILES
-
-    ranks = {CHECKOUT / "tests" / name: rank for rank, name in enumerate(LONG_FILES)}
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-
-    def rank(item: pytest.Item) -> int:
-        return ranks.get(item.path, len(ranks) + (item.path not in slow))
-
-    items.sort(key=rank)  # Stable: files of one rank, and the tests of a file, keep their order.
-
-
 class Chromium(NamedTuple):
     """Where the browser and the program that drives it are."""
 

@@ -22,8 +22,6 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from tests.order import LONG_FILES
-
 CHECKOUT = Path(__file__).resolve().parents[2]
 DISTRIBUTION = "litefront"
 FLOORS = ("spaces", "workers", "search")  # From the ground up: each may import those before it.
@@ -364,10 +362,3 @@ def test_the_search_for_machines_finds_them() -> None:
     assert words.search("open('" + "/".join(("", "root", "x")) + "')")
     assert words.search("https://" + ".".join(("pypi", "org")) + "/simple")
     assert not words.search("spaces/network/x and ~/.keras/datasets/")
-
-
-def test_long_test_files_are_where_they_are_said_to_be() -> None:
-    """Else they would run last, alone, without a word."""
-    missing = [name for name in LONG_FILES if not (CHECKOUT / "tests" / name).is_file()]
-    assert missing == []
-    assert len(set(LONG_FILES)) == len(LONG_FILES)
