@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from search.deploy.classify import classify
     from search.deploy.export import export_config, read_export, write_export
     from search.deploy.export_model import export_model
+    from search.deploy.finalists import train_finalists
     from search.deploy.retrain import retrain
+    from search.front.finalists import load_finalists
     from search.front.read import load_front, load_fronts
     from search.front.study_front import StudyFront
     from search.front.trials import load_trials
@@ -51,6 +53,7 @@ __all__ = [
     "classify",
     "export_config",
     "export_model",
+    "load_finalists",
     "load_front",
     "load_fronts",
     "load_trials",
@@ -58,6 +61,7 @@ __all__ = [
     "retrain",
     "run_study",
     "task_trainable",
+    "train_finalists",
     "write_export",
 ]
 
@@ -74,6 +78,7 @@ _MODULES = {
     "classify": "search.deploy.classify",
     "export_config": "search.deploy.export",
     "export_model": "search.deploy.export_model",
+    "load_finalists": "search.front.finalists",
     "load_front": "search.front.read",
     "load_fronts": "search.front.read",
     "load_trials": "search.front.trials",
@@ -81,6 +86,7 @@ _MODULES = {
     "retrain": "search.deploy.retrain",
     "run_study": "search.run.run_study",
     "task_trainable": "search.ray_tune.trainable",
+    "train_finalists": "search.deploy.finalists",
     "write_export": "search.deploy.export",
 }
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError
 from workers.deploy.retrain import FullTraining
+from workers.executors.ray_start import available_cores
 from workers.processes.child_process import run_job
 
 
@@ -105,8 +105,10 @@ def _opened(study: str, storage: str | Path) -> Iterator[tuple[StudyRecord, RowR
     url = storage_url(storage)
     database = open_storage(url, must_exist=True)
     try:
-        record = find_study(database.engine, study)
+        find_study(database.engine, study)  # A name that is mistyped is no lock.
         with study_lock(url, database.engine, study):
+            # Read under the lock: what another one kept in between must not be lost.
+            record = find_study(database.engine, study)
             identity = record.user_attrs.get(attributes.IDENTITY)
             yield record, RowRecorder(database.engine, record.study_id, url, identity)
     finally:
@@ -148,7 +150,9 @@ def _others(record: StudyRecord, rows: Sequence[_Row]) -> list[Mapping[str, Any]
     return [row for row in before if {name: row[name] for name in names} not in ours]
 
 
-def _train(rows: Sequence[_Row], options: FinalistOptions, progress: Progress, write: Any) -> None:
+def _train(
+    rows: Sequence[_Row], options: FinalistOptions, progress: Progress, write: Callable[[], None]
+) -> None:
     """Train what is missing, several side by side, and write after each."""
     jobs = []
     for row in sorted(rows, key=lambda one: -one.cost):
@@ -170,7 +174,7 @@ def _train(rows: Sequence[_Row], options: FinalistOptions, progress: Progress, w
     )
     shown = _Shown(progress, len(jobs))
     stop = threading.Event()
-    pool = ThreadPoolExecutor(options.workers or os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(options.workers or available_cores())
     pending: dict[Future[Any], _Row] = {}
     try:
         for number, (row, seed) in enumerate(jobs):

@@ -7,8 +7,6 @@ seeds that nobody chose, and measured on the test split too, a point shows what 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,19 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from search.front.pareto import ReferencePoint, hypervolume
 from search.front.read import FrontPoint, StudyFront, find_study, reading
 from search.storage import attributes
 from spaces.config.objectives import OBJECTIVES
+from workers.messages.hits import Hits, packed_hits, unpacked_hits
 from workers.messages.latency import student_t
 
 if TYPE_CHECKING:
     from search.storage.reader import StudyRecord
-
-Hits = npt.NDArray[np.bool_]
-"""``[n_test]``: which test images a model labelled rightly."""
 
 
 @dataclass(frozen=True)
@@ -272,19 +267,3 @@ def finalists_of(study: StudyRecord) -> list[Finalist]:
             tuple(SeedRun.from_dict(run, int(task["n_test"])) for run in row["runs"]),
         )
     return sorted(found.values(), key=lambda one: (one.size_bytes, one.trial))
-
-
-def packed_hits(hits: Hits) -> str:
-    """Return which images were labelled rightly as a short text."""
-    return base64.b64encode(np.packbits(hits).tobytes()).decode("ascii")
-
-
-def unpacked_hits(text: str, n: int) -> Hits | None:
-    """Return what :func:`packed_hits` packed; None if it is something else."""
-    try:
-        packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
-    except binascii.Error:
-        return None
-    if len(packed) != (n + 7) // 8:
-        return None
-    return np.unpackbits(packed, count=n).astype(bool)

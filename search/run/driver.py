@@ -136,6 +136,12 @@ class Driver:
                 f"{counted(self._study.n_interrupted, 'interrupted trial')} of an earlier run "
                 f"will be tried again."
             )
+        if self._study.n_lost_models:
+            self._observer.message(
+                f"Gone from artifacts/, or damaged: "
+                f"{counted(self._study.n_lost_models, 'model file')} of the front. The figures "
+                f"stay; `search export` and `search retrain` make a model anew."
+            )
         n_abandoned = number = 0
         try:
             with self._state.interrupts:

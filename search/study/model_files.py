@@ -6,6 +6,7 @@ does not grow with the study.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.front.pareto import Front, ReferencePoint, counting, hypervolume
 from search.storage.artifacts import MODEL_FILE, ArtifactKeeper, artifacts_of
+from search.storage.attributes import TFLITE_SHA256
 from search.storage.constraints import is_feasible
 
 
@@ -58,11 +60,13 @@ class FrontFiles:
     Attributes:
         front: The points, by trial number.
         reference: Where the hypervolume is measured from.
+        n_lost: Models of earlier runs that are gone from the folder, or damaged.
     """
 
     def __init__(self, reference: ReferencePoint, artifacts: ArtifactKeeper | None) -> None:
         self.front = Front()
         self.reference = reference
+        self.n_lost = 0
         self._artifacts = artifacts
         self._files: dict[int, list[str]] = {}
         self._named: set[str] = set()
@@ -96,11 +100,12 @@ class FrontFiles:
             links: Ids of the files that the study links, by trial number.
 
         Returns:
-            Links to remove: files of points which are not on the front. After that, :meth:`sweep`
-            removes the files themselves.
+            Links to remove: files of points which are not on the front, and of those that are
+            gone or damaged. After that, :meth:`sweep` removes the files themselves.
         """
-        trials = list(trials)
+        hashes: dict[int, str | None] = {}
         for trial in trials:
+            hashes[trial.number] = trial.user_attrs.get(TFLITE_SHA256)
             values = values_of(trial)
             if values is not None and is_feasible(trial.system_attrs):
                 self.front.add(trial.number, values)
@@ -109,12 +114,27 @@ class FrontFiles:
         self._hypervolume = None
         dropped: dict[int, dict[str, None]] = {}
         for number, files in links.items():
-            if number in self.front:
-                self._files[number] = list(files)
-                self._named.update(files)
-            else:
+            if number not in self.front:
                 dropped[number] = dict.fromkeys(files)
+                continue
+            lost = [one for one in files if not self._is_sound(one, hashes[number])]
+            sound = [one for one in files if one not in lost]
+            if sound:
+                self._files[number] = sound
+                self._named.update(sound)
+            if lost:
+                dropped[number] = dict.fromkeys(lost)
+                self.n_lost += len(lost)
         return dropped
+
+    def _is_sound(self, artifact_id: str, sha256: str | None) -> bool:
+        """Whether a model's file is there, and what was measured."""
+        if self._artifacts is None:
+            return True
+        content = self._artifacts.read(artifact_id)
+        if content is None:
+            return False
+        return sha256 is None or hashlib.sha256(content).hexdigest() == sha256
 
     def sweep(self) -> None:
         """Remove files that no trial of earlier runs names; called before any are added."""

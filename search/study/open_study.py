@@ -72,6 +72,7 @@ class OpenStudy:
         n_points: Measured models: complete trials and those derived from them.
         outcomes: Trials of our own asking by outcome.
         n_interrupted: Trials that an earlier driver left running.
+        n_lost_models: Models on the front whose files are gone or damaged.
     """
 
     def __init__(
@@ -171,8 +172,8 @@ class OpenStudy:
         """Go on where earlier runs ended, and put right what a killed driver left."""
         for trial in past.known:
             self._mirror.add(trial)
-        dropped = self._files.take_over(trials, links)
-        self._recorder.write(Batch(ended=past.stale, files=dropped))
+        self._recorder.write(Batch(ended=past.stale, files=self._files.take_over(trials, links)))
+        self.n_lost_models = self._files.n_lost
         self._files.sweep()
         if past.known:
             self._shortcuts.remember(trials)

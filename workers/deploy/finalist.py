@@ -5,15 +5,13 @@ Runs in a process of its own, set up like a worker.
 
 from __future__ import annotations
 
-import base64
 from typing import Any
-
-import numpy as np
 
 from spaces.config.trial import TrialConfig
 from spaces.data.request import Progress
 from spaces.errors import ConversionError, TrialFailedError
 from workers.deploy.retrain import FullTraining, bench_of
+from workers.messages.hits import packed_hits
 
 
 def finalist_job(
@@ -51,5 +49,4 @@ def finalist_job(
         found = bench.measured(config.with_seed(seed), "training")
     except (TrialFailedError, ConversionError) as error:
         return {"seed": seed, "reason": str(error)}
-    hits = base64.b64encode(np.packbits(found.pop("hits")).tobytes()).decode("ascii")
-    return {"seed": seed, **found, "hits": hits}
+    return {"seed": seed, **found, "hits": packed_hits(found["hits"])}

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
 
 from search.cli.main import cli
 from search.front.finalists import (
@@ -21,8 +19,6 @@ from search.front.finalists import (
     lead,
     leads,
     load_finalists,
-    packed_hits,
-    unpacked_hits,
 )
 from search.front.pareto import hypervolume
 from search.front.read import load_front
@@ -43,15 +39,6 @@ def finalist(
     trial: int, runs: list[SeedRun], *, promised: float = 0.9, n_val: int = 200
 ) -> Finalist:
     return Finalist(trial, 5, None, promised, n_val, N_TEST, 1000.0 + trial, tuple(runs))
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=40))
-def test_hits_are_kept_as_text(hits: list[bool]) -> None:
-    text = packed_hits(np.array(hits))
-    found = unpacked_hits(text, len(hits))
-    assert found is not None and found.tolist() == hits
-    assert unpacked_hits(text, len(hits) + 8) is None
-    assert unpacked_hits("no base64!", len(hits)) is None
 
 
 def test_the_error_of_a_mean_is_students() -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import http.client
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,21 +15,14 @@ from search.pages.dashboard import Dashboard
 from search.pages.local_server import HOST
 from search.storage.database import open_storage
 from spaces.errors import ConfigError, StorageError, StudyError
+from tests.search_tests.pages.served import serving
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
 
-@contextmanager
-def serving(storage: str, port: int = 0) -> Iterator[Dashboard]:
-    dashboard = Dashboard(storage, port=port)
-    thread = threading.Thread(target=dashboard.serve)
-    thread.start()
-    try:
-        yield dashboard
-    finally:
-        dashboard.shutdown()
-        thread.join()
+def shown(storage: str, port: int = 0) -> AbstractContextManager[Dashboard]:
+    return serving(Dashboard(storage, port=port))
 
 
 def status(
@@ -45,7 +37,7 @@ def status(
 
 
 def test_only_local_names_are_answered(make_study) -> None:
-    with serving(make_study(n_trials=1)) as dashboard:
+    with shown(make_study(n_trials=1)) as dashboard:
         port = dashboard.port
         for host in (
             f"127.0.0.1:{port}",
@@ -67,7 +59,7 @@ def test_only_local_names_are_answered(make_study) -> None:
 
 def test_pages_of_other_sites_cannot_write(make_study) -> None:
     storage = make_study(n_trials=1)
-    with serving(storage) as dashboard:
+    with shown(storage) as dashboard:
         for origin in ("http://evil.example", "null", f"http://localhost:{dashboard.port + 1}"):
             assert status(dashboard, "DELETE", "/api/studies/1", Origin=origin) == 403
             assert status(dashboard, "POST", "/api/studies", Origin=origin) == 403
@@ -84,7 +76,7 @@ def test_it_listens_on_loopback_only(make_study) -> None:
     for host in ("0.0.0.0", "::", "192.168.1.2", "example.org"):
         with pytest.raises(ConfigError, match="127.0.0.1 only, but got.*ssh -L"):
             Dashboard(storage, host=host)
-    with serving(storage) as dashboard:
+    with shown(storage) as dashboard:
         assert dashboard.url == f"http://127.0.0.1:{dashboard.port}/dashboard"
         assert status(dashboard, path="/dashboard") == 200
 
@@ -107,7 +99,7 @@ def test_the_study_says_what_its_numbers_mean(make_study) -> None:
 
 def test_a_taken_port_is_passed_over(make_study) -> None:
     storage = make_study(n_trials=1)
-    with serving(storage) as first, serving(storage, first.port) as second:
+    with shown(storage) as first, shown(storage, first.port) as second:
         assert first.port < second.port < first.port + 20
 
 
@@ -145,7 +137,7 @@ def test_the_front_is_seen_in_a_browser(
 
     storage = make_study(n_trials=8)
     front = load_front("fruit", storage)
-    with serving(storage) as dashboard:
+    with shown(storage) as dashboard:
         browser.get(dashboard.url)
         wait_for("document.body.innerText.includes('fruit')")
         browser.get(f"{dashboard.url}/studies/1")

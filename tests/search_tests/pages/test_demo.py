@@ -5,9 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +18,7 @@ from search.cli.main import cli
 from search.pages.demo import FLOAT_NAME, Demo
 from search.pages.local_server import HOST
 from spaces.errors import ConfigError
+from tests.search_tests.pages.served import serving
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -47,18 +46,6 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@contextmanager
-def serving(folder: Path) -> Iterator[Demo]:
-    demo = Demo(folder, port=0)
-    thread = threading.Thread(target=demo.serve)
-    thread.start()
-    try:
-        yield demo
-    finally:
-        demo.shutdown()
-        thread.join()
-
-
 def request(
     demo: Demo, method: str, path: str, body: bytes = b"", **headers: str
 ) -> tuple[int, Any, dict[str, str]]:
@@ -80,7 +67,7 @@ def picture(colour: tuple[int, int, int]) -> bytes:
 
 
 def test_pictures_are_labelled_and_bad_ones_are_said(deployed: Path) -> None:
-    with serving(deployed) as demo:
+    with serving(Demo(deployed, port=0)) as demo:
         status, info, headers = request(demo, "GET", "/info")
         assert (status, info["labels"]) == (200, list(LABELS))
         assert info["input"] == {"height": 8, "width": 8, "channels": 3}
@@ -155,7 +142,7 @@ def test_the_camera_is_named_and_counted(
         cells = browser.find_elements(By.CSS_SELECTOR, "#classes tbody td:last-child")
         return [int(cell.text) for cell in cells]
 
-    with serving(deployed) as demo:
+    with serving(Demo(deployed, port=0)) as demo:
         browser.get(demo.url)
         wait = WebDriverWait(browser, 90, poll_frequency=0.1)
         wait.until(lambda _: browser.execute_script("return document.body.dataset.ready"))

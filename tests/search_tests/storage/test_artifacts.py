@@ -155,3 +155,31 @@ def test_databases_in_one_folder_leave_each_other_s_files_alone(tmp_path: Path) 
         ids = [i for trial in trials for i in files_of(opened, trial).values()]
         assert ids
         assert all((tmp_path / "artifacts" / i).is_file() for i in ids)
+
+
+def test_models_that_are_gone_or_damaged_are_named_no_more(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    folder = tmp_path / "artifacts"
+    run(storage, folder, 15)
+
+    def models() -> dict[int, str]:
+        found = {trial.number: files_of(storage, trial) for trial in study.trials}
+        return {
+            number: files[MODEL_FILE] for number, files in found.items() if MODEL_FILE in files
+        }
+
+    study = optuna.load_study(storage=storage, study_name="analytic")
+    before = models()
+    gone, damaged, *rest = before
+    (folder / before[gone]).unlink()
+    path = folder / before[damaged]
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    values = [trial.values for trial in study.trials]
+
+    opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    assert opened.n_lost_models == 2
+    assert set(models()) == set(rest) and rest
+    assert not path.exists()
+    assert [trial.values for trial in study.trials] == values
+    assert open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic")).n_lost_models == 0

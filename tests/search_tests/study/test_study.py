@@ -465,7 +465,8 @@ def test_two_drivers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_postgresql(postgres_url: str) -> None:
+def test_postgresql(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # Where the files of a database elsewhere go.
     settings = replace(SETTINGS, name="a study on PostgreSQL")
     for n_trials in (3, 5):
         with study_for_run(postgres_url, settings) as study:
