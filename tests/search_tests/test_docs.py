@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import re
 import shlex
 import subprocess
@@ -67,6 +69,38 @@ def test_the_site_has_no_broken_link(tmp_path: Path) -> None:
 def test_linked_files_are_there(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
         assert (page.parent / target).exists(), target
+
+
+def test_readme_is_two_screens() -> None:
+    lines = PAGES[0].read_text().splitlines()
+    assert len(lines) <= 100
+    assert max(map(len, lines)) <= 80
+
+
+def python_blocks() -> Iterator[tuple[str, str]]:
+    for page in PAGES:
+        for code in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL):
+            yield page.name, code
+
+
+@pytest.mark.parametrize(("page", "code"), list(python_blocks()))
+def test_shown_code_imports_what_there_is(page: str, code: str) -> None:
+    """Every name that it takes from our packages is public there; nothing else is run."""
+    taken = [node for node in ast.walk(ast.parse(code, page)) if isinstance(node, ast.ImportFrom)]
+    for node in taken:
+        assert node.module is not None
+        if node.module in ("search", "spaces", "workers"):
+            package = importlib.import_module(node.module)
+            for alias in node.names:
+                assert alias.name in package.__all__, alias.name
+
+
+def test_the_device_of_ones_own_measures_as_shown() -> None:
+    (code,) = (code for page, code in python_blocks() if page == "devices.md")
+    shown: dict[str, Any] = {"ask_my_board": lambda tflite: len(tflite) / 4}
+    exec(compile(code, "board.py", "exec"), shown)
+    latency = shown["DEVICE"].measure(b"12345678").latency
+    assert (latency.median_ms, latency.device) == (2.0, "board")
 
 
 def test_the_database_is_read_as_shown(

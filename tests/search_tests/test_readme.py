@@ -1,4 +1,4 @@
-"""What README shows works as it stands: the task of one's own, from its file to a device."""
+"""A task of one's own works as docs/tasks.md shows it, from its file to a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from spaces.data.request import DataRequest
 from workers.conversion.accuracy import tflite_accuracy
 from workers.deploy.classifier import load_classifier
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "tasks.md"
 
 
 def draw_shapes(folder: Path, n: int) -> None:
@@ -46,7 +46,7 @@ def search(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def example() -> str:
-    (found,) = re.findall(r"```python\n(# shapes\.py\n.*?)```", README.read_text(), re.DOTALL)
+    (found,) = re.findall(r"```python\n(# shapes\.py\n.*?)```", PAGE.read_text(), re.DOTALL)
     return str(found)
 
 
