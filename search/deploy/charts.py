@@ -1,11 +1,13 @@
-"""Small charts as SVG text, to stand in a page that needs nothing else."""
+"""Small charts as SVG, to stand in a page that needs nothing else."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from html import escape
+from typing import Any
+
+from search.report.templating import fragment
 
 WIDTH, HEIGHT = 460, 260
 LEFT, RIGHT, TOP, BOTTOM = 58, 14, 30, 38
@@ -80,45 +82,21 @@ def line_chart(
     if not values:
         return ""
     axes = _Axes(max(len(line.values) for line in lines), min(values), max(values))
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}" '
-        f'xmlns="http://www.w3.org/2000/svg"><text x="{LEFT}" y="16" class="title">'
-        f"{escape(title)}</text>"
-    ]
-    for band in bands:
-        x, x_end = axes.x(band.start + 0.5), axes.x(band.end + 0.5)
-        is_late = x > WIDTH * 0.7
-        x_text, anchor = (x_end - 3, "end") if is_late else (x + 3, "start")
-        parts.append(
-            f'<rect x="{x:.1f}" y="{TOP}" width="{max(x_end - x, 1):.1f}" '
-            f'height="{HEIGHT - TOP - BOTTOM}" class="band"><title>{escape(band.name)}</title>'
-            f'</rect><text x="{x_text:.1f}" y="{HEIGHT - BOTTOM - 5}" class="tick {anchor}">'
-            f"{escape(band.name)}</text>"
-        )
-    for tick in axes.ticks:
-        y = axes.y(tick)
-        parts.append(
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>'
-            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" class="tick end">{escape(form(tick))}</text>'
-        )
-    for epoch in _epoch_ticks(axes.n_epochs):
-        parts.append(
-            f'<text x="{axes.x(epoch):.1f}" y="{HEIGHT - BOTTOM + 15}" class="tick middle">'
-            f"{epoch}</text>"
-        )
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text x="{middle:.1f}" y="{HEIGHT - 6}" class="tick middle">epoch</text>')
-    if best_epoch is not None:
-        x = axes.x(best_epoch)
-        anchor = "end" if x > WIDTH * 0.7 else "start"
-        shift = -4 if anchor == "end" else 4
-        parts.append(
-            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" class="best"/>'
-            f'<text x="{x + shift:.1f}" y="{TOP + 10}" class="tick {anchor}">'
-            f"best: epoch {best_epoch}</text>"
-        )
-    parts += [_drawn(line, axes, form) for line in lines]
-    return "".join([*parts, "</svg>"])
+    return fragment(
+        "line_chart.svg",
+        title=title,
+        width=WIDTH,
+        height=HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        bottom=HEIGHT - BOTTOM,
+        bands=[_band(band, axes) for band in bands],
+        ticks=[(axes.y(tick), form(tick)) for tick in axes.ticks],
+        epochs=[(axes.x(epoch), epoch) for epoch in _epoch_ticks(axes.n_epochs)],
+        best=None if best_epoch is None else _best(best_epoch, axes),
+        lines=[_drawn(line, axes, form) for line in lines],
+    )
 
 
 def strip_chart(
@@ -132,32 +110,18 @@ def strip_chart(
     def x(value: float) -> float:
         return LEFT + (value - low) / ((high - low) or 1) * (WIDTH - 2 * LEFT)
 
-    parts = [
-        f'<svg viewBox="0 0 {WIDTH} 84" role="img" aria-label="Accuracy by seed" '
-        'xmlns="http://www.w3.org/2000/svg">'
-    ]
+    spread = None
     if std:
-        parts.append(
-            f'<rect x="{x(mean - std):.1f}" y="14" width="{x(mean + std) - x(mean - std):.1f}" '
-            'height="40" class="band"><title>mean ± standard deviation</title></rect>'
-        )
-    for tick in ticks:
-        parts.append(
-            f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="14" y2="54" class="grid"/>'
-            f'<text x="{x(tick):.1f}" y="72" class="tick middle">{escape(form(tick))}</text>'
-        )
-    parts.append(f'<line x1="{x(mean):.1f}" x2="{x(mean):.1f}" y1="14" y2="54" class="best"/>')
-    for value in values:
-        parts.append(
-            f'<circle cx="{x(value):.1f}" cy="34" r="5" fill="var(--accent)" fill-opacity="0.75">'
-            f"<title>{escape(form(value))}</title></circle>"
-        )
-    parts.append(
-        f'<circle cx="{x(own):.1f}" cy="34" r="6" fill="none" '
-        f'stroke="var(--mark)" stroke-width="2">'
-        f"<title>own seed: {escape(form(own))}</title></circle></svg>"
+        spread = {"x": x(mean - std), "width": x(mean + std) - x(mean - std)}
+    return fragment(
+        "strip_chart.svg",
+        width=WIDTH,
+        spread=spread,
+        ticks=[(x(tick), form(tick)) for tick in ticks],
+        mean=x(mean),
+        dots=[(x(value), form(value)) for value in values],
+        own=(x(own), form(own)),
     )
-    return "".join(parts)
 
 
 def nice_ticks(low: float, high: float, n: int = 5) -> list[float]:
@@ -184,20 +148,35 @@ def _epoch_ticks(n_epochs: int) -> list[int]:
     return [epoch for epoch in range(1, n_epochs + 1) if epoch == 1 or epoch % step == 0]
 
 
-def _drawn(line: Line, axes: _Axes, form: Callable[[float], str]) -> str:
-    points = [
-        (axes.x(epoch), axes.y(value), epoch, value)
+def _band(band: Band, axes: _Axes) -> dict[str, Any]:
+    x, x_end = axes.x(band.start + 0.5), axes.x(band.end + 0.5)
+    is_late = x > WIDTH * 0.7
+    return {
+        "name": band.name,
+        "x": x,
+        "width": max(x_end - x, 1),
+        "x_text": x_end - 3 if is_late else x + 3,
+        "anchor": "end" if is_late else "start",
+    }
+
+
+def _best(epoch: int, axes: _Axes) -> dict[str, Any]:
+    x = axes.x(epoch)
+    is_late = x > WIDTH * 0.7
+    shift, anchor = (-4, "end") if is_late else (4, "start")
+    return {"epoch": epoch, "x": x, "x_text": x + shift, "anchor": anchor}
+
+
+def _drawn(line: Line, axes: _Axes, form: Callable[[float], str]) -> dict[str, Any]:
+    dots = [
+        {"x": axes.x(epoch), "y": axes.y(value), "epoch": epoch, "text": form(value)}
         for epoch, value in enumerate(line.values, 1)
         if math.isfinite(value)
     ]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _, _ in points)
-    style = 'stroke-width="1.2" stroke-dasharray="4 3"' if line.is_dashed else 'stroke-width="2"'
-    text = f'<polyline points="{path}" fill="none" stroke="{line.colour}" {style}/>'
-    if len(points) > MAX_DOTS:
-        return text
-    dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.4" fill="{line.colour}"><title>'
-        f"{escape(line.name)}, epoch {epoch}: {escape(form(value))}</title></circle>"
-        for x, y, epoch, value in points
-    )
-    return text + dots
+    return {
+        "name": line.name,
+        "colour": line.colour,
+        "is_dashed": line.is_dashed,
+        "dots": dots,
+        "has_dots": len(dots) <= MAX_DOTS,
+    }

@@ -25,6 +25,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    found.filters["px"] = "{:.1f}".format
     # A NaN would make the whole of it unreadable to a browser.
     found.policies["json.dumps_kwargs"] = {"allow_nan": False, "ensure_ascii": False}
     return found
@@ -45,6 +46,16 @@ def render(template: str, *, scripts: Sequence[str] = (), **values: Any) -> str:
         f"base-uri 'none'; form-action 'none'"
     )
     return _environment().get_template(template).render(policy=policy, scripts=scripts, **values)
+
+
+def fragment(template: str, **values: Any) -> str:
+    """Return a part of a page, escaped already: another template takes it as ``safe``.
+
+    Args:
+        template: Its file.
+        values: What it shows; texts are escaped.
+    """
+    return _environment().get_template(template).render(**values)
 
 
 def source(file: str) -> str:

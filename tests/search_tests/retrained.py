@@ -47,6 +47,7 @@ def metrics(**changes: Any) -> dict[str, Any]:
         "data": "drawn",
         "promised": {"accuracy": 0.95, "size_bytes": 12_300, "latency_ms": 0.21},
         "measured": {
+            "images": 100,
             "accuracy": 0.96,
             "size_bytes": 12_400,
             "latency_ms": 0.22,

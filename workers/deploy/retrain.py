@@ -261,7 +261,9 @@ def _measured(
         "epochs": sum(step.epochs_trained for step in trainings),
         "promised": promised,
         "measured": {
+            "images": len(dataset.val),
             "accuracy": scores["accuracy"],
+            "accuracy_interval": list(wilson_interval(scores["accuracy"], len(dataset.val))),
             "class_scores": scores,
             "size_bytes": sizes.size_bytes(size_metric),
             "latency_ms": latency.latency_ms,

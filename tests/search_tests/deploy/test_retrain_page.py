@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 from html.parser import HTMLParser
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,6 +19,9 @@ from search.deploy.metrics_table import print_metrics
 from search.deploy.report_page import retrain_page
 from tests.search_tests import retrained
 from workers.deploy.evaluation import judge
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
 
 VOID = {"meta", "img", "br", "line", "rect", "circle", "polyline"}
 
@@ -78,6 +82,21 @@ def test_the_page_runs_nothing_and_follows_light_and_dark() -> None:
     assert colours <= {"none", "var(--accent)", "var(--mark)", "var(--soft)"}
 
 
+@pytest.mark.slow
+def test_no_column_is_cut(browser: Chrome, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text(page(retrained.metrics(seeds=retrained.SEEDS))[0])
+    for width in (1280, 390):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.get((tmp_path / "report.html").as_uri())
+        assert browser.execute_script(CUT) == []
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+CUT = """return [document.documentElement, ...document.querySelectorAll(".scroll")]
+    .filter(e => e.scrollWidth > e.clientWidth).map(e => e.ariaLabel || e.tagName)"""
+
+
 def test_names_of_classes_are_text() -> None:
     text, found = page(retrained.metrics())
     assert "<b>" not in text
@@ -90,6 +109,8 @@ def test_the_page_shows_what_was_measured() -> None:
     for text in (
         "98.33 %", "95.00 %", "93.33 %", "52.0 kB", "12.4 kB",  # Three models.
         "91.1 to 99.7 %", "84.1 to 97.4 %",  # Wilson, 59 and 56 of 60.
+        "90.2 to 98.4 %", "88.8 to 97.8 %",  # 96 and 95 of 100 validation images.
+        "58.4 to 91.9 %",  # Recall: 16 of 20 apples.
         "best: epoch 3", "Deployed are the weights of epoch 4",
         "apple called <b>pear</b> 4 times",
         "0.800", "0.833", "macro mean", "weighted mean",  # Of the deployed model's classes.
@@ -101,7 +122,7 @@ def test_the_page_shows_what_was_measured() -> None:
 
 def test_charts_are_well_formed() -> None:
     text, _ = page(retrained.metrics(seeds=retrained.SEEDS))
-    charts = re.findall(r"<svg.*?</svg>", text)
+    charts = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
     assert len(charts) == 3
     for chart in charts:
         ElementTree.fromstring(chart)
