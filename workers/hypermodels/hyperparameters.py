@@ -6,6 +6,7 @@ was given; so one build is read by looking at them afterwards.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
@@ -15,15 +16,23 @@ from spaces.config.trial import ParamValue
 from spaces.errors import TaskError
 from spaces.space.search_space import Condition, Parameter
 from workers.hypermodels.keras3 import forget_names
+from workers.training.keras_compat import keep_for_good
 
 
 def new_hyperparameters(values: Mapping[str, ParamValue]) -> Any:
     """Return fresh hyperparameters that give ``values`` to whoever asks for those names."""
-    import keras_tuner
-
-    hp = keras_tuner.HyperParameters()
+    hp = _keras_tuner().HyperParameters()
     hp.values = dict(values)
     return hp
+
+
+@functools.cache
+def _keras_tuner() -> Any:
+    """KerasTuner, and with it Keras 3, which collects garbage before every build from now on."""
+    import keras_tuner
+
+    keep_for_good()
+    return keras_tuner
 
 
 def build_fresh(hypermodel: Any, hp: Any) -> Any:

@@ -77,11 +77,18 @@ def configure_tensorflow(threads: int = 1) -> None:
             f"configure_tensorflow first."
         ) from None
     tf.config.experimental.enable_op_determinism()
-    # What was imported stays for good. Garbage collection need not look at half a million
-    # objects between two trials, which would take longer than to build the next network.
+    keep_for_good()
+    _configured_threads = threads
+
+
+def keep_for_good() -> None:
+    """Tell garbage collection that what is there now stays; to be called after large imports.
+
+    It need not look at half a million objects between two models then, which would take longer
+    than to build the next one.
+    """
     gc.collect()
     gc.freeze()
-    _configured_threads = threads
 
 
 def seed_everything(seed: int) -> None:
