@@ -48,13 +48,15 @@ def held_out(
                     true = true if test is None else (true + test) / 2
                     compare(f"accuracy, {scheme}", true, _share(level + delta))
             compare("seconds of training", row["seconds"]["train"], answer.seconds["train"])
-        for row, branch in recording.only(rows[fold::n_folds]).branches:
-            inputs = model.features(row["params"], branch["final_sparsity"])
+        unseen = recording.only(rows[fold::n_folds])
+        branches = [(row, one, one["final_sparsity"]) for row, one in unseen.branches]
+        if model.trains_on:
+            branches += [(row, one, None) for row, one in unseen.trained_on]
+        for row, one, sparsity in branches:
             before = model.level_of(row)
-            change = model.branch_change(inputs, before)
-            compare(
-                "accuracy of a branch", _share(model.level_of(branch)), _share(before + change)
-            )
+            change = model.branch_change(row["params"], before, sparsity)
+            name = "accuracy, trained on" if sparsity is None else "accuracy, pruned further"
+            compare(name, _share(model.level_of(one)), _share(before + change))
     return {name: (np.array(p)[:, 0], np.array(p)[:, 1]) for name, p in pairs.items()}
 
 

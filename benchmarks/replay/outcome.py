@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,56 @@ class Measured:
     size_bytes: float
     latency_ms: float
     test_accuracy: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Where a search stood.
+
+    Attributes:
+        seconds: Simulated, since the start.
+        trainings: Trials done.
+        epochs: Epochs trained so far.
+        hypervolume: Of its front.
+    """
+
+    seconds: float
+    trainings: int
+    epochs: int
+    hypervolume: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replayed search."""
+
+    samples: tuple[Sample, ...]
+    measured: tuple[Measured, ...]
+    n_stopped: int
+    n_branches: int
+    n_failed: int
+    n_infeasible: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """Simulated seconds that it took."""
+        return self.samples[-1].seconds
+
+    def seconds_to(self, hypervolume: float) -> float:
+        """Return when a hypervolume was reached; infinity if it was not."""
+        return next((s.seconds for s in self.samples if s.hypervolume >= hypervolume), math.inf)
+
+    def trainings_to(self, hypervolume: float) -> float:
+        """Return after how many trials a hypervolume was reached."""
+        return next((s.trainings for s in self.samples if s.hypervolume >= hypervolume), math.inf)
+
+    def hypervolume_at(self, seconds: float) -> float:
+        """Return the hypervolume at a time."""
+        return max((s.hypervolume for s in self.samples if s.seconds <= seconds), default=0.0)
+
+    def measured_by(self, seconds: float) -> tuple[Measured, ...]:
+        """Return the models measured by a time."""
+        return tuple(one for one in self.measured if one.seconds <= seconds)
 
 
 def front_of(measured: Sequence[Measured]) -> list[Measured]:

@@ -54,6 +54,7 @@ def parts(sampler: str) -> tuple[Policy, ...]:
         replace(whole, name=f"{whole.name}, race at 50 %", quantile=0.5),
         replace(whole, name=f"{whole.name}, race at 80 %", quantile=0.8),
         replace(whole, name=f"{whole.name}, no branches", branch=False),
+        replace(whole, name=f"{whole.name}, no training on", train_on=False),
         replace(whole, name=f"{whole.name}, no start design", n_start=1),
         replace(whole, name=f"{whole.name}, start design of 16", n_start=16),
         replace(whole, name=f"{whole.name}, fan-out alone", race=False, branch=False, n_start=1),

@@ -1,10 +1,10 @@
 """Record real trainings, so that searches can be replayed on them in seconds.
 
 Each recorded configuration is trained in full and written down with its learning curve, every
-scheme's accuracy on validation and test, size and latency, and the seconds of each stage. Some
-are pruned further from their trained weights as well (a branch), and every sixth is trained
-quantization-aware. The first ones fill the space evenly at random; later every second one is a
-variation of what is on the front of all recorded so far, since that is where searches go.
+scheme's accuracy on validation and test, size and latency, and the seconds of each stage. Some are
+pruned further from their trained weights, or trained on, as well (branches), and every sixth is
+trained quantization-aware. The first ones fill the space evenly at random; later every second one
+is a variation of what is on the front of all recorded so far, since that is where searches go.
 
     python -m benchmarks.replay.record mnist=mnist.npz cifar10=cifar10.npz fruit --minutes 75
 
@@ -37,7 +37,7 @@ from benchmarks.replay.recordings import DATA, packed, read_rows
 from benchmarks.replay.trainings import TASKS, RecordedTask
 from search.front.pareto import pareto_mask
 from search.run.run_study import ConfigMaker
-from search.sampling.branching import SPARSITIES, Kind, branch_config
+from search.sampling.branching import SPARSITIES, TRAIN_ON, Kind, branch_config
 from search.sampling.space_moves import Params, draw_params, vary
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
@@ -62,6 +62,7 @@ N_A_PROCESS = 15
 
 EVERY_QAT = 6
 SHARE_BRANCHED = 0.3
+SHARE_TRAINED_ON = 0.25
 SHARE_UNPRUNED = 0.5
 """More than the space would give: most branches start from those."""
 
@@ -109,13 +110,16 @@ class Recorder:
         )
         self._images = representative_images(dataset.train, seed=0, n=N_REPRESENTATIVE)
 
-    def record(self, config: TrialConfig, *, qat: bool, sparsity: float | None) -> dict[str, Any]:
+    def record(
+        self, config: TrialConfig, *, qat: bool, sparsity: float | None, trains_on: bool
+    ) -> dict[str, Any]:
         """Train one configuration, and what it is asked to branch to.
 
         Args:
             config: What to train.
             qat: Whether to train quantization-aware as well.
-            sparsity: What a branch prunes to; None for no branch.
+            sparsity: What a branch prunes to; None for no such branch.
+            trains_on: Whether a branch trains on.
         """
         from workers.conversion.convert import float_tflite
 
@@ -128,15 +132,18 @@ class Recorder:
         config = config.with_quantization(scheme)
         trained = train_config(self._hypermodel, self._dataset, config, watch, built=built)
         row = self._row(trained, config, watch)
+        weights = trained.model.get_weights()
         if sparsity is not None:
-            weights = trained.model.get_weights()
-            row["branch"] = self._branch(config, sparsity, weights)
+            kind = Kind(f"prune {sparsity:g}", sparsity)
+            row["branch"] = {"final_sparsity": sparsity, **self._branch(config, kind, weights)}
+        if trains_on:
+            row["trained_on"] = self._branch(config, TRAIN_ON, weights)
         return row
 
-    def _branch(self, parent: TrialConfig, sparsity: float, weights: Any) -> dict[str, Any]:
+    def _branch(self, parent: TrialConfig, kind: Kind, weights: Any) -> dict[str, Any]:
         config = branch_config(
             parent.with_quantization(QuantizationScheme.FLOAT32),
-            Kind(f"prune {sparsity:g}", sparsity),
+            kind,
             self._task.epochs,
             self._space,
         )
@@ -145,7 +152,7 @@ class Recorder:
         trained = train_config(
             self._hypermodel, self._dataset, config, watch, start_weights=weights
         )
-        return {"final_sparsity": sparsity, **self._row(trained, config, watch)}
+        return self._row(trained, config, watch)
 
     def _row(self, trained: Trained, config: TrialConfig, watch: Stopwatch) -> dict[str, Any]:
         request = EvaluateRequest(config)
@@ -231,6 +238,11 @@ def branch_of(params: Mapping[str, ParamValue], index: int) -> float | None:
     return rng.choice(possible)
 
 
+def is_trained_on(index: int) -> bool:
+    """Whether a recorded training is trained on from its weights."""
+    return random.Random(f"trained on {index}").random() < SHARE_TRAINED_ON
+
+
 def pack(folder: Path, name: str) -> None:
     """Compress the rows of a data set; the same rows give the same bytes."""
     text = (folder / f"{name}.jsonl").read_bytes()
@@ -306,6 +318,7 @@ def record_some(name: str, data: Path | None, folder: Path, n: int, until: float
                 make_config({**params, "quantization": "float32"}),
                 qat=index % EVERY_QAT == 0,
                 sparsity=branch_of(params, index),
+                trains_on=is_trained_on(index),
             )
         except SearchError as error:
             row["failed"] = str(error)

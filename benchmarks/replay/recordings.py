@@ -60,12 +60,18 @@ class Recording:
 
     @property
     def branches(self) -> list[tuple[Row, Row]]:
-        """Recorded branches, each with the training whose weights it started from."""
+        """Recorded branches that prune, each with the training whose weights it started from."""
         found = []
         for row in self.rows:
             branches = row.get("branches", [row["branch"]] if "branch" in row else [])
             found += [(row, one) for one in branches if "float32" in one["points"]]
         return found
+
+    @property
+    def trained_on(self) -> list[tuple[Row, Row]]:
+        """Recorded trainings that were trained on, each with what came of that."""
+        found = [(row, row["trained_on"]) for row in self.rows if "trained_on" in row]
+        return [(row, one) for row, one in found if "float32" in one["points"]]
 
     @property
     def trained_space(self) -> SearchSpace:

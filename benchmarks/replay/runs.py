@@ -15,13 +15,14 @@ import optuna
 
 from benchmarks.replay.outcome import (
     BUDGETS_KB,
+    Run,
     mean_error_within,
     test_hypervolume,
     test_within,
 )
 from benchmarks.replay.policies import ALL
 from benchmarks.replay.recordings import DATA, Recording
-from benchmarks.replay.simulation import N_WORKERS, Run, replay
+from benchmarks.replay.simulation import N_WORKERS, replay
 from benchmarks.replay.surrogate import Surrogate
 from search.front.pareto import ReferencePoint, hypervolume
 

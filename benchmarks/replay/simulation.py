@@ -10,18 +10,20 @@ show is the cost of asking.
 from __future__ import annotations
 
 import heapq
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 from optuna.storages import InMemoryStorage
 
-from benchmarks.replay.outcome import Measured
+from benchmarks.replay.outcome import Measured, Run, Sample
 from benchmarks.replay.surrogate import Answer, Surrogate
 from search.run.driver import Driver
 from search.run.events import RunProgress, Silent
 from search.run.run_study import ConfigMaker
+from search.sampling import branching
+from search.sampling.branching import TRAIN_ON, kind_of
 from search.storage.settings import DEFAULT_START, RunSettings, StudySettings
 from search.study.create_or_resume import open_study
 from spaces.config.schemes import QuantizationScheme
@@ -46,6 +48,7 @@ class Policy:
         fan_out: Whether a training is measured under every scheme.
         race: Whether hopeless trainings are stopped.
         branch: Whether trials start from others' weights.
+        train_on: Whether such trials may train on; where the recording knows of it.
         gate: Whether size and latency are looked at before; the race needs it.
         n_start: Trials of the start design.
         quantile: Of the race.
@@ -59,61 +62,12 @@ class Policy:
     fan_out: bool = True
     race: bool = True
     branch: bool = True
+    train_on: bool = True
     gate: bool = True
     n_start: int = DEFAULT_START
     quantile: float = QUANTILE
     log_metrics: bool = False
     limits: Limits = Limits()
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Where a search stood.
-
-    Attributes:
-        seconds: Simulated, since the start.
-        trainings: Trials done.
-        epochs: Epochs trained so far.
-        hypervolume: Of its front.
-    """
-
-    seconds: float
-    trainings: int
-    epochs: int
-    hypervolume: float
-
-
-@dataclass(frozen=True)
-class Run:
-    """One replayed search."""
-
-    samples: tuple[Sample, ...]
-    measured: tuple[Measured, ...]
-    n_stopped: int
-    n_branches: int
-    n_failed: int
-    n_infeasible: int = 0
-
-    @property
-    def seconds(self) -> float:
-        """Simulated seconds that it took."""
-        return self.samples[-1].seconds
-
-    def seconds_to(self, hypervolume: float) -> float:
-        """Return when a hypervolume was reached; infinity if it was not."""
-        return next((s.seconds for s in self.samples if s.hypervolume >= hypervolume), math.inf)
-
-    def trainings_to(self, hypervolume: float) -> float:
-        """Return after how many trials a hypervolume was reached."""
-        return next((s.trainings for s in self.samples if s.hypervolume >= hypervolume), math.inf)
-
-    def hypervolume_at(self, seconds: float) -> float:
-        """Return the hypervolume at a time."""
-        return max((s.hypervolume for s in self.samples if s.seconds <= seconds), default=0.0)
-
-    def measured_by(self, seconds: float) -> tuple[Measured, ...]:
-        """Return the models measured by a time."""
-        return tuple(one for one in self.measured if one.seconds <= seconds)
 
 
 @dataclass
@@ -188,7 +142,9 @@ class SimulatedExecutor:
             config.branched_from.with_quantization(QuantizationScheme.FLOAT32).hash
         ]
         if config.training.epochs > 0:
-            answer = self.model.branch(params, parent, config.pruning.final_sparsity)
+            trains_on = kind_of(config) is TRAIN_ON
+            sparsity = None if trains_on else config.pruning.final_sparsity
+            answer = self.model.branch(params, parent, sparsity)
             self._answers[weights.hash] = answer
             return self._result(request, answer)
         # The quantization-aware training of a parent's weights alone.
@@ -373,18 +329,21 @@ def replay(
         n_start=policy.n_start,
         limits=policy.limits,
     )
-    with told_by(policy):
-        study = open_study(InMemoryStorage(), settings)
+    kinds = branching.KINDS
+    if not (policy.train_on and model.trains_on):
+        kinds = tuple(kind for kind in kinds if kind is not TRAIN_ON)
     executor = SimulatedExecutor(model, policy.quantile, nearest)
     curve = _Curve(executor)
-    report = Driver(
-        study,
-        executor,
-        ConfigMaker(info, seed),
-        RunSettings(n_trials=n_trials, timeout_s=timeout_s),
-        curve,
-        clock=lambda: executor.now,
-    ).run()
+    with told_by(policy), patch.object(branching, "KINDS", kinds):
+        study = open_study(InMemoryStorage(), settings)
+        report = Driver(
+            study,
+            executor,
+            ConfigMaker(info, seed),
+            RunSettings(n_trials=n_trials, timeout_s=timeout_s),
+            curve,
+            clock=lambda: executor.now,
+        ).run()
     return Run(
         tuple(curve.samples),
         tuple(executor.measured),

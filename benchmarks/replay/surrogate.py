@@ -27,6 +27,7 @@ import numpy as np
 
 from benchmarks.replay.costs import Sum, latency_parts, size_parts
 from benchmarks.replay.forest import Array, Forest
+from benchmarks.replay.further import STAGES, Further, log_seconds
 from benchmarks.replay.network_shape import Shape, shape_of
 from benchmarks.replay.recordings import Recording, Row
 from search.sampling.space_moves import as_numbers
@@ -38,7 +39,6 @@ ALWAYS = ("float16", "dynamic_range", "dynamic_int4", "int8")
 """Schemes of which hardly any training lacks one, beside float32."""
 
 SCHEMES = ("float32", *ALWAYS, "int16x8", "qat_int8")
-STAGES = ("gate", "build", "train", "convert", "measure", "latency")
 N_DONORS = 5
 
 Values: TypeAlias = tuple[float, float, float, float]
@@ -56,6 +56,7 @@ class Answer:
         level: Logit of the accuracy of its weights, without the luck of a split.
         sparsity: What it was pruned to.
         n_params: Weights and biases.
+        n_trained_on: How many times it was trained on.
     """
 
     curve: tuple[float, ...]
@@ -64,6 +65,7 @@ class Answer:
     level: float
     sparsity: float
     n_params: int
+    n_trained_on: int = 0
 
 
 class FileCosts:
@@ -133,28 +135,34 @@ class Surrogate:
         self._settings = recording.about["settings"]
         rows = recording.rows
         branches = recording.branches
+        trained_on = recording.trained_on
         inputs = np.array([self.features(row["params"]) for row in rows])
         levels = np.array([self.level_of(row) for row in rows])
         self._level = Forest().fit(inputs, levels[:, None])
         self._inputs, self._levels, self._scale = inputs, levels, inputs.std(axis=0) + 1e-9
-        branched = [row["params"] for row, _ in branches]
-        at = [branch["final_sparsity"] for _, branch in branches]
-        before = np.array([self.level_of(row) for row, _ in branches])
-        after = np.array([self.level_of(branch) for _, branch in branches])
-        further = np.array(
+        self._pruning = Further(
             [
-                [*self.features(p, s), level]
-                for p, s, level in zip(branched, at, before, strict=True)
-            ]
+                self._further(row["params"], branch["final_sparsity"], self.level_of(row))
+                for row, branch in branches
+            ],
+            [self.level_of(branch) - self.level_of(row) for row, branch in branches],
+            [branch["seconds"] for _, branch in branches],
         )
-        self._branch = Forest(3).fit(further, (after - before)[:, None])
-        self._branch_luck = (after - before - self._branch.out_of_bag[:, 0]).tolist()
+        self._training_on = Further(
+            [self._further(row["params"], None, self.level_of(row)) for row, _ in trained_on],
+            [self.level_of(one) - self.level_of(row) for row, one in trained_on],
+            [one["seconds"] for _, one in trained_on],
+        )
         models = [Model(row["params"], _sparsity(row["params"]), row) for row in rows]
         models += [
             Model(row["params"], branch["final_sparsity"], branch) for row, branch in branches
         ]
+        models += [Model(row["params"], _sparsity(row["params"]), one) for row, one in trained_on]
         self._fit_schemes(models)
-        self._fit_seconds(rows, branches, further)
+        self._seconds = Forest().fit(inputs, log_seconds([r["seconds"] for r in rows], STAGES))
+        self._qat_seconds = Forest().fit(
+            inputs, log_seconds([r["seconds"] for r in rows], ["qat"])
+        )
         gaps = [
             self._logit(p[0], "n_val") - self._logit(p[1], "n_test")
             for p in (row["points"]["float32"] for row in rows)
@@ -202,21 +210,6 @@ class Surrogate:
             self._logit(test, "n_test") - self._logit(base[1], "n_test") if is_known else gap
         )
         return [gap, test_gap, math.log(size), math.log(latency)]
-
-    def _fit_seconds(
-        self, rows: Sequence[Row], branches: Sequence[tuple[Row, Row]], further: Array
-    ) -> None:
-        def logs(of: Sequence[Row], stages: Sequence[str]) -> Array:
-            return np.log(
-                [[max(row["seconds"].get(s, math.nan), 1e-3) for s in stages] for row in of]
-            )
-
-        self._seconds = Forest().fit(self._inputs, logs(rows, STAGES))
-        self._qat_seconds = Forest().fit(self._inputs, logs(rows, ["qat"]))
-        self._branch_stages = tuple(stage for stage in STAGES if stage != "gate")
-        self._branch_seconds = Forest().fit(
-            further, logs([branch for _, branch in branches], self._branch_stages)
-        )
 
     def _logit(self, accuracy: float, split: str) -> float:
         n = self._settings[split]
@@ -273,14 +266,25 @@ class Surrogate:
         """Return the logit of the accuracy that a training is expected to have."""
         return float(self._level.predict(inputs)[0])
 
-    def branch_change(self, inputs: Array, level: float) -> float:
-        """Return by how much pruning further is expected to change the logit of an accuracy.
+    def _further(self, params: Params, sparsity: float | None, level: float) -> Array:
+        """Return what is known before a branch: its network, and how good its parent is."""
+        return np.array([*self.features(params, sparsity), level])
+
+    def branch_change(self, params: Params, level: float, sparsity: float | None) -> float:
+        """Return by how much a branch is expected to change the logit of an accuracy.
 
         Args:
-            inputs: Features of the branch.
-            level: The parent's logit.
+            params: Of the training it starts from.
+            level: The logit of that.
+            sparsity: What it prunes to; None if it trains on.
         """
-        return float(self._branch.predict(np.array([*inputs, level]))[0])
+        branches = self._training_on if sparsity is None else self._pruning
+        return branches.change(self._further(params, sparsity, level))
+
+    @property
+    def trains_on(self) -> bool:
+        """Whether anything is known of trainings that are trained on."""
+        return self._training_on.is_known
 
     # --- Answering --------------------------------------------------------------------------
 
@@ -297,27 +301,34 @@ class Surrogate:
         return Answer(curve, points, seconds, level, sparsity, self.shape(params).n_params)
 
     def branch(
-        self, params: Params, parent: Answer, sparsity: float, study_seed: int = 0
+        self, params: Params, parent: Answer, sparsity: float | None, study_seed: int = 0
     ) -> Answer:
-        """Return what pruning a training further gives, from its weights.
+        """Return what a branch gives, from the weights of a training.
 
         Args:
             params: Of the training that it began with.
             parent: What that gave, or the branch that this one starts from.
-            sparsity: What it prunes to.
+            sparsity: What it prunes to; None if it trains on.
             study_seed: Of the training.
         """
-        luck = self._luck({**params, "branch": sparsity, "from": parent.sparsity}, study_seed)
+        names = {"branch": sparsity, "from": parent.sparsity, "times": parent.n_trained_on}
+        luck = self._luck({**params, **names}, study_seed)
+        n_trained_on = parent.n_trained_on + (sparsity is None)
+        if sparsity is None:
+            branches, sparsity = self._training_on, parent.sparsity
+        else:
+            branches = self._pruning
         inputs = self.features(params, sparsity)
         further = np.array([*inputs, parent.level])
-        change = float(self._branch.predict(further)[0]) + luck.choice(self._branch_luck)
+        change = branches.change(further) + luck.choice(branches.luck)
+        if branches is self._training_on:
+            # A second time was not recorded: every doubling of the epochs is to bring as much.
+            change *= math.log2((n_trained_on + 1) / n_trained_on)
         level = parent.level + change
         points = self._points(self.shape(params), sparsity, inputs, level, luck)
-        spent = np.exp(self._branch_seconds.predict(further)).tolist()
-        seconds = dict(zip(self._branch_stages, spent, strict=True))
-        seconds["qat"] = parent.seconds["qat"]
+        seconds = {**branches.seconds(further), "qat": parent.seconds["qat"]}
         curve = (points["float32"][0],)
-        return Answer(curve, points, seconds, level, sparsity, parent.n_params)
+        return Answer(curve, points, seconds, level, sparsity, parent.n_params, n_trained_on)
 
     def _luck(self, params: Mapping[str, Any], seed: int) -> Random:
         return Random(json.dumps([sorted(params.items()), seed], default=str))

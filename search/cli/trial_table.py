@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from search.front.trials import StudyTrials, TrialSummary
+from search.sampling.branching import kind_of
 from search.storage import attributes
 from search.tables import plain_table
 from search.units import format_accuracy, format_duration, format_latency, format_size
+from spaces.config.trial import TrialConfig
 from spaces.wording import counted
 
 if TYPE_CHECKING:
@@ -247,7 +249,9 @@ def _lineage(found: StudyTrials, trial: TrialSummary) -> list[tuple[str, str]]:
     rows = []
     line = found.lineage(trial.number)
     for parent, child in zip(line, line[1:], strict=False):
-        how = "trained from its weights" if child.derived_from is None else "same training"
+        how = "same training"
+        if child.derived_from is None:
+            how = kind_of(TrialConfig.from_dict(child.stored[attributes.CONFIG])).words
         rows.append((f"trial {parent.number}", f"{_short(parent)}; then {how}"))
     if trial.retry_of is not None:
         rows.append(("tries again", f"trial {trial.retry_of}, which was interrupted"))

@@ -37,7 +37,7 @@ class KnownTrainings:
         reference: Where the hypervolume is measured from.
 
     Attributes:
-        by_key: Every training that ended, by its parameters.
+        by_key: Every training that ended, by its parameters; a branch also by its parent.
         under_way: Parameters of those that did not, by trial number.
     """
 
@@ -77,8 +77,12 @@ class KnownTrainings:
         params = without_scheme(trial.params)
         if not params:
             return
-        training = self.by_key.setdefault(key_of(params), Training(params))
-        if attributes.BRANCHED_FROM in trial.user_attrs:
+        key = key_of(params)
+        parent = trial.user_attrs.get(attributes.BRANCHED_FROM)
+        if parent is not None:  # Its parameters may be those of the training it started from.
+            key = (*key, (attributes.BRANCHED_FROM, int(parent)))
+        training = self.by_key.setdefault(key, Training(params))
+        if parent is not None:
             training.teaches = False  # Its error owes much to the training it started from.
         scheme = str(trial.params.get(QUANTIZATION, ""))
         if seconds := trial.user_attrs.get(attributes.SECONDS):
@@ -93,7 +97,7 @@ class KnownTrainings:
             if all(value <= 0 for value in trial.constraints.values()):
                 is_on_front, left = self._front.add(trial.number, trial.values)
                 if is_on_front:
-                    self._owners[trial.number] = key_of(params)
+                    self._owners[trial.number] = key
                 for number in left:
                     del self._owners[number]
         elif hint := trial.user_attrs.get(attributes.HINT):

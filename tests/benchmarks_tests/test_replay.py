@@ -12,12 +12,12 @@ import pytest
 
 from benchmarks.replay.held_out import held_out
 from benchmarks.replay.network_shape import shape_of
-from benchmarks.replay.outcome import Measured, bootstrap, bootstrap_ratio, front_of, within
+from benchmarks.replay.outcome import Measured, Run, bootstrap, bootstrap_ratio, front_of, within
 from benchmarks.replay.policies import as_it_comes
 from benchmarks.replay.race_rates import race_rates
 from benchmarks.replay.record import branch_of, draw_config
 from benchmarks.replay.recordings import Recording
-from benchmarks.replay.simulation import Policy, Run, replay
+from benchmarks.replay.simulation import Policy, replay
 from benchmarks.replay.surrogate import Surrogate
 from workers.messages.limits import Limits
 

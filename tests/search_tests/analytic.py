@@ -25,6 +25,10 @@ from workers.messages.race import settled_from
 from workers.messages.result import EvaluateRequest, Latency, Ledger, Point, TaskInfo, TrialResult
 
 BEST_LEARNING_RATE = 3e-3
+EPOCHS = 5
+TRAINED_ON = 0.8
+"""What is left of an error after as many epochs again."""
+
 FINGERPRINT = "0123456789abcdef"
 
 _ACCURACY_LOSS = {
@@ -96,7 +100,7 @@ def task_info(space: SearchSpace | None = None, **changes: object) -> TaskInfo:
 def make_config(params: Mapping[str, ParamValue], seed: int = 0) -> TrialConfig:
     """Return the configuration of parameters of the analytic task."""
     return config_from_params(
-        params, task="analytic", data_fingerprint=FINGERPRINT, epochs=5, seed=seed
+        params, task="analytic", data_fingerprint=FINGERPRINT, epochs=EPOCHS, seed=seed
     )
 
 
@@ -112,10 +116,11 @@ def make_point(config: TrialConfig) -> Point:
     bits = SCHEMES[config.quantization].weight_bits
     raw = int(n_params * bits / 8) + 1500
     gzipped = int(n_params * bits / 8 * (1 - 0.8 * sparsity)) + 1200
+    n_whole = sum(step.training.epochs >= EPOCHS for step in config.lineage)
     off = math.log10(config.training.learning_rate / BEST_LEARNING_RATE)
     accuracy = (
         1.0
-        - 0.6 / math.sqrt(sum(widths))
+        - 0.6 * TRAINED_ON ** (n_whole - 1) / math.sqrt(sum(widths))
         - 0.15 * off * off
         - 0.2 * max(0.0, sparsity - 0.6)
         - 0.1 * abs(float(values["dropout"]) - 0.2)

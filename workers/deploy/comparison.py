@@ -269,7 +269,12 @@ def phases(config: TrialConfig, trainings: Sequence[Trained]) -> list[dict[str, 
         n_qat = 0 if trained.qat_model is None else step.training.qat_epochs
         n_float = len(trained.history["loss"]) - n_qat
         kept = n_float if trained.best_epoch is None else trained.best_epoch + 1
-        name = "training" if step.branched_from is None else "branch"
+        name = "training"
+        if step.branched_from is not None:
+            is_pruned_further = (
+                step.pruning.final_sparsity > step.branched_from.pruning.final_sparsity
+            )
+            name = "pruned further" if is_pruned_further else "trained on"
         row: dict[str, Any] = {"name": name, "epochs": n_float, "kept": kept}
         if step.pruning.is_active:
             planned = step.training.epochs

@@ -15,9 +15,12 @@ from search.sampling.branching import (
     MAX_LINEAGE,
     MIN_NEW,
     QAT,
+    TRAIN_ON,
     Brancher,
+    Kind,
     Values,
     branch_config,
+    kind_of,
 )
 from search.storage import attributes
 from search.storage.settings import RunSettings, StudySettings
@@ -57,7 +60,7 @@ class TestConfig:
         assert branch is not None
         assert branch.branched_from == parent
         assert branch.lineage == (parent, branch)
-        assert branch.training.epochs < parent.training.epochs
+        assert branch.training.epochs <= parent.training.epochs
         assert branch.hash != parent.hash
         params = params_from_config(branch, SPACE)
         assert all(SPACE[name].contains(value) for name, value in params.items())
@@ -69,6 +72,38 @@ class TestConfig:
         assert branch is not None
         assert branch.pruning == parent.pruning
         assert branch.quantization is S.QAT_INT8
+
+    def test_training_on_takes_as_many_epochs_again_and_keeps_what_was_pruned(self) -> None:
+        pruned = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
+        assert pruned is not None
+        branch = branch_config(pruned, TRAIN_ON, EPOCHS, SPACE)
+        assert branch is not None
+        assert branch.training == replace(pruned.training, epochs=EPOCHS)
+        assert branch.pruning.final_sparsity == pruned.pruning.final_sparsity
+        assert branch.quantization is S.FLOAT32
+        again = branch_config(branch, TRAIN_ON, EPOCHS, SPACE)
+        assert again is not None and again.hash != branch.hash
+
+    def test_weights_that_were_only_quantized_anew_are_not_trained_on(self) -> None:
+        parent = branch_config(config_of(), QAT, EPOCHS, SPACE)
+        assert parent is not None
+        assert branch_config(parent, TRAIN_ON, EPOCHS, SPACE) is None
+
+    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+    @pytest.mark.parametrize("parent_kind", [None, KINDS[0], TRAIN_ON])
+    def test_a_configuration_says_of_which_kind_it_is(
+        self, kind: Kind, parent_kind: Kind | None
+    ) -> None:
+        parent: TrialConfig | None = config_of()
+        if parent_kind is not None:
+            assert parent is not None
+            parent = branch_config(parent, parent_kind, EPOCHS, SPACE)
+        assert parent is not None
+        branch = branch_config(parent, kind, EPOCHS, SPACE)
+        if branch is None:
+            assert kind.sparsity == KINDS[0].sparsity  # Pruned so far already.
+        else:
+            assert kind_of(branch) == kind
 
     def test_pruning_only_goes_on(self) -> None:
         parent = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
@@ -147,6 +182,35 @@ class TestBrancher:
             if branch is not None:
                 seen.append(branch.config.hash)  # type: ignore[attr-defined]
         assert len(seen) == len(set(seen)) > 1
+
+    def test_the_branch_of_a_cheap_training_goes_before_that_of_a_dear_one(self) -> None:
+        """Costs seen on a small network say little of a large one's, but as shares of it."""
+        brancher = self.brancher(gain_of_new=0.0)
+        dear, cheap = config_of(dropout=0.21), config_of(dropout=0.2)
+        for number, config, seconds in ((100, dear, 1000.0), (101, cheap, 1.0)):
+            brancher.note(number, config, points_of(config), gain=0.0, seconds=seconds)
+        on = branch_config(config_of(), TRAIN_ON, EPOCHS, SPACE)
+        assert on is not None
+        brancher.note(200, on, points_of(on), gain=0.01, seconds=10.0, parent=0)
+        branch = self.propose(brancher, (100, 101))
+        assert branch is not None and branch.parent == 101  # type: ignore[attr-defined]
+
+    def test_what_training_on_gains_is_learned(self) -> None:
+        """It did nothing at all time and again: nothing is trained on any more."""
+        brancher = self.brancher(gain_of_new=1e-4)
+        parents = {n: config_of(dropout=n / 1000) for n in range(100, 112)}
+        for number, config in parents.items():
+            brancher.note(number, config, points_of(config), gain=1e-4, seconds=10.0)
+            on = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
+            assert on is not None
+            same = {scheme: values for scheme, values in points_of(config).items()}
+            brancher.note(1000 + number, on, same, gain=0.0, seconds=10.0, parent=number)
+        kinds = set()
+        for _ in range(12):
+            branch = self.propose(brancher)
+            if branch is not None:
+                kinds.add(branch.kind)  # type: ignore[attr-defined]
+        assert TRAIN_ON not in kinds
 
     def test_predictions_that_do_not_come_true_are_believed_less(self) -> None:
         brancher = self.brancher(gain_of_new=0.01)
