@@ -16,6 +16,7 @@ from search.cli.base import CommandGroup, examples, interrupted_code
 from search.cli.classify import classify
 from search.cli.completion import completion
 from search.cli.console import hint, print_json, stderr_console, stdout_console
+from search.cli.doctor import doctor
 from search.cli.export import export
 from search.cli.finalists import finalists
 from search.cli.front import front
@@ -181,6 +182,7 @@ cli.add_command(import_trials)
 cli.add_command(rename)
 cli.add_command(copy)
 cli.add_command(delete)
+cli.add_command(doctor)
 cli.add_command(completion)
 
 

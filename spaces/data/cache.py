@@ -272,12 +272,20 @@ def _publish(temporary: Path, directory: Path, fingerprint: str) -> None:
 
 def _remove_abandoned(parent: Path) -> None:
     """Remove what killed processes left behind; a young one may still be written."""
+    for path in abandoned(parent):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def abandoned(parent: Path) -> list[Path]:
+    """Return what killed processes left half-written in a folder of entries."""
+    found = []
     for path in parent.glob(".*.tmp"):
         try:
             if path.stat().st_mtime < time.time() - ABANDONED_AFTER_S:
-                shutil.rmtree(path, ignore_errors=True)
+                found.append(path)
         except OSError:
             pass  # its owner removed it meanwhile
+    return found
 
 
 def _map(directory: Path, name: str, meta: dict[str, Any], verify: bool) -> npt.NDArray[Any]:

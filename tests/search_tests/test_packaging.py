@@ -52,6 +52,7 @@ ROOMS = {
         "study",
         "run",
         "ray_tune",
+        "doctor",
         "cli",
     ),
 }

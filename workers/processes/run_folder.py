@@ -76,6 +76,19 @@ def sweep(parent: Path) -> None:
                 shutil.rmtree(found, ignore_errors=True)
 
 
+def dead_folders(parents: tuple[Path, ...] | None = None) -> list[Path]:
+    """Return what dead runs of this user left in the folders for temporary files.
+
+    Args:
+        parents: Where to look; None for the system's folders for temporary files.
+    """
+    found: list[Path] = []
+    for parent in parents or _parents():
+        with contextlib.suppress(OSError):
+            found += [path for path in parent.glob(f"{PREFIX}{os.getuid()}-*") if _is_dead(path)]
+    return sorted(set(found))
+
+
 def _is_dead(folder: Path) -> bool:
     """Whether a folder is ours and the run that made it has ended."""
     try:

@@ -55,6 +55,7 @@ COMMANDS = (
     "rename",
     "copy",
     "delete",
+    "doctor",
     "completion",
 )
 HEAVY = ("tensorflow", "tf_keras", "keras_tuner", "ray", "optuna", "sqlalchemy", "rich")

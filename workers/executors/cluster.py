@@ -1,0 +1,83 @@
+"""A running Ray cluster, looked at before it is joined: is it there, and does it ask for a token?
+
+Whoever reaches a cluster without one runs any code on it, as the user that started it. A client
+cannot tell by joining: with a token it is let in by a cluster that asks for none, too. So a child
+process knocks without one.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from spaces.data.request import Progress, no_progress
+from spaces.errors import SearchError
+from workers.processes.child_process import run_job
+
+CONNECT_S = 5.0
+_KNOCK_S = 60.0
+
+HOW_TO_GUARD = (
+    "`ray get-auth-token --generate`, RAY_AUTH_MODE=token wherever Ray is started, and the file "
+    "~/.ray/auth_token on every node"
+)
+
+
+def head_of(address: str) -> tuple[str, int] | None:
+    """Return host and port of a cluster's head; None where the address does not say.
+
+    Args:
+        address: As for ``--address``: ``host:port``, ``ray://host:port`` or ``auto``.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        return None
+    return host.strip("[]"), int(port)
+
+
+def is_reachable(address: str) -> bool:
+    """Whether something listens where a cluster should."""
+    head = head_of(address)
+    if head is None:
+        return True  # `auto`: Ray knows where.
+    try:
+        socket.create_connection(head, timeout=CONNECT_S).close()
+    except OSError:
+        return False
+    return True
+
+
+def asks_for_token(address: str) -> bool | None:
+    """Whether a cluster refuses those who come without a token; None if it cannot be told.
+
+    It takes the seconds that a process takes to import Ray.
+    """
+    if address.startswith("ray://") or not is_reachable(address):
+        return None
+    without = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN": "", "RAY_LOG_TO_STDERR": "0"}
+    try:
+        answer = run_job(
+            f"{__name__}:knock",
+            {"address": address},
+            env=without,
+            timeout_s=_KNOCK_S,
+            what="The look at the cluster",
+        )
+    except SearchError:
+        return None
+    return {"open": False, "refused": True}.get(str(answer))
+
+
+def knock(progress: Progress = no_progress, *, address: str) -> str:
+    """Ask a cluster for its nodes, in a child process: ``open``, ``refused`` or ``unknown``."""
+    from ray._private.services import canonicalize_bootstrap_address_or_die
+    from ray._raylet import GcsClient
+
+    try:
+        where = canonicalize_bootstrap_address_or_die(address)
+        client: Any = GcsClient(address=where)
+        client.get_all_node_info(timeout=CONNECT_S)
+    except Exception as error:  # Ray has several classes for it, some of C++.
+        words = f"{type(error).__name__} {error}".lower()
+        return "refused" if "auth" in words or "token" in words else "unknown"
+    return "open"
