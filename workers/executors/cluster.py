@@ -70,12 +70,13 @@ def asks_for_token(address: str) -> bool | None:
 
 def knock(progress: Progress = no_progress, *, address: str) -> str:
     """Ask a cluster for its nodes, in a child process: ``open``, ``refused`` or ``unknown``."""
+    import ray
     from ray._private.services import canonicalize_bootstrap_address_or_die
-    from ray._raylet import GcsClient
 
+    raylet: Any = ray._raylet
     try:
         where = canonicalize_bootstrap_address_or_die(address)
-        client: Any = GcsClient(address=where)
+        client = raylet.GcsClient(address=where)
         client.get_all_node_info(timeout=CONNECT_S)
     except Exception as error:  # Ray has several classes for it, some of C++.
         words = f"{type(error).__name__} {error}".lower()
