@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.decoding_room import Room, bytes_to_decode
 from spaces.data.pixel_values import Scales, Values, is_wide, read_wide
 from spaces.errors import ConfigError
 from spaces.wording import one_line
@@ -33,10 +33,11 @@ RAW_EXTENSIONS = frozenset(
 
 HEAD_BYTES = 16
 
-DEFAULT_MEGAPIXELS = 300
+DEFAULT_MEGAPIXELS = 100
 MEGAPIXELS_VARIABLE = "SEARCH_MAX_MEGAPIXELS"
-LARGE_PIXELS = 40_000_000
-"""Pictures from here on are decoded one at a time: a pixel takes four bytes and more."""
+_SKIPPED = 10
+"""How many times as large a picture may be that is decoded smaller: its pixels take no memory, but
+each takes its time."""
 
 HEIC_INSTALL = "pip install 'litefront[heic]'"
 
@@ -117,11 +118,13 @@ def decode_picture(
     limit = max_pixels()
     try:
         with _open(file, name) as image:
+            full = image.size
+            _check_pixels(full, _SKIPPED * limit)
             # JPEG decodes to a half, a quarter or an eighth at a fraction of the cost.
             image.draft(None, (2 * width, 2 * height))
-            n_pixels = image.width * image.height
-            _check_pixels(image.size, limit)
-            with _one_large if n_pixels >= LARGE_PIXELS else nullcontext():
+            # A progressive one is held as a whole all the same.
+            _check_pixels(full if image.info.get("progressive") else image.size, limit)
+            with _room.taking(bytes_to_decode(image, full[0] * full[1])):
                 return _decoded(image, lambda: _reopened(file, name), (height, width), scales)
     except UnidentifiedImageError:
         file.seek(0)
@@ -196,7 +199,7 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 _AVIF_BRANDS = (b"avif", b"avis")
 
 _opening = threading.Lock()
-_one_large = threading.Lock()
+_room = Room()
 
 
 def _open(file: BinaryIO, name: str) -> Image.Image:

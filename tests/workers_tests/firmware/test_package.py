@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from tests.workers_tests.firmware.test_preprocess import FRAMES_MAIN, RGB888, pi
 from workers.conversion.convert import quantize_variant, representative_images
 from workers.conversion.number_formats import input_format, output_format
 from workers.deploy.package_model import package_model_job
+from workers.firmware import package
 from workers.firmware.model import FirmwareModel
 from workers.firmware.package import micro_fit, package_files, write_package
 
@@ -201,3 +203,19 @@ def test_the_rule_is_said_as_data_and_in_words(
     words = " ".join(rule["in_words"])
     for said in ("bicubic", "in the middle", "halves away from zero", "divided by 255"):
         assert said in words
+
+
+def test_predict_refuses_what_would_take_all_memory(tmp_path: Path) -> None:
+    """One line, before anything is decoded; and for what is no picture."""
+    template = Path(package.__file__).with_name("templates") / "predict.py"
+    code = template.read_text()
+    (tmp_path / "preprocess.json").write_text('{"picture": {}, "input": {"shape": [8, 8, 3]}}')
+    Image.new("1", (10_001, 10_000)).save(tmp_path / "bomb.png")
+    (tmp_path / "text.png").write_text("no picture")
+    for name, said in (("bomb.png", "10001x10000 pixels"), ("text.png", "cannot be read")):
+        call = f"\nread_picture({str(tmp_path / name)!r})\n"
+        script = tmp_path / "script.py"
+        script.write_text(code.replace('if __name__ == "__main__":', "if False:") + call)
+        done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+        assert done.returncode == 1
+        assert said in done.stderr and len(done.stderr.splitlines()) == 1

@@ -19,6 +19,7 @@ except ImportError:
     from tensorflow.lite import Interpreter
 
 FOLDER = Path(__file__).resolve().parent
+MAX_PIXELS = 100_000_000  # A few kB may hold far more, and would take all memory.
 RULE = json.loads((FOLDER / "preprocess.json").read_text(encoding="utf-8"))
 
 
@@ -27,7 +28,14 @@ def read_picture(path: str) -> Any:
     from PIL import Image, ImageOps
 
     rule = RULE["picture"]
-    image = ImageOps.exif_transpose(Image.open(path))
+    Image.MAX_IMAGE_PIXELS = None
+    try:
+        opened = Image.open(path)
+        if opened.width * opened.height > MAX_PIXELS:
+            sys.exit(f"{path} has {opened.width}x{opened.height} pixels; make it smaller.")
+        image = ImageOps.exif_transpose(opened)
+    except OSError as error:
+        sys.exit(f"{path} cannot be read as a picture: {error}")
     if image.mode.startswith(("I", "F")):
         sys.exit(f"{path} has more than 8 bits a channel; save it with 8.")
     if "A" in image.mode or "transparency" in image.info:
