@@ -19,6 +19,7 @@ from spaces.config.trial import TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, DataError, WorkersLostError
 from workers.executors import ray_workers
 from workers.executors.memory import oom_kills
+from workers.executors.ray_start import WORKER_NICENESS
 from workers.executors.ray_workers import RayExecutor
 from workers.messages.executor import (
     Evaluator,
@@ -197,6 +198,15 @@ class TestRayExecutor(ExecutorTestCase):
         executor.submit(request())
         [outcome] = collect(executor, 1).values()
         assert reason(outcome) == str((False, False, images.size))
+
+    def test_workers_stand_back_and_are_not_starved(self, make: MakeExecutor) -> None:
+        def niceness(request: EvaluateRequest) -> TrialResult:
+            return TrialResult(request.config, "failed", reason=str(os.nice(0)))
+
+        executor = make(niceness)
+        executor.submit(request())
+        [outcome] = collect(executor, 1).values()
+        assert int(reason(outcome)) - os.nice(0) == WORKER_NICENESS
 
     def test_an_evaluator_is_made_once_a_worker(self, make_ray: MakeRay, tmp_path: Path) -> None:
         def make_evaluator(folder: Path) -> Evaluator:
