@@ -7,6 +7,8 @@ in CI (``CI=true``), where that fails: a test that never runs anywhere guards no
 from __future__ import annotations
 
 import gc
+import importlib
+import json
 import os
 import pwd
 import shutil
@@ -49,6 +51,29 @@ def _kept_for_good() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs and retrainings do in this process what they else start processes and Ray for.
+
+    The work is the same, on real networks; each start of TensorFlow costs 8 s of a processor.
+    """
+    from spaces.data.request import no_progress
+    from workers.messages.executor import InlineExecutor
+
+    def run_job(target: str, job: dict[str, Any], progress: Any = no_progress, **_: Any) -> Any:
+        module, _, name = target.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        return json.loads(json.dumps(found(progress, **json.loads(json.dumps(job)))))
+
+    def executor(make_evaluator: Any, payload: Any, **_: Any) -> InlineExecutor:
+        return InlineExecutor(make_evaluator(payload))
+
+    # By their modules: what packages call `retrain` are functions.
+    for name in ("workers.trial.prepare", "search.deploy.retrain"):
+        monkeypatch.setattr(importlib.import_module(name), "run_job", run_job)
+    monkeypatch.setattr(importlib.import_module("search.run.run_study"), "RayExecutor", executor)
 
 
 def _missing(what: str) -> NoReturn:

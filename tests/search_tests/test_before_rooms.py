@@ -102,6 +102,7 @@ def test_a_trial_exports_as_it_did(folder: Path, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
 def test_a_study_goes_on(folder: Path) -> None:
     report = run_study(
         "fruit",
@@ -119,6 +120,7 @@ def test_a_study_goes_on(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize("name", EXPORTS)
 def test_an_export_retrains_to_the_same_bytes(folder: Path, name: str) -> None:
     old = exported(name)
