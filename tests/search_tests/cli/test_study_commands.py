@@ -131,24 +131,34 @@ def test_what_goes_wrong_is_one_line(
 # --- Completion -----------------------------------------------------------------------------
 
 
-def completed(folder: Path, *words: str) -> list[str]:
-    """Return what bash would be offered for the last word."""
+def asked(*words: str) -> dict[str, str]:
+    """Return what bash sets in the environment of the program that it asks."""
+    return {
+        VARIABLE: "bash_complete",
+        "COMP_WORDS": " ".join(("search", *words)),
+        "COMP_CWORD": str(len(words)),
+    }
+
+
+def offered(stdout: str) -> list[str]:
+    """Return what bash would offer for the last word."""
+    return [line.partition(",")[2] for line in stdout.split()]
+
+
+def test_a_shell_asks_the_program(storage: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "search"],
-        cwd=folder,
+        cwd=storage.parent,
         env={
             **os.environ,
             "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
-            VARIABLE: "bash_complete",
-            "COMP_WORDS": " ".join(("search", *words)),
-            "COMP_CWORD": str(len(words)),
+            **asked("run", "fruit", "--study", "o"),
         },
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert done.stderr == ""
-    return [line.partition(",")[2] for line in done.stdout.split()]
+    assert (done.stderr, offered(done.stdout)) == ("", ["one"])
 
 
 @pytest.mark.parametrize(
@@ -168,9 +178,13 @@ def completed(folder: Path, *words: str) -> list[str]:
         (("completion", "z"), ["zsh"]),
     ],
 )
-def test_a_shell_completes(storage: Path, words: tuple[str, ...], expected: list[str]) -> None:
+def test_a_shell_completes(
+    storage: Path, words: tuple[str, ...], expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(storage.parent)
     before = set(storage.parent.iterdir())
-    assert completed(storage.parent, *words) == expected
+    done = CliRunner().invoke(cli, [], prog_name="search", env=asked(*words))
+    assert (done.stderr, offered(done.stdout)) == ("", expected)
     assert set(storage.parent.iterdir()) == before
 
 
