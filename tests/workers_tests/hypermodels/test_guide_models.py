@@ -65,7 +65,19 @@ class Studied:
         )
 
 
+STUDIED: dict[str, Studied] = {}
+"""Models of the file that were read already; building is all that is done with them."""
+
+
 def study(model: Any, pictures: Dataset) -> Studied:
+    if not isinstance(model, str):
+        return read(model, pictures)
+    if model not in STUDIED:
+        STUDIED[model] = read(model, pictures)
+    return STUDIED[model]
+
+
+def read(model: Any, pictures: Dataset) -> Studied:
     from workers.hypermodels.describe import describe_model, load_hypermodel
 
     task = resolve_task(f"{FILE}:{model}") if isinstance(model, str) else make_task(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -44,8 +45,16 @@ def images() -> Any:
     return np.random.default_rng(0).random((8, *FRUIT[0]), np.float32)
 
 
-def random_networks(hypermodel: Any, n: int) -> list[tuple[dict[str, Any], Any]]:
-    space = SearchSpace(describe_model(hypermodel).parameters)
+@functools.cache
+def described(data: tuple[tuple[int, int, int], int]) -> ModelDescription:
+    return describe_model(conv_net(data))
+
+
+def random_networks(
+    data: tuple[tuple[int, int, int], int], n: int
+) -> list[tuple[dict[str, Any], Any]]:
+    hypermodel = conv_net(data)
+    space = SearchSpace(described(data).parameters)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=n))
     drawn = [space.suggest(study.ask()) for _ in range(n)]
     return [(values, build_model(hypermodel, values)[0]) for values in drawn]
@@ -53,7 +62,7 @@ def random_networks(hypermodel: Any, n: int) -> list[tuple[dict[str, Any], Any]]
 
 @pytest.fixture(scope="module")
 def fruit_description(tensorflow: None) -> ModelDescription:
-    return describe_model(conv_net(FRUIT))
+    return described(FRUIT)
 
 
 def test_the_searched_parameters(fruit_description: ModelDescription) -> None:
@@ -106,8 +115,7 @@ def test_input_pooling_is_offered_by_image_size(
 
 @pytest.mark.parametrize("data", [FRUIT, MNIST, ((16, 60, 3), 7)])
 def test_every_configuration_can_be_built(data: tuple[tuple[int, int, int], int]) -> None:
-    hypermodel = conv_net(data)
-    for values, model in random_networks(hypermodel, 5):
+    for values, model in random_networks(data, 5):
         widths = [layer.filters for layer in model.layers if layer.name.startswith("conv_")]
         assert widths == [values[f"filters_{n + 1}"] for n in range(values["blocks"])]
         answer = model(np.random.default_rng(0).random((2, *data[0]), np.float32)).numpy()
