@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from search.front.trials import StudyTrials, TrialSummary
-from search.sampling.branching import kind_of
+from search.report.trial_sections import export_line, or_empty, trial_sections, trial_title
 from search.storage import attributes
 from search.tables import plain_table
-from search.units import format_accuracy, format_duration, format_latency, format_size
-from spaces.config.trial import TrialConfig
+from search.units import format_accuracy, format_latency, format_size
 from spaces.wording import counted
 
 if TYPE_CHECKING:
@@ -125,9 +124,9 @@ def print_trials(console: Console, found: StudyTrials, trials: Sequence[TrialSum
         if trial.has_model:
             line = (
                 f"{trial.number:>6}  {'front' if trial.is_on_front else trial.outcome:10}  "
-                f"{_or_empty(trial.accuracy, format_accuracy):>8}  "
-                f"{_or_empty(trial.size_bytes, format_size):>8}  "
-                f"{_or_empty(trial.latency_ms, format_latency):>9}  "
+                f"{or_empty(trial.accuracy, format_accuracy):>8}  "
+                f"{or_empty(trial.size_bytes, format_size):>8}  "
+                f"{or_empty(trial.latency_ms, format_latency):>9}  "
                 f"{trial.quantization:13}  {_origin(trial)}"
             )
             style = "" if trial.is_on_front else "dim"
@@ -161,147 +160,19 @@ def summary_line(found: StudyTrials, trials: Sequence[TrialSummary]) -> str:
 
 def print_trial(console: Console, found: StudyTrials, trial: TrialSummary) -> None:
     """Print all of one trial: how it ended, figures, configuration, lineage, ledger."""
-    console.print(_title(found, trial), style="bold", markup=False)
+    console.print(trial_title(found, trial), style="bold", markup=False)
     if trial.reason:
         console.print(f"Why: {trial.reason}", markup=False)
-    _section(console, "Figures" if trial.has_model else "Foreseen by the gate", _figures(trial))
-    _section(console, "Sizes", _ledger(trial))
-    _section(console, "Parameters", [(n, _value(v)) for n, v in trial.params.items()])
-    _section(console, "Lineage", _lineage(found, trial))
-    _section(console, "Training", _training(trial))
-    versions = trial.stored.get(attributes.VERSIONS, {})
-    _section(console, "Made with", [(name, str(version)) for name, version in versions.items()])
+    for title, rows in trial_sections(found, trial):
+        _section(console, title, rows)
     if trial.has_model:
         console.print()
-        console.print(
-            f"Take it: search export {found.study} --trial {trial.number} -o best.json",
-            markup=False,
-        )
-
-
-def _title(found: StudyTrials, trial: TrialSummary) -> str:
-    how = trial.outcome
-    if trial.has_model:
-        how += ", on the front" if trial.is_on_front else ", not on the front"
-    baseline = ", the baseline" if trial.is_baseline else ""
-    return f"Trial {trial.number} of study {found.study}: {how}{baseline}"
-
-
-def _figures(trial: TrialSummary) -> list[tuple[str, str]]:
-    stored = trial.stored
-    rows = [
-        ("accuracy", _or_empty(trial.accuracy, format_accuracy)),
-        ("size", _or_empty(trial.size_bytes, format_size)),
-        ("latency", _or_empty(trial.latency_ms, format_latency)),
-        ("RAM", _or_empty(trial.ram_bytes, format_size)),
-        ("scheme", trial.quantization),
-        ("sparsity", _or_empty(trial.sparsity, format_accuracy)),
-    ]
-    scores = stored.get(attributes.CLASS_SCORES, {})
-    rows += [
-        (name.replace("_", " "), format_accuracy(value))
-        for name, value in scores.items()
-        if name != "accuracy"
-    ]
-    rows += [(name, f"{value:.4g}") for name, value in stored.get(attributes.METRICS, {}).items()]
-    if (latency := stored.get(attributes.LATENCY)) is not None:
-        rows.append(
-            (
-                "measured",
-                f"{latency.get('n_runs', '?')} runs on {latency.get('device', '?')}, "
-                f"{counted(int(latency.get('threads', 1)), 'thread')}, "
-                f"{latency.get('runtime', '?')}",
-            )
-        )
-    gain = stored.get(attributes.GAIN)
-    if gain is not None and trial.has_model:
-        rows.append(("hypervolume gained", f"{gain:.5f}"))
-    return rows
-
-
-def _ledger(trial: TrialSummary) -> list[tuple[str, str]]:
-    ledger = trial.stored.get(attributes.LEDGER, {})
-    names = {
-        "tflite_bytes": ".tflite",
-        "gzip_bytes": "compressed",
-        "sparse_bytes": "sparse-encoded",
-        "flash_bytes": "flash",
-        "arena_bytes": "arena (RAM)",
-    }
-    rows = [
-        (name, f"{ledger[key]:,} bytes")
-        for key, name in names.items()
-        if ledger.get(key) is not None
-    ]
-    if "n_params" in ledger:
-        rows.append(
-            ("parameters", f"{ledger['n_params']:,}, {ledger['n_nonzero']:,} of them not zero")
-        )
-    if "macs" in ledger:
-        rows.append(("multiply-accumulates", f"{ledger['macs']:,}"))
-    if ledger.get("float_operations"):
-        floats = ", ".join(f"{n} {name}" for name, n in ledger["float_operations"].items())
-        rows.append(("run in floats", floats))
-    return rows
-
-
-def _lineage(found: StudyTrials, trial: TrialSummary) -> list[tuple[str, str]]:
-    rows = []
-    line = found.lineage(trial.number)
-    for parent, child in zip(line, line[1:], strict=False):
-        how = "same training"
-        if child.derived_from is None:
-            how = kind_of(TrialConfig.from_dict(child.stored[attributes.CONFIG])).words
-        rows.append((f"trial {parent.number}", f"{_short(parent)}; then {how}"))
-    if trial.retry_of is not None:
-        rows.append(("tries again", f"trial {trial.retry_of}, which was interrupted"))
-    if attributes.ORIGIN in trial.stored:
-        rows.append(("measured elsewhere", str(trial.stored[attributes.ORIGIN])))
-    for name, others in (
-        ("same training", found.derived_from(trial.number)),
-        ("branches", found.branches_of(trial.number)),
-    ):
-        if others:
-            rows.append((name, ", ".join(str(one.number) for one in others)))
-    return rows
-
-
-def _training(trial: TrialSummary) -> list[tuple[str, str]]:
-    stored = trial.stored
-    rows = []
-    if (epochs := stored.get(attributes.EPOCHS_TRAINED)) is not None:
-        rows.append(("epochs trained", f"{epochs:,}"))
-    if curve := stored.get(attributes.CURVE):
-        rows.append(("accuracy by epoch", " ".join(f"{100 * one:.1f}" for one in curve)))
-    if (bar := stored.get(attributes.BAR)) is not None:
-        rows.append(("had to reach", format_accuracy(bar)))
-    if trial.seconds:
-        stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in trial.seconds.items())
-        rows.append(("seconds", f"{sum(trial.seconds.values()):.1f} ({stages})"))
-    if trial.started is not None:
-        took = ""
-        if trial.ended is not None:
-            took = f", {format_duration((trial.ended - trial.started).total_seconds())} to its end"
-        rows.append(("started", f"{trial.started:%Y-%m-%d %H:%M:%S}{took}"))
-    for name, key in (
-        ("worker", attributes.WORKER),
-        ("seed", attributes.TRIAL_SEED),
-        ("configuration", attributes.CONFIG_HASH),
-        ("model's SHA-256", attributes.TFLITE_SHA256),
-    ):
-        if key in stored:
-            rows.append((name, str(stored[key])))
-    for scheme, why in stored.get(attributes.SKIPPED, {}).items():
-        rows.append((f"no {scheme}", str(why)))
-    return rows
+        console.print(f"Take it: {export_line(found, trial)}", markup=False)
 
 
 def _section(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> None:
     from rich.text import Text
 
-    rows = [(name, text) for name, text in rows if text]
-    if not rows:
-        return
     table = plain_table()
     table.show_header = False
     table.add_column(style="dim", no_wrap=True, min_width=20)
@@ -311,15 +182,6 @@ def _section(console: Console, title: str, rows: Sequence[tuple[str, str]]) -> N
     console.print()
     console.print(title, style="bold", markup=False)
     console.print(table)
-
-
-def _short(trial: TrialSummary) -> str:
-    if not trial.has_model:
-        return trial.outcome
-    assert trial.accuracy is not None and trial.size_bytes is not None
-    return (
-        f"{format_accuracy(trial.accuracy)}, {format_size(trial.size_bytes)}, {trial.quantization}"
-    )
 
 
 def _origin(trial: TrialSummary) -> str:
@@ -332,11 +194,3 @@ def _origin(trial: TrialSummary) -> str:
     if attributes.ORIGIN in trial.stored:
         return "elsewhere"
     return "baseline" if trial.is_baseline else ""
-
-
-def _or_empty(value: float | None, form: Any) -> str:
-    return "" if value is None else str(form(value))
-
-
-def _value(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -68,6 +68,7 @@ def line_chart(
     *,
     best_epoch: int | None = None,
     bands: Sequence[Band] = (),
+    style: str = "",
 ) -> str:
     """Return a chart of values by epoch; without any, an empty text.
 
@@ -77,6 +78,7 @@ def line_chart(
         form: Turns a value of the axis into text.
         best_epoch: Marked with a line of its own, counted from 1.
         bands: Shaded.
+        style: CSS of a picture that stands alone; on a page it is the page's.
     """
     values = [v for line in lines for v in line.values if math.isfinite(v)]
     if not values:
@@ -85,6 +87,7 @@ def line_chart(
     return fragment(
         "line_chart.svg",
         title=title,
+        style=style,
         width=WIDTH,
         height=HEIGHT,
         left=LEFT,

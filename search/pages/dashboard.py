@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from search.pages.local_server import DEFAULT_PORT, HOST, App, LocalServer
+from search.pages.told_studies import ToldStudies
+from search.storage.artifacts import ArtifactKeeper
 from search.storage.database import open_storage, storage_errors
 from search.storage.urls import artifacts_dir, masked, storage_url
 from spaces.errors import StudyError
@@ -51,4 +53,4 @@ def _dashboard_app(storage: str | Path) -> App:
     with suppress(OSError):  # Needed for what people upload only; looking works without.
         artifacts.mkdir(exist_ok=True)
     app: App = wsgi(opened, artifact_store=FileSystemArtifactStore(artifacts))
-    return app
+    return ToldStudies(app, opened.engine, ArtifactKeeper(artifacts, ""))

@@ -41,6 +41,31 @@ def class_scores(
     }
 
 
+MAX_CONFUSION = 25
+"""Classes up to which a confusion matrix is kept: it grows with their square."""
+
+
+def confusion_matrix(
+    predicted: npt.NDArray[np.int64], labels: npt.NDArray[np.int64], n_classes: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return how often each class was called what; nothing of more than :data:`MAX_CONFUSION`.
+
+    Args:
+        predicted: ``[n]`` classes; -1 for no answer, which counts nowhere.
+        labels: ``[n]`` true classes.
+        n_classes: How many there are.
+
+    Returns:
+        A row for each true class, with a count for each predicted one.
+    """
+    if n_classes > MAX_CONFUSION:
+        return ()
+    answered = predicted >= 0
+    cells = labels[answered] * n_classes + predicted[answered]
+    counts = np.bincount(cells, minlength=n_classes * n_classes).reshape(n_classes, n_classes)
+    return tuple(tuple(int(count) for count in row) for row in counts)
+
+
 def of_largest_class(metric: Metric, counts: Sequence[int]) -> float:
     """Return what always saying the largest class gives.
 

@@ -134,7 +134,19 @@ def make_point(config: TrialConfig) -> Point:
         latency=Latency(latency_ms, 0.0, latency_ms, 1, 0, 1, "host", "formula"),
         ledger=Ledger(raw, gzipped, None, n_params, int(n_params * (1 - sparsity)), macs),
         tflite=f"model of {config.hash}".encode(),
+        confusion=_confusion(max(0.0, accuracy)),
     )
+
+
+def _confusion(accuracy: float) -> tuple[tuple[int, ...], ...]:
+    """25 images of each of the four classes; what is wrong is called the next class."""
+    right = round(25 * accuracy)
+    rows = []
+    for label in range(4):
+        row = [0, 0, 0, 0]
+        row[label], row[(label + 1) % 4] = right, 25 - right
+        rows.append(tuple(row))
+    return tuple(rows)
 
 
 def make_result(request: EvaluateRequest) -> TrialResult:

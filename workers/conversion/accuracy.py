@@ -53,13 +53,32 @@ def tflite_class_scores(
     Arguments and errors are those of :func:`tflite_accuracy`, and ``pause``, which is called
     before every invocation, and may take its time.
     """
+    predicted = tflite_labels(
+        tflite, split, batch_size, threads, are_logits=are_logits, pause=pause
+    )
+    return class_scores(predicted, split.labels)
+
+
+def tflite_labels(
+    tflite: bytes,
+    split: Split,
+    batch_size: int = BATCH_SIZE,
+    threads: int = 1,
+    *,
+    are_logits: bool | None = None,
+    pause: Callable[[], None] | None = None,
+) -> npt.NDArray[np.int64]:
+    """Return which class a ``.tflite`` model says each image is; -1 where it has no answer.
+
+    Arguments and errors are those of :func:`tflite_class_scores`.
+    """
     found = outputs(tflite, split.images, batch_size, threads, pause=pause)
     if found.shape[1] == 1:
         found, _ = _scores(tflite, found, are_logits)
-    predicted = found.argmax(axis=1)
+    predicted: npt.NDArray[np.int64] = found.argmax(axis=1)
     if np.issubdtype(found.dtype, np.floating):
         predicted = np.where(np.isfinite(found).all(axis=1), predicted, -1)
-    return class_scores(predicted, split.labels)
+    return predicted
 
 
 def tflite_scores(

@@ -124,6 +124,8 @@ class Point:
         class_scores: Accuracy, balanced accuracy and macro F1 (see ``spaces.config.metrics``).
         metric: Which of them is the first objective.
         metrics: What the model's ``compile`` names beside accuracy, of the same answers.
+        confusion: A row for each true class: how often it was called what; empty where there
+            are too many classes.
     """
 
     config: TrialConfig
@@ -135,6 +137,7 @@ class Point:
     class_scores: Mapping[str, float] = field(default_factory=dict)
     metric: Metric = "accuracy"
     metrics: Mapping[str, float] = field(default_factory=dict)
+    confusion: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
 
     @property
     def tflite_sha256(self) -> str:

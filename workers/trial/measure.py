@@ -80,6 +80,7 @@ class _Converted:
     tflite: bytes
     sizes: Ledger
     scores: dict[str, float]
+    confusion: tuple[tuple[int, ...], ...]
     metrics: Mapping[str, float]
 
 
@@ -162,13 +163,13 @@ def measure_points(
                 )
             with watch.stage("measure"):
                 budget = None if scheme is own else budget_s
-                scores = _scores(tflite, dataset, budget, windows, are_logits)
+                scores, confusion = _scores(tflite, dataset, budget, windows, are_logits)
                 metrics = own_metrics(trained, tflite, dataset.val)
                 sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
         else:
-            converted[scheme] = _Converted(tflite, sizes, scores, metrics)
+            converted[scheme] = _Converted(tflite, sizes, scores, confusion, metrics)
     points: dict[QuantizationScheme, Point] = {}
     with watch.stage("latency"):
         quiet = windows.window() if windows is not None and device.needs_quiet else None
@@ -187,9 +188,10 @@ def _scores(
     budget_s: float | None,
     windows: QuietWindows | None,
     are_logits: bool,
-) -> dict[str, float]:
-    """Return accuracy and its like on the validation split, if they are found out in time."""
-    from workers.conversion.accuracy import tflite_class_scores
+) -> tuple[dict[str, float], tuple[tuple[int, ...], ...]]:
+    """Return accuracy, its like and what was taken for what on validation, if there is time."""
+    from spaces.config.metrics import class_scores, confusion_matrix
+    from workers.conversion.accuracy import tflite_labels
     from workers.latency.host import quick_latency_ms
 
     if budget_s is not None:
@@ -200,7 +202,10 @@ def _scores(
                 f"{seconds:.1f} s, more than {budget_s:.1f} s"
             )
     pause = None if windows is None else windows.pause
-    return tflite_class_scores(tflite, dataset.val, are_logits=are_logits, pause=pause)
+    predicted = tflite_labels(tflite, dataset.val, are_logits=are_logits, pause=pause)
+    n_classes = len(dataset.class_names)
+    labels = dataset.val.labels
+    return class_scores(predicted, labels), confusion_matrix(predicted, labels, n_classes)
 
 
 def _point(
@@ -222,6 +227,7 @@ def _point(
         config=request.config.with_quantization(scheme),
         accuracy=model.scores["accuracy"],
         class_scores=model.scores,
+        confusion=model.confusion,
         metric=request.metric,
         size_bytes=sizes.size_bytes(request.size_metric),
         latency=latency,

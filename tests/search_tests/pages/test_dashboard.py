@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
@@ -15,7 +17,9 @@ from search.pages.dashboard import Dashboard
 from search.pages.local_server import HOST
 from search.storage.database import open_storage
 from spaces.errors import ConfigError, StorageError, StudyError
+from tests.search_tests.analytic_studies import run_analytic
 from tests.search_tests.pages.served import serving
+from workers.messages.result import Limits
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -115,6 +119,94 @@ def test_a_database_without_a_study_is_one_line(tmp_path: Path) -> None:
         Dashboard(str(tmp_path / "empty.db"))
 
 
+def answer(dashboard: Dashboard, path: str) -> tuple[int, bytes, str]:
+    connection = http.client.HTTPConnection(HOST, dashboard.port, timeout=30)
+    try:
+        connection.request("GET", path)
+        found = connection.getresponse()
+        return found.status, found.read(), found.headers["Content-Type"]
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Dashboard, str]]:
+    """A dashboard on a study with branches, failures, a limit and a baseline."""
+    storage = str(tmp_path_factory.mktemp("told") / "studies.db")
+    limits = Limits(max_size_bytes=30_000)
+    run_analytic(storage, n_trials=25, fail_every=7, limits=limits)
+    with shown(storage) as dashboard:
+        yield dashboard, storage
+
+
+def test_a_trial_has_a_note_attributes_and_pictures(told: tuple[Dashboard, str]) -> None:
+    dashboard, storage = told
+    study = json.loads(answer(dashboard, "/api/studies/1")[1])
+    front = load_front("analytic", storage)
+    point = front.pick("accuracy")
+    trial = study["trials"][point.trial]
+    note = trial["note"]["body"]
+    assert f"Trial {point.trial} of study analytic: complete, on the front" in note
+    assert "| compressed |" in note and "### Lineage" in note and "{" not in note
+    attrs = {one["key"]: one["value"] for one in trial["user_attrs"]}
+    assert attrs["on_front"] == "True" and attrs["gzip_bytes"] == str(point.size_bytes)
+    every = [one for trial in study["trials"] for one in trial["user_attrs"]]
+    assert not [one for one in [*every, *study["user_attrs"]] if one["value"][:1] in "[{"]
+    assert {one["key"] for one in study["union_user_attrs"]} == {one["key"] for one in every}
+
+    names = {one["filename"]: one["artifact_id"] for one in trial["artifacts"]}
+    assert {"model.tflite", "curves.svg", "confusion.svg"} <= set(names)
+    for name in ("curves.svg", "confusion.svg"):
+        path = f"/artifacts/1/{trial['trial_id']}/{names[name]}"
+        status_code, picture, kind = answer(dashboard, path)
+        assert (status_code, kind) == (200, "image/svg+xml")
+        ElementTree.fromstring(picture)
+    assert b"apple called apple" in picture
+    assert answer(dashboard, "/artifacts/1/999/c1")[0] == 404
+
+    failed = next(one for one in study["trials"] if one["state"] == "Fail")
+    assert "**Why:** its loss is NaN" in failed["note"]["body"]
+
+
+def test_the_study_has_a_plot_with_logarithmic_axes(told: tuple[Dashboard, str]) -> None:
+    dashboard, storage = told
+    study = json.loads(answer(dashboard, "/api/studies/1?after=1000")[1])
+    assert study["trials"] == []
+    (plot,) = study["plotly_graph_objects"]
+    figure = json.loads(plot["graph_object"])
+    layout, traces = figure["layout"], figure["data"]
+    assert [layout[axis]["type"] for axis in ("xaxis", "xaxis2")] == ["log", "log"]
+    assert layout["shapes"][0]["x0"] == 30_000
+    on_front = [trace for trace in traces if trace["name"] == "on the front"]
+    points = load_front("analytic", storage).points
+    assert sorted(on_front[0]["x"]) == sorted(point.size_bytes for point in points)
+    assert {"breaks a limit", "beaten in everything", "baseline"} < {t["name"] for t in traces}
+
+
+def test_looking_writes_nothing_and_a_persons_note_stays(tmp_path: Path) -> None:
+    import optuna
+    from optuna_dashboard._note import save_note_with_version
+
+    storage = str(tmp_path / "studies.db")
+    run_analytic(storage, n_trials=3)
+    opened = open_storage(storage)
+    before = opened.get_study_system_attrs(1)
+    with shown(storage) as dashboard:
+        answer(dashboard, "/api/studies/1")
+        assert opened.get_study_system_attrs(1) == before
+        save_note_with_version(opened, 1, 1, 1, "Look at this one.")
+        optuna.create_study(storage=opened, study_name="others").add_trial(
+            optuna.trial.create_trial(value=1.0, user_attrs={"mine": [1, 2]})
+        )
+        trials = json.loads(answer(dashboard, "/api/studies/1")[1])["trials"]
+        assert trials[0]["note"]["body"] == "Look at this one."
+        assert "Trial 1 of study" in trials[1]["note"]["body"]
+        other = json.loads(answer(dashboard, "/api/studies/2")[1])
+        assert other["trials"][0]["user_attrs"] == [{"key": "mine", "value": "[1, 2]"}]
+        assert other["plotly_graph_objects"] == []
+    opened.engine.dispose()
+
+
 @pytest.fixture
 def wait_for(browser: Chrome) -> Callable[[str], object]:
     """Return a function that waits until a JavaScript expression holds, and returns it."""
@@ -158,15 +250,23 @@ def test_the_front_is_seen_in_a_browser(
             "latency_ms",
         ]
 
+        # Ours, with logarithmic axes, stands below.
+        wait_for(LOG_PLOT)
+
         browser.get(f"{dashboard.url}/studies/1/note")
         wait_for("document.body.innerText.includes('The pictures are generated')")
 
         trial = front.pick("accuracy").trial
         browser.get(f"{dashboard.url}/studies/1/trials?numbers={trial}")
         wait_for("document.body.innerText.includes('model.tflite')")
+        wait_for("document.body.innerText.includes('on the front')")
         browser.save_screenshot(str(tmp_path / "trial.png"))
         assert f"Trial {trial}" in browser.find_element(By.TAG_NAME, "body").text
 
+
+LOG_PLOT = """[...document.querySelectorAll(".js-plotly-plot")].some(p =>
+    p.layout.xaxis.type === "log" && p.data.some(trace => trace.name === "on the front")
+    && p.querySelector(".scatterlayer .point"))"""
 
 # What plotly drew, from its own data: all traces of the plot in the card "Pareto Front".
 PARETO_POINTS = """(() => {

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from spaces.config.metrics import METRICS, Metric, class_scores, is_uneven, of_largest_class
+from spaces.config.metrics import (
+    MAX_CONFUSION,
+    METRICS,
+    Metric,
+    class_scores,
+    confusion_matrix,
+    is_uneven,
+    of_largest_class,
+)
 
 
 def test_as_scikit_learn_has_them() -> None:
@@ -31,3 +39,9 @@ def test_always_saying_the_largest_class(metric: Metric, counts: list[int]) -> N
 )
 def test_uneven(counts: list[int], uneven: bool) -> None:
     assert is_uneven(counts) is uneven
+
+
+def test_a_confusion_matrix_counts_what_was_called_what() -> None:
+    predicted, labels = np.array([0, 2, -1, 2, 1]), np.array([0, 0, 0, 2, 1])
+    assert confusion_matrix(predicted, labels, 3) == ((1, 0, 1), (0, 1, 0), (0, 0, 1))
+    assert confusion_matrix(predicted, labels, MAX_CONFUSION + 1) == ()
