@@ -65,5 +65,5 @@ ALL = (
     *SAMPLERS,
     *(at_its_best(name) for name in PEERS),
     *(as_it_comes(name) for name in PEERS),
-    *parts("random"),
+    *parts("gp"),
 )
