@@ -22,12 +22,14 @@ class Network:
     """Counts what a network of convolutions does, layer by layer, int8.
 
     Args:
-        side: Height and width of the input.
+        side: Height of the input.
         channels: Of the input.
+        width: Of the input, if it is no square.
     """
 
-    def __init__(self, side: int, channels: int = 3) -> None:
+    def __init__(self, side: int, channels: int = 3, width: int | None = None) -> None:
         self.side, self.channels = side, channels
+        self.width = side if width is None else width
         self.macs = self.depthwise_macs = self.moved_bytes = self.weight_bytes = 0
 
     @property
@@ -35,35 +37,46 @@ class Network:
         """What the model of time goes by."""
         return self.macs, self.moved_bytes, self.weight_bytes
 
-    def conv(self, filters: int, kernel: int = 1, stride: int = 1) -> Network:
+    @property
+    def area(self) -> int:
+        """Places of an activation."""
+        return self.side * self.width
+
+    def conv(
+        self, filters: int, kernel: int = 1, stride: int = 1, kernel_width: int | None = None
+    ) -> Network:
         """Add a convolution with padding."""
-        weights = kernel**2 * self.channels * filters
-        read = self.side**2 * self.channels
-        self.side, self.channels = math.ceil(self.side / stride), filters
-        self.macs += self.side**2 * weights
+        weights = kernel * (kernel_width or kernel) * self.channels * filters
+        read = self.area * self.channels
+        self._strided(stride)
+        self.channels = filters
+        self.macs += self.area * weights
         return self._moved(read, weights)
 
     def depthwise(self, stride: int = 1) -> Network:
         """Add a depthwise 3x3 convolution with padding."""
-        read = self.side**2 * self.channels
-        self.side = math.ceil(self.side / stride)
-        self.depthwise_macs += self.side**2 * 9 * self.channels
+        read = self.area * self.channels
+        self._strided(stride)
+        self.depthwise_macs += self.area * 9 * self.channels
         return self._moved(read, 9 * self.channels)
 
     def add(self) -> Network:
         """Add a shortcut."""
-        return self._moved(2 * self.side**2 * self.channels, 0)
+        return self._moved(2 * self.area * self.channels, 0)
 
     def head(self, classes: int) -> Network:
         """Add global average pooling and a dense layer."""
-        read, self.side = self.side**2 * self.channels, 1
+        read, self.side, self.width = self.area * self.channels, 1, 1
         self._moved(read, 0)
         return self.conv(classes)
 
     def _moved(self, read: int, weights: int) -> Network:
-        self.moved_bytes += read + self.side**2 * self.channels
+        self.moved_bytes += read + self.area * self.channels
         self.weight_bytes += weights
         return self
+
+    def _strided(self, stride: int) -> None:
+        self.side, self.width = math.ceil(self.side / stride), math.ceil(self.width / stride)
 
 
 def mobilenet_v1(alpha: float, side: int, classes: int, channels: int = 3) -> Network:

@@ -78,7 +78,7 @@ class RunOptions:
         "host",
         "text",
         "Whose latency counts: this machine (host), ethos-u55-128 and its like, cortex-m7@480 "
-        "(modelled, with its clock in MHz), micro (portable kernels here), "
+        "or cortex-m4 (modelled, with its clock in MHz), micro (portable kernels here), "
         "or package.module:DEVICE or a .py file of your own.",
         group=COUNTS,
         metavar="DEVICE",

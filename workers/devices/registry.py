@@ -11,6 +11,7 @@ from spaces.errors import DeviceError
 from spaces.tasks.user_code import Kind, canonical_code_ref, is_code_ref, load_code
 from spaces.wording import guess
 from workers.devices.cortex_m import CortexM7, cortex_m7
+from workers.devices.cortex_m4 import CortexM4, cortex_m4
 from workers.devices.device import Device, Measurement
 from workers.devices.ethos_u import ethos_u_devices
 from workers.devices.micro import MicroDevice, WithArena
@@ -39,7 +40,7 @@ class HostDevice(Device):
 @cache
 def builtin_devices() -> dict[str, Device]:
     """Return the devices of our own by name."""
-    devices = (HostDevice(), MicroDevice(), *ethos_u_devices(), CortexM7())
+    devices = (HostDevice(), MicroDevice(), *ethos_u_devices(), CortexM4(), CortexM7())
     return {device.name: device for device in devices}
 
 
@@ -54,7 +55,7 @@ def is_builtin_device(ref: str) -> bool:
 
 
 def _builtin(ref: str) -> Device | None:
-    return builtin_devices().get(ref) or cortex_m7(ref)
+    return builtin_devices().get(ref) or cortex_m7(ref) or cortex_m4(ref)
 
 
 def canonical_device(ref: str) -> str:

@@ -1,4 +1,4 @@
-"""A Cortex-M7 by a model of operators: its numbers come from the published measurements."""
+"""Cortex-M7 and M4 by models of operators: their numbers come from the published measurements."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.latency import cortex_m4 as published_m4
 from benchmarks.latency import cortex_m7 as published
 from spaces.config.schemes import QuantizationScheme
 from spaces.errors import ConversionError, DeviceError
-from workers.devices import cortex_m
+from workers.devices import cortex_m, cortex_m4
 from workers.devices.cortex_m import CortexM7, cortex_m7_cycles
+from workers.devices.cortex_m4 import CortexM4
 from workers.devices.registry import canonical_device, get_device, is_builtin_device
 
 
@@ -33,21 +35,37 @@ def test_the_stated_errors_are_those_of_leaving_one_out() -> None:
 
 @pytest.mark.parametrize(
     ("name", "stored", "mhz"),
-    [("cortex-m7", "cortex-m7", 400), ("cortex-m7@480", "cortex-m7@480", 480)]
+    [("cortex-m4", "cortex-m4", 120), ("cortex-m4@80", "cortex-m4@80", 80)]
+    + [("cortex-m7", "cortex-m7", 400), ("cortex-m7@480", "cortex-m7@480", 480)]
     + [("cortex-m7@400", "cortex-m7", 400)],
 )
 def test_the_clock_is_in_the_name(name: str, stored: str, mhz: int) -> None:
     assert is_builtin_device(name)
     assert canonical_device(name) == get_device(name).name == stored
     device = get_device(name)
-    assert isinstance(device, CortexM7) and device.mhz == mhz
+    assert isinstance(device, (CortexM4, CortexM7)) and device.mhz == mhz
 
 
-@pytest.mark.parametrize("name", ["cortex-m7@", "cortex-m7@0", "cortex-m7@9999", "cortex-m4"])
+@pytest.mark.parametrize("name", ["cortex-m7@", "cortex-m7@0", "cortex-m7@9999", "cortex-m4@0"])
 def test_other_names_are_no_devices(name: str) -> None:
     assert not is_builtin_device(name)
     with pytest.raises(DeviceError, match="cortex-m7"):
         canonical_device(name)
+
+
+def test_the_m4_is_the_fit_to_mlperf_tiny_and_states_its_errors() -> None:
+    assert published_m4.cycles_per_mac() == pytest.approx(cortex_m4.CYCLES_PER_MAC, rel=1e-3)
+    errors = np.abs(published_m4.errors_leaving_one_out())
+    assert errors.mean() == pytest.approx(cortex_m4.MEAN_ERROR, abs=5e-4)
+    assert 0.9 * cortex_m4.LARGEST_ERROR < errors.max() <= cortex_m4.LARGEST_ERROR
+    assert "modelled" in CortexM4.note and "29 %" in CortexM4.note
+    macs = [one.macs + one.depthwise_macs for one in published_m4.NETWORKS.values()]
+    assert macs == [264_192, 2_656_768, 12_501_632, 7_489_664]
+    # What is said of the Cortex-M7 on another chip: 8 % too fast to 52 % too slow; dense, 2.5x.
+    dense, *others = published_m4.errors_of_the_m7()
+    assert dense == pytest.approx(1.45, abs=0.01)
+    assert min(others) == pytest.approx(-0.08, abs=0.005)
+    assert max(others) == pytest.approx(0.52, abs=0.005)
 
 
 def test_only_what_was_measured_is_offered() -> None:
@@ -86,6 +104,9 @@ def test_time_goes_by_the_clock_and_unknown_kernels_are_refused(keras: Any) -> N
     assert slow == pytest.approx(4 * fast)
     assert cortex_m7_cycles(known) == pytest.approx(slow * 100e3)
     assert CortexM7().measure(known).flash_bytes == len(known)
+    macs = 6 * 6 * 3 * 3 * 2 * 4
+    expected = cortex_m4.CYCLES_PER_MAC * macs / 120e3
+    assert CortexM4().measure(known).latency.median_ms == pytest.approx(expected)
     other = keras.layers.Conv2DTranspose(4, 3)(inputs)
     with pytest.raises(ConversionError, match="stands behind TRANSPOSE_CONV"):
         CortexM7().measure(float_tflite(keras.Model(inputs, other)))
