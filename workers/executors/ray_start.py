@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from spaces.errors import ConfigError, WorkersLostError
+from workers.executors.cluster import HOW_TO_GUARD, asks_for_token
 from workers.messages.executor import Interrupted
 from workers.processes.import_path import python_path
 from workers.processes.run_folder import RunFolder
@@ -69,6 +70,11 @@ class StartedRay:
             return
         if address is not None:
             self._join(address)
+            if not address.startswith("ray://") and asks_for_token(self._head(address)) is False:
+                notice(
+                    f"The cluster at {address!r} asks for no token: whoever reaches it runs code "
+                    f"on it, and reads this study's data. To guard it: {HOW_TO_GUARD}."
+                )
             return
         if os.environ.get("RAY_ADDRESS"):
             notice(
@@ -126,6 +132,10 @@ class StartedRay:
         """Ray's processes, where they were started here: the only way to see that they live."""
         worker = getattr(getattr(self.ray, "_private", None), "worker", None)
         return getattr(worker, "_global_node", None) if self.is_local else None
+
+    def _head(self, address: str) -> str:
+        """Return host and port of the cluster that was joined."""
+        return str(self.ray.get_runtime_context().gcs_address or address)
 
     @staticmethod
     def _set_environment(address: str | None) -> None:

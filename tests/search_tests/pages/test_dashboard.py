@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +18,7 @@ from search.pages.dashboard import Dashboard
 from search.pages.local_server import HOST
 from search.storage.database import open_storage
 from spaces.errors import ConfigError, StorageError, StudyError
+from tests.listening import listening
 from tests.search_tests.analytic_studies import run_analytic
 from tests.search_tests.pages.served import serving
 from workers.messages.result import Limits
@@ -82,6 +84,9 @@ def test_it_listens_on_loopback_only(make_study) -> None:
             Dashboard(storage, host=host)
     with shown(storage) as dashboard:
         assert dashboard.url == f"http://127.0.0.1:{dashboard.port}/dashboard"
+        found = listening(os.getpid())
+        assert dashboard.port in {one.port for one in found}
+        assert [one for one in found if not one.is_loopback] == []
         assert status(dashboard, path="/dashboard") == 200
 
 

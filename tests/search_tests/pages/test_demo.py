@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from search.cli.main import cli
 from search.pages.demo import FLOAT_NAME, Demo
 from search.pages.local_server import HOST
 from spaces.errors import ConfigError
+from tests.listening import listening
 from tests.search_tests.pages.served import serving
 
 if TYPE_CHECKING:
@@ -96,6 +98,10 @@ def test_pictures_are_labelled_and_bad_ones_are_said(deployed: Path) -> None:
 def test_it_listens_on_loopback_only(deployed: Path) -> None:
     with pytest.raises(ConfigError, match="127.0.0.1 only"):
         Demo(deployed, host="0.0.0.0")
+    with serving(Demo(deployed, port=0)) as demo:
+        found = listening(os.getpid())
+        assert demo.port in {one.port for one in found}
+        assert [one for one in found if not one.is_loopback] == []
 
 
 def test_what_is_no_model_is_one_line(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from spaces.config.trial import TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, DataError, WorkersLostError
+from tests.listening import listening
 from workers.executors import ray_workers
 from workers.executors.memory import oom_kills
 from workers.executors.ray_start import WORKER_NICENESS
@@ -270,10 +271,20 @@ class TestRayExecutor(ExecutorTestCase):
         executor.submit(request())
         assert executor.wait(0.05) == []
 
-    def test_it_listens_on_loopback_only(self) -> None:
+    def test_it_listens_on_loopback_only(self, make_ray: MakeRay) -> None:
+        """Every socket of every process of Ray, while it works."""
         import ray
 
-        assert {node["NodeManagerAddress"] for node in ray.nodes()} == {"127.0.0.1"}
+        executor = make_ray(ignore_payload(fail))
+        executor.submit(request(4))
+        assert reason(collect(executor, 1)[0]) == "4"
+        folder = ray._private.worker._global_node.get_temp_dir_path()
+        found = listening(os.getpid(), named=folder)
+        assert {one.command.split()[0].rpartition("/")[2] for one in found} >= {
+            "raylet",
+            "gcs_server",
+        }
+        assert [one for one in found if not one.is_loopback] == []
 
 
 @pytest.mark.slow
