@@ -13,6 +13,7 @@ import click
 
 from search import __version__
 from search.cli.base import CommandGroup, examples, interrupted_code
+from search.cli.cache import cache
 from search.cli.classify import classify
 from search.cli.completion import completion
 from search.cli.console import hint, print_json, stderr_console, stdout_console
@@ -183,6 +184,7 @@ cli.add_command(rename)
 cli.add_command(copy)
 cli.add_command(delete)
 cli.add_command(doctor)
+cli.add_command(cache)
 cli.add_command(completion)
 
 

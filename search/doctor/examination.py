@@ -10,7 +10,10 @@ from pathlib import Path
 from search.doctor import leftovers, services
 from search.doctor.findings import Finding, looked_at
 from search.doctor.machine import cores_and_memory, judge_disk, measure_disk, versions
+from search.units import format_size
 from spaces.data.cache import default_cache_dir
+from spaces.data.cache_entries import cache_limit, entries
+from spaces.wording import counted
 
 
 def examine(
@@ -34,7 +37,12 @@ def examine(
 
 
 def _cache() -> Iterator[Finding]:
-    yield judge_disk("cache", measure_disk(default_cache_dir()))
+    folder = default_cache_dir()
+    yield judge_disk("cache", measure_disk(folder))
+    held = entries(folder)
+    size = format_size(sum(one.n_bytes for one in held))
+    limit = format_size(cache_limit())
+    yield Finding("cache", f"{counted(len(held), 'data set')}, {size} of at most {limit}")
 
 
 def _leftovers(storage: str | Path, clean: bool) -> Iterator[Finding]:

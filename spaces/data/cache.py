@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.cache_entries import META_NAME, cache_limit, hold, trim
 from spaces.data.damage import READ_ERRORS, array_checksum, reason_of, text_checksum
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split
 from spaces.data.samples import Standardization
 from spaces.errors import DataError
 
 FORMAT_VERSION = 2  # 2: checksums. Entries of others are made anew.
-META_NAME = "meta.json"
 ABANDONED_AFTER_S = 24 * 3600
 
 
@@ -56,6 +56,8 @@ def content_key(*parts: str) -> str:
 def cached_dataset(key: str, cache_dir: Path, make: Callable[[], Dataset]) -> Dataset:
     """Open the data set kept under ``key``, or make it and keep it.
 
+    What was not used for longest then makes room for it (``$SEARCH_CACHE_GB``).
+
     Args:
         key: What the content depends on, as :func:`content_key` returns it.
         cache_dir: Folder shared by all studies; made when it is not there.
@@ -70,9 +72,11 @@ def cached_dataset(key: str, cache_dir: Path, make: Callable[[], Dataset]) -> Da
         return open_dataset(directory, verify=True)
     except DataError:
         pass  # not there yet, or damaged: make it
+    limit = cache_limit()  # Wrong ones are told before minutes of work.
     dataset = make()
     try:
         save_dataset(dataset, directory)
+        trim(cache_dir, limit)
         return open_dataset(directory)
     except DataError as error:
         note = f"Not kept for the next run: {error}"
@@ -96,6 +100,7 @@ def save_dataset(dataset: Dataset, directory: Path) -> None:
         temporary.mkdir()
         _write_arrays(dataset, temporary)
         _publish(temporary, directory, dataset.fingerprint)
+        hold(directory)
     except (OSError, ValueError) as error:
         # `tofile` reports a full disk without an errno: its text is then all there is.
         reason = getattr(error, "strerror", None) or str(error)
@@ -131,6 +136,7 @@ def open_dataset(directory: Path, *, verify: bool = False) -> Dataset:
             )
             for name in SPLIT_NAMES
         )
+        hold(directory)
         return Dataset(
             name=meta["name"],
             train=train,

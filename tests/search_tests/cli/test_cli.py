@@ -56,6 +56,7 @@ COMMANDS = (
     "copy",
     "delete",
     "doctor",
+    "cache",
     "completion",
 )
 HEAVY = ("tensorflow", "tf_keras", "keras_tuner", "ray", "optuna", "sqlalchemy", "rich")
