@@ -44,6 +44,7 @@ MIN_PATIENCE_S = 300.0
 """Seconds that trials under way get after ``--timeout``, or as long as it was, if that is less."""
 
 _WAIT_S = 1.0
+_POLL_S = 0.5
 
 _NAMES = {int(signal.SIGINT): "Ctrl-C"}
 
@@ -136,6 +137,11 @@ class Driver:
                 f"{counted(self._study.n_interrupted, 'interrupted trial')} of an earlier run "
                 f"will be tried again."
             )
+        if self._study.n_elsewhere:
+            self._observer.message(
+                f"Other drivers run {counted(self._study.n_elsewhere, 'trial')} of this study: "
+                f"the target is shared."
+            )
         if self._study.n_lost_models:
             self._observer.message(
                 f"Gone from artifacts/, or damaged: "
@@ -181,6 +187,11 @@ class Driver:
             while ended_by == "target" and self._wants_more():
                 if not self._start():
                     ended_by = "exhausted"
+            self._study.sign()
+            if ended_by == "target" and not self._state.tickets and self._waits_for_others():
+                time.sleep(_POLL_S)
+                self._study.sign(now=True)
+                continue
             if not self._state.tickets or (ended_by == "timeout" and self._is_patience_over()):
                 return ended_by
             with self._state.interrupts.waiting():
@@ -192,10 +203,15 @@ class Driver:
 
     def _wants_more(self) -> bool:
         n_running = len(self._state.tickets)
+        n_everywhere = n_running + self._study.n_elsewhere
         return (
             n_running < self._executor.n_workers + N_QUEUED
-            and self._study.n_done + n_running < self._settings.n_trials
+            and self._study.n_done + n_everywhere < self._settings.n_trials
         )
+
+    def _waits_for_others(self) -> bool:
+        """Whether other drivers run what is left: it is ours if they die."""
+        return self._study.n_elsewhere > 0 and self._study.n_done < self._settings.n_trials
 
     def _is_time_up(self) -> bool:
         timeout_s = self._settings.timeout_s
@@ -222,6 +238,8 @@ class Driver:
     def _start(self) -> bool:
         asked = self._study.ask(self._make_config)
         if asked is None:
+            if not self._wants_more():
+                return True  # Another driver started the last one meanwhile.
             self._observer.message(
                 "No configuration turned up that was not tried before: the search space seems "
                 "exhausted."

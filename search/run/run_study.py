@@ -114,7 +114,7 @@ def run_study(
             f"first."
         )
         settings = replace(settings, enqueued=fitted.points)
-    with study_for_run(options.storage, settings) as opened:
+    with study_for_run(options.storage, settings, share=True) as opened:
         target = _target(opened, options.trials, options.more)
         assert opened.settings.seed is not None
         make_config = ConfigMaker(info, opened.settings.seed)

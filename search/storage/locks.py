@@ -28,14 +28,22 @@ killed driver only when it notices that its connection is gone."""
 _RETRY_S = 0.1
 
 
+def can_share(url: str) -> bool:
+    """Whether several drivers may run one study of a database: on PostgreSQL."""
+    return sa.make_url(url).get_backend_name() == "postgresql"
+
+
 @contextmanager
-def study_lock(url: str, engine: sa.Engine, study_name: str) -> Iterator[None]:
+def study_lock(
+    url: str, engine: sa.Engine, study_name: str, *, shared: bool = False
+) -> Iterator[None]:
     """Hold the lock of a study.
 
     Args:
         url: URL of the database.
         engine: Gives a connection to it.
         study_name: Name of the study.
+        shared: Whether others that share it may hold it too (see :func:`can_share`).
 
     Raises:
         StudyError: If another driver holds it.
@@ -45,7 +53,7 @@ def study_lock(url: str, engine: sa.Engine, study_name: str) -> Iterator[None]:
         with _file_lock(_lock_path(path, study_name), study_name):
             yield
         return
-    with _advisory_lock(url, engine, study_name):
+    with _advisory_lock(url, engine, study_name, shared):
         yield
 
 
@@ -100,12 +108,13 @@ def _locked_file(path: Path, study_name: str) -> int:
 
 
 @contextmanager
-def _advisory_lock(url: str, engine: sa.Engine, study_name: str) -> Iterator[None]:
+def _advisory_lock(url: str, engine: sa.Engine, study_name: str, shared: bool) -> Iterator[None]:
     backend = sa.make_url(url).get_backend_name()
     digest = hashlib.sha256(f"litefront study {study_name}".encode()).digest()
     if backend == "postgresql":
         key = int.from_bytes(digest[:8], "big", signed=True)
-        statement = sa.text("SELECT pg_try_advisory_lock(:key)").bindparams(key=key)
+        function = "pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock"
+        statement = sa.text(f"SELECT {function}(:key)").bindparams(key=key)
     elif backend in ("mysql", "mariadb"):
         statement = sa.text("SELECT GET_LOCK(:key, 0)").bindparams(key=digest.hex()[:32])
     else:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 import sqlalchemy as sa
 from optuna.distributions import BaseDistribution, json_to_distribution
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from search.storage import attributes
 from search.storage.optuna_tables import (
@@ -103,6 +103,33 @@ def read_study(engine: sa.Engine, name: str) -> StudyRecord | None:
         )
 
 
+def read_study_attrs(engine: sa.Engine, study_id: int) -> dict[str, Any]:
+    """Return the user attributes of a study."""
+    with snapshot(engine) as connection:
+        return _study_attrs(connection, STUDY_USER_ATTRS, study_id)
+
+
+def read_changed(
+    engine: sa.Engine, study_id: int, after: int, watched: Sequence[int]
+) -> list[FrozenTrial]:
+    """Return trials that are new, and those of some running ones that run no more.
+
+    Args:
+        engine: Connects to the database.
+        study_id: Id of the study.
+        after: Rows with higher ids are new.
+        watched: Rows of trials that were running.
+    """
+    is_new = TRIALS.c.trial_id > after
+    has_ended = TRIALS.c.trial_id.in_(watched) & (TRIALS.c.state != TrialState.RUNNING)
+    with snapshot(engine) as connection:
+        chosen = connection.scalars(
+            sa.select(TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id, is_new | has_ended)
+        )
+        rows = list(chosen)
+        return _trials(connection, study_id, rows) if rows else []
+
+
 def _study_attrs(connection: sa.Connection, table: sa.Table, study_id: int) -> dict[str, Any]:
     rows = connection.execute(
         sa.select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
@@ -110,21 +137,26 @@ def _study_attrs(connection: sa.Connection, table: sa.Table, study_id: int) -> d
     return {key: json.loads(text) for key, text in rows}
 
 
-def _trials(connection: sa.Connection, study_id: int) -> list[FrozenTrial]:
+def _trials(
+    connection: sa.Connection, study_id: int, rows: Sequence[int] | None = None
+) -> list[FrozenTrial]:
+    """Return trials of a study, all of them or those of some rows."""
+    wanted = [TRIALS.c.study_id == study_id]
+    if rows is not None:
+        wanted.append(TRIALS.c.trial_id.in_(rows))
+
     def rows_of(table: sa.Table, *columns: str) -> Iterable[Any]:
         chosen = [table.c[name] for name in columns]
         return connection.execute(
             sa.select(table.c.trial_id, *chosen)
             .join(TRIALS, table.c.trial_id == TRIALS.c.trial_id)
-            .where(TRIALS.c.study_id == study_id)
+            .where(*wanted)
             .order_by(table.columns[0])
         )
 
     found: dict[int, FrozenTrial] = {}
     distributions: dict[str, BaseDistribution] = {}
-    for row in connection.execute(
-        sa.select(TRIALS).where(TRIALS.c.study_id == study_id).order_by(TRIALS.c.number)
-    ):
+    for row in connection.execute(sa.select(TRIALS).where(*wanted).order_by(TRIALS.c.number)):
         found[row.trial_id] = FrozenTrial(
             number=row.number,
             state=row.state,

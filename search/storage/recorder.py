@@ -63,6 +63,24 @@ class RowRecorder:
             )
             self._trial_ids: dict[int, int] = {number: trial_id for number, trial_id in rows}
 
+    @property
+    def engine(self) -> sa.Engine:
+        """What connects to the database."""
+        return self._engine
+
+    @property
+    def highest_id(self) -> int:
+        """Highest row of the trials that are known."""
+        return max(self._trial_ids.values(), default=-1)
+
+    def ids_of(self, numbers: Iterable[int]) -> dict[int, int]:
+        """Return the rows of trials, by number."""
+        return {number: self._trial_ids[number] for number in numbers}
+
+    def note(self, trials: Iterable[FrozenTrial]) -> None:
+        """Learn the rows of trials that another driver wrote."""
+        self._trial_ids.update((trial.number, trial._trial_id) for trial in trials)
+
     def next_number(self) -> int:
         """Return the number that the next new trial gets."""
         self._file.check()

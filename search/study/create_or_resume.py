@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder, Recorder
 from search.storage.code_history import code_history
 from search.storage.database import open_storage, storage_errors
-from search.storage.locks import study_lock
+from search.storage.leases import Leases, study_turn
+from search.storage.locks import can_share, study_lock
 from search.storage.reader import StudyRecord, read_study
 from search.storage.recorder import RowRecorder
 from search.storage.settings import StudySettings
@@ -31,6 +33,7 @@ from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
 from search.study.same_study import FORMAT, check_same, check_space
+from search.study.shared_study import SharedStudy, Sharing
 from spaces.config.documents import to_plain
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.schemes import POST_TRAINING_SCHEMES
@@ -105,12 +108,15 @@ def _stored(storage: str | Path, name: str) -> dict[str, Any]:
 
 
 @contextmanager
-def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[OpenStudy]:
+def study_for_run(
+    storage: str | Path, settings: StudySettings, *, share: bool = False
+) -> Iterator[OpenStudy]:
     """Open a database and the study in it, locked against other drivers while entered.
 
     Args:
         storage: File name or SQLAlchemy URL.
         settings: What the run wants of its study.
+        share: Whether other drivers may run it at the same time, where the database allows it.
 
     Raises:
         StorageError: If the database cannot be used.
@@ -119,18 +125,26 @@ def study_for_run(storage: str | Path, settings: StudySettings) -> Iterator[Open
     """
     url = storage_url(storage)
     database = open_storage(url)
+    share = share and can_share(url)
     try:
-        with study_lock(url, database.engine, settings.name):
-            folder, former = artifacts_dir(url), ""
-            with storage_errors(url):
+        with ExitStack() as held:
+            held.enter_context(study_lock(url, database.engine, settings.name, shared=share))
+            opening = ExitStack()
+            if share:
+                opening.enter_context(study_turn(url, database.engine, settings.name))
+            with opening, storage_errors(url):
+                folder, former = artifacts_dir(url), ""
                 record = _record(database, settings.name) or create_study(database, settings.name)
                 if record.is_ours and attributes.IDENTITY not in record.user_attrs:
                     path = sqlite_path(url)
                     former = f"{path.name if path else masked(url)}/{settings.name}"
                 identity = _identity(database, record)
-            artifacts = ArtifactKeeper(folder, identity)
-            weights = WeightKeeper(folder, identity, formerly=former)
-            yield open_study(database, settings, artifacts, weights)
+                artifacts = ArtifactKeeper(folder, identity)
+                weights = WeightKeeper(folder, identity, formerly=former)
+                opened = open_study(database, settings, artifacts, weights, share=share)
+            if isinstance(opened, SharedStudy):
+                held.callback(opened.close)
+            yield opened
     finally:
         database.remove_session()
         database.engine.dispose()
@@ -141,6 +155,8 @@ def open_study(
     settings: StudySettings,
     artifacts: ArtifactKeeper | None = None,
     weights: WeightKeeper | None = None,
+    *,
+    share: bool = False,
 ) -> OpenStudy:
     """Create a study, or go on with the one of that name.
 
@@ -151,15 +167,16 @@ def open_study(
         settings: What the run wants of its study.
         artifacts: Keeps files; None for no files.
         weights: Keeps weights for branches; None to keep them in memory.
+        share: Whether other drivers may run it too; the caller has its turn.
 
     Raises:
         StorageError: If the database cannot be used.
         StudyError: If the study holds something else than this run asks for.
     """
     if isinstance(storage, InMemoryStorage):
-        return _open_study(storage, settings, artifacts, weights)
+        return _open_study(storage, settings, artifacts, weights, share=False)
     with storage_errors(storage.url):
-        return _open_study(storage, settings, artifacts, weights)
+        return _open_study(storage, settings, artifacts, weights, share=share)
 
 
 def _open_study(
@@ -167,6 +184,8 @@ def _open_study(
     settings: StudySettings,
     artifacts: ArtifactKeeper | None,
     weights: WeightKeeper | None,
+    *,
+    share: bool,
 ) -> OpenStudy:
     record = _record(storage, settings.name) or create_study(storage, settings.name)
     check_ours(record)
@@ -209,11 +228,20 @@ def _open_study(
     changed = {key: value for key, value in wanted.items() if stored.get(key) != value}
     recorder.write(Batch(study_user_attrs=changed))
     n_points = _points_of_a_training(space) if settings.fan_out else 1
-    start_seed = sampler_seed(seed, len(trials))
+    leases, n_drivers = None, 1
+    if share and isinstance(storage, RDBStorage):
+        leases = Leases(storage.url, storage.engine, study_id, settings.name)
+        leases.renew()
+        n_drivers = len(leases.living())
+    start_seed = sampler_seed(seed, len(trials) + n_drivers - 1)  # No two draw the same.
     sampler = make_sampler(
         settings.sampler, start_seed, n_points, reference=reference, limits=settings.limits
     )
-    return OpenStudy(
+    make: Callable[..., OpenStudy] = OpenStudy
+    if leases is not None:
+        assert isinstance(recorder, RowRecorder)
+        make = partial(SharedStudy, Sharing(leases, recorder, study_id))
+    return make(
         settings,
         trials,
         stored=Stored(
@@ -223,6 +251,7 @@ def _open_study(
             enqueued=wanted.get(attributes.ENQUEUED, stored.get(attributes.ENQUEUED, ())),
             baseline_ms=stored.get(attributes.REFERENCE_MS),
             files=linked_files(record),
+            is_shared=share,
         ),
         recorder=recorder,
         mirror=Mirror(

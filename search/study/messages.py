@@ -58,6 +58,7 @@ class Stored:
             measured yet.
         files: Ids of the files that it links, by trial number.
         enqueued: Points that are tried first.
+        is_shared: Whether other drivers may run it too, on other hosts.
     """
 
     space: SearchSpace
@@ -66,3 +67,4 @@ class Stored:
     baseline_ms: float | None = None
     files: Mapping[int, Sequence[str]] = field(default_factory=dict)
     enqueued: Sequence[Mapping[str, ParamValue]] = ()
+    is_shared: bool = False

@@ -32,6 +32,14 @@ class Measured(Protocol):
 
 
 @dataclass(frozen=True)
+class Reported:
+    """Values without a model file."""
+
+    values: tuple[float, float, float]
+    tflite: bytes = b""
+
+
+@dataclass(frozen=True)
 class FrontChange:
     """What new points change.
 
@@ -56,6 +64,7 @@ class FrontFiles:
     Args:
         reference: Where the hypervolume is measured from.
         artifacts: Keeps files; None for no files.
+        some_elsewhere: Whether files may lie on other hosts: then none is missed.
 
     Attributes:
         front: The points, by trial number.
@@ -63,7 +72,13 @@ class FrontFiles:
         n_lost: Models of earlier runs that are gone from the folder, or damaged.
     """
 
-    def __init__(self, reference: ReferencePoint, artifacts: ArtifactKeeper | None) -> None:
+    def __init__(
+        self,
+        reference: ReferencePoint,
+        artifacts: ArtifactKeeper | None,
+        some_elsewhere: bool = False,
+    ) -> None:
+        self._some_elsewhere = some_elsewhere
         self.front = Front()
         self.reference = reference
         self.n_lost = 0
@@ -133,7 +148,7 @@ class FrontFiles:
             return True
         content = self._artifacts.read(artifact_id)
         if content is None:
-            return False
+            return self._some_elsewhere
         return sha256 is None or hashlib.sha256(content).hexdigest() == sha256
 
     def sweep(self) -> None:

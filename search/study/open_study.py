@@ -3,16 +3,14 @@
 :class:`OpenStudy` is the only thing that writes to a study, and it writes in batches that are
 whole or not there at all (:mod:`search.storage.batches`). So whatever is killed, the study holds
 finished trials, complete with all that was derived from them, and running ones; the next start
-marks the running ones as interrupted and tries their configurations again. What starts next is
-decided by :class:`~search.study.queue.StartQueue`, the front and its files are kept by
-:class:`~search.study.model_files.FrontFiles`.
+marks the running ones as interrupted and tries their configurations again.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -39,19 +37,11 @@ from search.storage.weights import WeightKeeper
 from search.study.history import Past, read_past
 from search.study.learning import Shortcuts
 from search.study.messages import Asked, Stored, Told
-from search.study.model_files import FrontChange, FrontFiles
+from search.study.model_files import FrontChange, FrontFiles, Reported
 from search.study.queue import MakeConfig, StartQueue
 from search.study.running import Running, expected_hashes, hashes_of
 from spaces.config.trial import ParamValue
 from workers.messages.result import EvaluateRequest, TrialResult
-
-
-@dataclass(frozen=True)
-class _Reported:
-    """Values without a model file."""
-
-    values: tuple[float, float, float]
-    tflite: bytes = b""
 
 
 class OpenStudy:
@@ -94,7 +84,7 @@ class OpenStudy:
         self.n_interrupted = len(past.stale)
         self._space = stored.space
         self._limits = settings.limits
-        self._files = FrontFiles(stored.reference, artifacts)
+        self._files = FrontFiles(stored.reference, artifacts, stored.is_shared)
         self._baseline_ms = stored.baseline_ms
         self._recorder = recorder
         self._mirror = mirror
@@ -157,6 +147,14 @@ class OpenStudy:
     def name(self) -> str:
         """Name of the study."""
         return self.settings.name
+
+    @property
+    def n_elsewhere(self) -> int:
+        """Trials that other drivers run."""
+        return 0
+
+    def sign(self, *, now: bool = False) -> None:
+        """Give a sign of life, where others look for one."""
 
     def set_target(self, target: int) -> None:
         """Store how many trials the study is to have."""
@@ -353,7 +351,7 @@ class OpenStudy:
         )
         change = FrontChange()
         if is_feasible({attributes.CONSTRAINTS: constraints}):
-            change = self._files.add({number: _Reported(values)})
+            change = self._files.add({number: Reported(values)})
         ending = Ending(
             TrialState.COMPLETE,
             values=values,

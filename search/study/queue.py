@@ -99,6 +99,10 @@ class StartQueue:
         """Note configurations that are not to be started again."""
         self._tried.update(hashes)
 
+    def forget(self, hashes: Iterable[str]) -> None:
+        """Note that configurations may be started again: whoever ran them gave them up."""
+        self._tried.difference_update(hashes)
+
     def try_again(self, trial: FrozenTrial) -> None:
         """Queue an interrupted trial, after those that wait already."""
         self._retries.append(trial)

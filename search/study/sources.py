@@ -149,11 +149,16 @@ def _json_file(path: Path) -> list[Found]:
         if not isinstance(inner, dict):
             raise DataError(f"{path}, object {number}: its params must be an object.")
         params = {name: value for name, value in inner.items() if name not in _OBJECTIVES}
-        values = {
-            name: float(row[name])
-            for name in _OBJECTIVES
-            if isinstance(row.get(name), (int, float)) and not isinstance(row[name], bool)
-        }
+        try:
+            values = {
+                name: float(row[name])
+                for name in _OBJECTIVES
+                if isinstance(row.get(name), (int, float)) and not isinstance(row[name], bool)
+            }
+        except OverflowError:
+            raise DataError(
+                f"{path}, object {number}: its figures must be numbers that fit, below 1e308."
+            ) from None
         found.append(Found(f"{path.name}, object {number}", params, values))
     return [one for one in found if one.params]
 
