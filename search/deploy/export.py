@@ -22,6 +22,7 @@ from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import TrialConfig
 from spaces.data.accuracy_context import AccuracyContext
 from spaces.errors import ConfigError, ExportError
+from spaces.wording import one_line
 from workers.messages.result import Limits, SizeMetric
 
 if TYPE_CHECKING:
@@ -191,6 +192,8 @@ def read_export(path: str | Path) -> dict[str, Any]:
         raise ExportError(
             f"{path} must be JSON, but line {error.lineno}, column {error.colno}: {error.msg}."
         ) from None
+    except ValueError as error:  # A number of more digits than Python reads.
+        raise ExportError(f"{path} must be JSON, but cannot be read: {one_line(error)}.") from None
     try:
         return check_export(content)
     except ConfigError as error:

@@ -8,6 +8,7 @@ and nothing of training. Readings are standardized as they were for training, by
 from __future__ import annotations
 
 import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,12 @@ def read_signals(path: Path) -> Array:
         )
     try:
         if path.suffix.lower() == ".csv":
-            return np.loadtxt(path, delimiter=",", ndmin=2)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Of no data, which is said below.
+                found = np.loadtxt(path, delimiter=",", ndmin=2)
+            if not found.size:
+                raise ValueError("there is not one number in it")
+            return found
         with open(path, "rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.ndarray):

@@ -1,0 +1,1 @@
+"""What parses other people's text and files, fed with whatever comes."""

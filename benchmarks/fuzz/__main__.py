@@ -1,0 +1,5 @@
+"""Runs the command."""
+
+from benchmarks.fuzz.command import main
+
+main()
