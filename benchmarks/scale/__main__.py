@@ -1,0 +1,5 @@
+"""Runs the command."""
+
+from benchmarks.scale.command import main
+
+main()
