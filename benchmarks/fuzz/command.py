@@ -50,7 +50,8 @@ def _fuzz_here(name: str, seconds: float, counts: Path) -> None:
     with atheris.instrument_imports(include=["search", "spaces", "workers"]):
         targets = importlib.import_module("benchmarks.fuzz.targets")
     target = targets.TARGETS[name]
-    n_inputs, findings = 0, {}
+    n_inputs = 0
+    findings: dict[str, str] = {}
 
     def once(data: bytes) -> None:
         nonlocal n_inputs

@@ -152,7 +152,12 @@ def _read_arrays(path: Path, label_set: str, notes: list[str]) -> Arrays:
             if isinstance(file, np.ndarray):
                 raise ValueError("it is a single array")
             names = names_of_arrays(list(file), path, label_set, notes)
-            return {known: file[one] for known, one in names.items()}
+            found = {known: file[one] for known, one in names.items()}
+            # Whatever lies in the archive and is no array comes as its bytes.
+            odd = [names[known] for known, one in found.items() if isinstance(one, bytes)]
+            if odd:
+                raise ValueError(f"{some(odd)} is no array")
+            return found
     except DataError:
         raise
     except READ_ERRORS as error:
@@ -190,6 +195,8 @@ def _labels(
     if width is not None:
         raw = {split: _from_one_hot(raw[split], f"y_{split}", path) for split in splits}
     values = np.unique(np.concatenate([raw[split] for split in splits]))
+    if not len(raw["train"]):
+        raise DataError(f"{path}: y_train must hold a label an image, but it is empty.")
     trained = np.unique(raw["train"])
     untrained = [str(value) for value in values if value not in trained]
     if untrained:

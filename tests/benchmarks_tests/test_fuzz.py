@@ -34,6 +34,13 @@ NAMES = st.lists(
 ).map("/".join)
 
 
+def npy(array: np.ndarray) -> bytes:
+    """An array as its file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def cleared() -> Iterator[None]:
     yield
@@ -131,6 +138,19 @@ def test_arrays(arrays: dict[str, np.ndarray]) -> None:
     file = io.BytesIO()
     np.savez(file, **arrays)
     TARGETS["npz"](file.getvalue())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"no array", b"nor this"),
+        (npy(np.zeros((0, 4, 4, 3), np.uint8)), npy(np.zeros(0, np.int64))),
+        (npy(np.zeros((2, 4, 4, 3), np.uint8)), b""),
+    ],
+)
+def test_archives_of_what_is_no_data(parts: tuple[bytes, bytes]) -> None:
+    """Found by the fuzzer."""
+    TARGETS["arrays"](b"\x1f\x1e".join(parts))
 
 
 @QUICK

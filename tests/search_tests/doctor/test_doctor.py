@@ -215,8 +215,11 @@ def test_leftovers_are_found_and_removed(
     lock.write_text("4711")
     alive = RunFolder((short_tmp,))
     dead = dead_run(short_tmp)
-    lives_on = subprocess.Popen([sys.executable, "-c", "input()", f"{dead}/s"], stdin=-1)
+    waits = "print(flush=True); input()"
+    words = [sys.executable, "-c", waits, f"{dead}/s"]
+    lives_on = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        assert lives_on.stdout is not None and lives_on.stdout.readline() == b"\n"
         found = leftovers.find(tmp_path / "studies.db", (short_tmp,))
         assert found == leftovers.Leftovers((dead, half), (lock,), (lives_on.pid,))
         (told,) = leftovers.judge(found)
