@@ -229,6 +229,20 @@ def test_what_just_reaches_its_bar_goes_on() -> None:
     assert "reach" in race.verdict([0.6], 2, 0, reached + 1e-9)
 
 
+def test_what_just_reaches_a_bar_is_not_stopped_by_it() -> None:
+    """The verdict names the next cause, the one that did stop the training."""
+    race = Race((), falling_by(*[0.5] * MIN_CURVES), useful=0.99)
+    reached = race.expected([0.6], 2) + CHANCE
+    assert "--min-accuracy" in race.verdict([0.6], 2, 0, bar=reached, floor=0.95)
+    assert "counts nothing" in race.verdict([0.6], 2, 0, bar=0.0, floor=reached)
+
+
+def test_of_few_trainings_the_one_that_got_furthest_tells() -> None:
+    """The usual quantile of eight: none is left out."""
+    ratios = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    assert Race((), falling_by(*ratios)).expected([0.6], 2) == pytest.approx(1 - 0.4 * 0.1)
+
+
 def test_recipes_have_names_that_stay() -> None:
     training = TrainingConfig(1e-3, 32, "adam", 0.0, 3)
     config = TrialConfig("fruit", "0" * 16, (), training)
