@@ -29,8 +29,9 @@ lint: install  ## ruff: rules and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install  ## mypy, strict
+types: install  ## mypy, strict: the packages, then tests and scripts
 	$(BIN)/mypy
+	$(BIN)/mypy tests scripts
 
 dashboard: install  ## open optuna-dashboard on studies.db
 	$(BIN)/search dashboard $(ARGS)

@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 import matplotlib
+from matplotlib.collections import PathCollection
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402  After the choice of a backend without a screen.
@@ -56,6 +57,7 @@ def draw(front: dict[str, Any], path: str) -> None:
     plain_numbers(axes.xaxis)
     legend = axes.legend(loc="lower right", fontsize=8)
     for handle in legend.legend_handles:
+        assert isinstance(handle, PathCollection)
         handle.set_array(None)
         handle.set_facecolor("white")
     if mark is not None:

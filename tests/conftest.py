@@ -62,7 +62,9 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     from spaces.data.request import no_progress
     from workers.messages.executor import InlineExecutor
 
-    def run_job(target: str, job: dict[str, Any], progress: Any = no_progress, **_: Any) -> Any:
+    def run_job(
+        target: str, job: dict[str, Any], progress: Any = no_progress, **_options: Any
+    ) -> Any:
         module, _, name = target.partition(":")
         found = getattr(importlib.import_module(module), name)
         return json.loads(json.dumps(found(progress, **json.loads(json.dumps(job)))))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 
 from benchmarks.efficiency import command as efficiency
@@ -54,7 +56,7 @@ class Recording:
     "sampler", [peers.make_random(0), peers.make_tpe(0), peers.make_nsga2(0, 12)], ids=str
 )
 def test_plain_optuna_trains_every_trial_in_full_and_scores_one_scheme(
-    arena: peers.Arena, sampler: peers.BaseSampler
+    arena: peers.Arena, sampler: BaseSampler
 ) -> None:
     evaluate, log = Recording(), EventLog()
     peers.search_with_optuna(arena, log, sampler, InlineExecutor(evaluate))
@@ -142,7 +144,8 @@ def test_tune_tells_optuna_nothing_that_was_not_measured(arena: peers.Arena) -> 
     search.on_trial_complete("stopped", {EPOCH: 3, "val_accuracy": 0.5})
     search.on_trial_complete("broken", {EPOCH: 6, "epochs_trained": 2, "kind": "training"})
     search.on_trial_complete("died", None, error=True)
-    states = [trial.state for trial in search._ot_study.trials]
+    study: Any = search._ot_study  # Declared as None.
+    states = [trial.state for trial in study.trials]
     assert states == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL]
     assert [event.epochs for event in log.events] == [5, 3, 2, 0]
     assert [len(event.points) for event in log.events] == [1, 0, 0, 0]

@@ -102,8 +102,9 @@ def make_study(tmp_path: Path) -> MakeStudy:
     """Return a function that fills a study and returns its storage, ``tmp_path/studies.db``."""
     from search.storage.artifacts import ArtifactKeeper
     from search.storage.database import open_storage
+    from search.storage.settings import StudySettings
     from search.storage.urls import artifacts_dir, storage_url
-    from search.study.create_or_resume import StudySettings, open_study
+    from search.study.create_or_resume import open_study
 
     def make(
         name: str = "fruit",

@@ -63,7 +63,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     database.executescript((DATA / "study_before_rooms.sql").read_text())
     database.close()
     splits = {"train": corners(240, 1), "val": corners(90, 2), "test": corners(90, 3)}
-    arrays = {f"x_{name}": images for name, (images, _) in splits.items()}
+    arrays: dict[str, Any] = {f"x_{name}": images for name, (images, _) in splits.items()}
     arrays |= {f"y_{name}": labels for name, (_, labels) in splits.items()}
     np.savez(tmp_path / "corners.npz", **arrays)
     monkeypatch.chdir(tmp_path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib.figure
+import numpy as np
 import pytest
 
 from search import export_config, load_front, retrain, write_export
@@ -80,7 +81,7 @@ def test_a_front_is_a_table_that_holds_no_code(front: StudyFront) -> None:
     assert page.open == []
     assert 10 <= page.tags.count("tr") - 1 <= 20 < len(front.points)
     for rule in ("knee", "accuracy", "size", "latency"):
-        assert str(front.pick(rule).trial) in page.text  # type: ignore[arg-type]
+        assert str(front.pick(rule).trial) in page.text
     evil = "<script>alert(1)</script>&<img src=x onerror=y>"
     named = replace(
         front,
@@ -115,9 +116,11 @@ def test_a_front_is_a_figure(front: StudyFront, x: str, tmp_path: Path) -> None:
     assert colours.get_ylabel().startswith("latency" if x == "size" else "size")
     along = "size_bytes" if x == "size" else "latency_ms"
     points = [[getattr(point, along), point.accuracy] for point in front.points]
-    drawn = [one.get_offsets().tolist() for one in axes.collections]
+    drawn = [np.asarray(one.get_offsets()).tolist() for one in axes.collections]
     assert points in drawn
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    legend = axes.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == [f"best compromise (trial {front.pick('knee').trial})", "baseline"]
     figure.savefig(tmp_path / "front.svg")
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]

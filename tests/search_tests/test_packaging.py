@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -135,12 +135,12 @@ def clean_bin(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     # named in a .pth file is searched, but its own .pth files, among them the one that makes the
     # checkout importable there, are not read.
     (site,) = environment.glob("lib/python*/site-packages")
-    (ours,) = {Path(dist.locate_file("")) for dist in _distributions("numpy")}
+    (ours,) = {Path(str(dist.locate_file(""))) for dist in _distributions("numpy")}
     (site / "dependencies.pth").write_text(f"{ours}\n")
     return programs
 
 
-def _distributions(name: str) -> Iterator[importlib.metadata.Distribution]:
+def _distributions(name: str) -> Iterable[importlib.metadata.Distribution]:
     return importlib.metadata.distributions(name=name)
 
 

@@ -31,7 +31,7 @@ def build_perceptron(hp: Any) -> Any:
     return model
 
 
-class TunedFit(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
+class TunedFit(keras_tuner.HyperModel):  # it has no types
     """Tunes what goes into ``model.fit``."""
 
     def build(self, hp: Any) -> Any:
@@ -55,7 +55,7 @@ class TunedFit(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
         return max(history.history["val_accuracy"])
 
 
-class OwnLoop(keras_tuner.HyperModel):  # type: ignore[misc]  # it has no types
+class OwnLoop(keras_tuner.HyperModel):  # it has no types
     """Trains by itself, on pictures without an axis of channels."""
 
     def build(self, hp: Any) -> Any:

@@ -33,6 +33,7 @@ from search.sampling.samplers import SAMPLERS as KNOWN_SAMPLERS
 from spaces.errors import StudyError
 from spaces.tasks.registry import builtin_tasks
 from tests.search_tests import retrained
+from tests.search_tests.conftest import MakeStudy
 from workers.messages.result import SIZE_METRICS
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -330,7 +331,7 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
         ["list"],
     ],
 )
-def test_a_closed_pipe_is_quiet(command: list[str], make_study) -> None:
+def test_a_closed_pipe_is_quiet(command: list[str], make_study: MakeStudy) -> None:
     storage = make_study(n_trials=10)
     code = (
         "import os, sys; from search.cli.main import main; "
@@ -344,7 +345,7 @@ def test_a_closed_pipe_is_quiet(command: list[str], make_study) -> None:
 # --- Studies --------------------------------------------------------------------------------
 
 
-def test_front(make_study) -> None:
+def test_front(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=6)
     table = search_("front", "fruit", "--storage", storage)
     assert table.exit_code == 0
@@ -357,14 +358,14 @@ def test_front(make_study) -> None:
     assert len(lines) == 1 + len(front.points)
 
 
-def test_storage_can_stand_in_the_environment(make_study) -> None:
+def test_storage_can_stand_in_the_environment(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=1)
     result = search_("list", env={STORAGE_VARIABLE: f"sqlite:///{storage}"})
     assert result.exit_code == 0
     assert "fruit" in result.stdout
 
 
-def test_list(make_study) -> None:
+def test_list(make_study: MakeStudy) -> None:
     make_study("one", n_trials=1)
     storage = make_study("two", n_trials=2)
     table = search_("list", "--storage", storage).stdout
@@ -376,13 +377,13 @@ def test_list(make_study) -> None:
     assert rows[0]["generated_pictures"] is True
 
 
-def test_names_are_text_even_if_they_look_like_markup(make_study) -> None:
+def test_names_are_text_even_if_they_look_like_markup(make_study: MakeStudy) -> None:
     storage = make_study("[red]:smile:[/red]", n_trials=1)
     for arguments in (("list",), ("front", "[red]:smile:[/red]")):
         assert "[red]:smile:[/red]" in search_(*arguments, "--storage", storage).stdout
 
 
-def test_export_to_a_file_and_to_stdout(make_study, tmp_path: Path) -> None:
+def test_export_to_a_file_and_to_stdout(make_study: MakeStudy, tmp_path: Path) -> None:
     storage = make_study(n_trials=6)
     path = tmp_path / "best file.json"
     command = ("export", "fruit", "--storage", storage, "--pick", "accuracy")
@@ -401,7 +402,7 @@ def test_export_to_a_file_and_to_stdout(make_study, tmp_path: Path) -> None:
     assert to_stdout.stderr == ""
 
 
-def test_export_under_limits(make_study, tmp_path: Path) -> None:
+def test_export_under_limits(make_study: MakeStudy, tmp_path: Path) -> None:
     storage = make_study(n_trials=6)
     command = ("export", "fruit", "--storage", storage, "-o", "-")
     smallest = load_front("fruit", storage).points[0]
@@ -413,7 +414,7 @@ def test_export_under_limits(make_study, tmp_path: Path) -> None:
     assert "Closest: --max-size" in error_of(result)
 
 
-def test_export_of_one_trial(make_study) -> None:
+def test_export_of_one_trial(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=3)
     result = search_("export", "fruit", "--storage", storage, "-o", "-", "--trial", "0")
     assert json.loads(result.stdout)["trial"] == 0
@@ -430,7 +431,7 @@ def ended_by() -> list[str]:
 
 @pytest.fixture
 def run_calls(
-    make_study, ended_by: list[str], monkeypatch: pytest.MonkeyPatch
+    make_study: MakeStudy, ended_by: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> list[dict[str, Any]]:
     """Calls of a ``run_study`` that makes a small study instead of training for minutes."""
     calls: list[dict[str, Any]] = []
@@ -482,7 +483,7 @@ def test_the_command_that_goes_on_asks_for_the_same(run_calls: Any, tmp_path: Pa
 
 
 def test_the_next_commands_tell_no_password(
-    make_study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     front = load_front("fruit", make_study(n_trials=1))
     url = "postgresql+psycopg://me:secret@db.example/studies"
@@ -539,7 +540,9 @@ def test_run_hands_everything_on_in_our_units(run_calls: Any, tmp_path: Path) ->
     assert call["fan_out"] is False
 
 
-def test_a_browser_opens_where_there_is_one(make_study, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_browser_opens_where_there_is_one(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened: list[str] = []
     monkeypatch.setattr("search.pages.dashboard.Dashboard.serve", lambda _: None)
     monkeypatch.setattr("click.launch", lambda url: opened.append(url))
@@ -598,7 +601,7 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
     assert json.loads(as_json.stdout) == metrics
 
 
-def test_the_dashboard_runs_until_ctrl_c(make_study) -> None:
+def test_the_dashboard_runs_until_ctrl_c(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=1)
     command = [sys.executable, "-m", "search", "dashboard", "--storage", storage]
     process = subprocess.Popen(
@@ -639,7 +642,7 @@ def test_tasks() -> None:
         assert all(family in result.stdout for family in row["families"])
 
 
-def test_colour_is_for_terminals_only(make_study) -> None:
+def test_colour_is_for_terminals_only(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=2)
     piped = python("-m", "search", "front", "fruit", "--storage", storage)
     assert "\x1b" not in piped.stdout + piped.stderr

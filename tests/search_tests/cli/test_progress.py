@@ -42,7 +42,8 @@ class Clock:
 
 
 def text_of(console: Console) -> str:
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 @pytest.fixture
@@ -250,5 +251,5 @@ def test_a_console_is_as_wide_as_its_terminal_now(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("COLUMNS", columns)
         fresh = stderr_console()
         assert fresh.width == expected
-    console.size = (60, 10)  # type: ignore[assignment]
+    console.size = (60, 10)
     assert (console.width, console.height) == (60, 10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,10 @@ from search.units import format_size
 X, Y = Axis("size", format_size, log=True), Axis("", lambda value: f"{value:.1f}")
 
 
-def drawn(points: list[tuple[float, float]], width: int = 60, height: int = 12, **kw) -> list[str]:
-    return [line.plain for line in scatter(points, X, Y, width=width, height=height, **kw)]
+def drawn(
+    points: list[tuple[float, float]], width: int = 60, height: int = 12, **options: Any
+) -> list[str]:
+    return [line.plain for line in scatter(points, X, Y, width=width, height=height, **options)]
 
 
 def test_corners_lie_in_the_corners() -> None:
@@ -50,7 +54,9 @@ def test_letters_are_above_dots_and_the_first_counts() -> None:
     st.integers(1, 40),
     st.booleans(),
 )
-def test_it_fits_whatever_is_drawn(points, width: int, height: int, ascii_only: bool) -> None:
+def test_it_fits_whatever_is_drawn(
+    points: list[tuple[float, float]], width: int, height: int, ascii_only: bool
+) -> None:
     lines = drawn(points, width, height, ascii_only=ascii_only)
     assert len(lines) in (0, height)
     assert all(len(line) <= width for line in lines)

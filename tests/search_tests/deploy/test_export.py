@@ -13,19 +13,20 @@ from search.deploy.export import export_config, format_export, read_export, writ
 from search.front.read import load_front
 from spaces.config.trial import TrialConfig
 from spaces.errors import ConfigError, ExportError
+from tests.search_tests.conftest import MakeStudy
 from workers.messages.result import Limits
 
 Edit = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
-def exported(make_study, tmp_path: Path) -> Path:
+def exported(make_study: MakeStudy, tmp_path: Path) -> Path:
     path = tmp_path / "best.json"
     write_export(export_config("fruit", make_study(n_trials=4)), path)
     return path
 
 
-def test_it_holds_what_the_trial_was_and_measured(make_study, tmp_path: Path) -> None:
+def test_it_holds_what_the_trial_was_and_measured(make_study: MakeStudy, tmp_path: Path) -> None:
     storage = make_study(n_trials=4)
     point = load_front("fruit", storage).pick("accuracy")
     content = export_config("fruit", storage, rule="accuracy")
@@ -47,7 +48,7 @@ def test_it_holds_what_the_trial_was_and_measured(make_study, tmp_path: Path) ->
     assert read_export(path) == content
 
 
-def test_limits_choose_among_the_front(make_study) -> None:
+def test_limits_choose_among_the_front(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=10)
     front = load_front("fruit", storage)
     limits = Limits(max_size_bytes=front.points[2].size_bytes)
@@ -57,7 +58,7 @@ def test_limits_choose_among_the_front(make_study) -> None:
         export_config("fruit", storage, limits=Limits(max_size_bytes=1))
 
 
-def test_a_trial_by_number(make_study) -> None:
+def test_a_trial_by_number(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=2, n_failed=1)
     assert export_config("fruit", storage, trial=0)["trial"] == 0
     with pytest.raises(ExportError, match="Study 'fruit' has no trial 999; its trials are 0 to"):

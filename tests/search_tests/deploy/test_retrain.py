@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_made_is_named(exported: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("option", [{"epochs": 0}, {"epochs": -3}, {"patience": 0}, {"seeds": -1}])
 def test_counts_are_refused_before_training(
-    exported: Path, tmp_path: Path, option: dict[str, int]
+    exported: Path, tmp_path: Path, option: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError, match=f"<= {next(iter(option))}"):
         retrain(exported, tmp_path / "deploy", **option)

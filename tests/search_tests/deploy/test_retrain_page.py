@@ -142,8 +142,8 @@ def test_without_a_convolution_the_reason_stands_there() -> None:
 
 
 def test_a_branch_without_epochs_has_no_curves() -> None:
-    empty = {name: [] for name in retrained.HISTORY}
-    curves = {"phases": [], "history": empty, "best_epoch": None}
+    empty: dict[str, list[float]] = {name: [] for name in retrained.HISTORY}
+    curves: dict[str, Any] = {"phases": [], "history": empty, "best_epoch": None}
     text, _ = page(retrained.metrics(curves=curves))
     assert "<svg" not in text and "No epochs" in text
 

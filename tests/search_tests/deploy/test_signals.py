@@ -48,7 +48,7 @@ SHAPES = {
 
 
 def write(path: Path, kind: str) -> None:
-    arrays: dict[str, Array] = {}
+    arrays: dict[str, Any] = {}
     for split, n, seed in (("train", 240, 1), ("val", 60, 2), ("test", 60, 3)):
         samples, labels = series(n, seed)
         arrays |= {f"x_{split}": SHAPES[kind](samples), f"y_{split}": labels}

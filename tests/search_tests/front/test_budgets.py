@@ -88,7 +88,8 @@ def test_budgets_end_at_the_limit_on_size(make_study) -> None:  # type: ignore[n
 def shown(front: StudyFront, finalists: Sequence[Finalist] = ()) -> str:
     console = Console(file=io.StringIO(), width=80)
     print_budgets(console, front, finalists)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_the_table_fits_80_columns_and_says_of_how_many_pictures(front: StudyFront) -> None:

@@ -72,7 +72,7 @@ def test_a_lead_is_real_when_seeds_and_images_say_so() -> None:
     large = finalist(2, [run(n, 0.9, 360 + n) for n in range(3)])
     found = lead(large, small)
     assert found is not None and found.is_real
-    assert (found.over, found.value) == (1, pytest.approx(0.1))
+    assert found.over == 1 and found.value == pytest.approx(0.1)
     # The same means, but of seeds that differ by more than the lead.
     loose = finalist(2, [run(n, 0.9, right) for n, right in enumerate((320, 360, 400))])
     found = lead(loose, small)

@@ -23,7 +23,7 @@ from search.storage.settings import StudySettings
 from search.study.create_or_resume import open_study
 from spaces.errors import StorageError, StudyError
 from spaces.space.compression import config_from_params
-from tests.search_tests.conftest import TASK, analytic_point, analytic_result
+from tests.search_tests.conftest import TASK, MakeStudy, analytic_point, analytic_result
 from tests.search_tests.front.domination import dominates
 from workers.messages.result import Latency, Limits, TrialResult
 
@@ -31,7 +31,8 @@ from workers.messages.result import Latency, Limits, TrialResult
 def shown(front: StudyFront, show_all: bool = False) -> str:
     console = Console(file=io.StringIO(), width=80)
     print_front(console, front, show_all=show_all)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def study_of(
@@ -65,7 +66,7 @@ def study_of(
     return str(folder / "studies.db")
 
 
-def test_points_are_the_best_trials_of_optuna(make_study) -> None:
+def test_points_are_the_best_trials_of_optuna(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=8)
     front = load_front("fruit", storage)
     study = optuna.load_study(study_name="fruit", storage=f"sqlite:///{storage}")
@@ -87,12 +88,12 @@ def test_points_are_the_best_trials_of_optuna(make_study) -> None:
     assert sizes == sorted(sizes)
 
 
-def test_derived_and_failed_trials_are_counted_apart(make_study) -> None:
+def test_derived_and_failed_trials_are_counted_apart(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=3, n_failed=2))
     assert (front.n_trials, front.n_failed, front.n_infeasible) == (5, 2, 0)
 
 
-def test_what_breaks_a_limit_is_on_no_front(make_study) -> None:
+def test_what_breaks_a_limit_is_on_no_front(make_study: MakeStudy) -> None:
     free = load_front("free", make_study("free", n_trials=12))
     bound = free.points[len(free.points) // 2].size_bytes
     limited = load_front("limited", make_study("limited", 12, limits=Limits(bound)))
@@ -100,7 +101,7 @@ def test_what_breaks_a_limit_is_on_no_front(make_study) -> None:
     assert 0 < max(point.size_bytes for point in limited.points) <= bound
 
 
-def test_table_fits_80_columns_and_says_what_its_numbers_are(make_study) -> None:
+def test_table_fits_80_columns_and_says_what_its_numbers_are(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=3))
     text = shown(front)
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -129,13 +130,13 @@ def test_what_a_model_leaves_out_is_said_below_the_table(
     assert "no pictures" not in text
 
 
-def test_photos_are_not_called_generated(make_study) -> None:
+def test_photos_are_not_called_generated(make_study: MakeStudy) -> None:
     text = shown(load_front("fruit", make_study(n_trials=2, generated=False)))
     assert "fruit360" in text
     assert "generated" not in text
 
 
-def test_long_fronts_are_thinned_out_unless_all_is_asked_for(make_study) -> None:
+def test_long_fronts_are_thinned_out_unless_all_is_asked_for(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=60))
     assert len(front.points) > MAX_ROWS
     rows = [line.split() for line in shown(front).splitlines()]
@@ -150,7 +151,7 @@ def test_long_fronts_are_thinned_out_unless_all_is_asked_for(make_study) -> None
     assert everything.count(" kB ") >= len(front.points) - 5  # a few may be in bytes or MB
 
 
-def test_summary_names_the_points_people_ask_for(make_study) -> None:
+def test_summary_names_the_points_people_ask_for(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=8))
     console = Console(file=io.StringIO(), width=80)
     print_summary(console, front)
@@ -161,7 +162,7 @@ def test_summary_names_the_points_people_ask_for(make_study) -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
-def test_json_holds_every_point_and_no_dominated_one(make_study) -> None:
+def test_json_holds_every_point_and_no_dominated_one(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=30))
     data = json.loads(json.dumps(front_to_dict(front), allow_nan=False))
     assert len(data["front"]) == len(front.points) == data["front_size"]
@@ -196,7 +197,7 @@ def test_classes_and_what_was_ignored_are_shown_and_in_the_json(tmp_path: Path) 
     assert data["ignored"] == {"thumbnails (@eaDir)": 3, "broken": 1}
 
 
-def test_csv_reads_back(make_study) -> None:
+def test_csv_reads_back(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=5))
     rows = list(csv.DictReader(io.StringIO(front_to_csv(front))))
     assert [int(row["trial"]) for row in rows] == [point.trial for point in front.points]
@@ -236,13 +237,13 @@ def test_a_lead_in_latency_below_the_noise_is_marked(tmp_path: Path) -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
-def test_without_such_points_there_is_no_footnote_of_them(make_study) -> None:
+def test_without_such_points_there_is_no_footnote_of_them(make_study: MakeStudy) -> None:
     text = shown(load_front("fruit", make_study(n_trials=3)))
     assert "~" not in text
     assert "of 600 validation images" in text
 
 
-def test_a_study_without_points_is_no_error(make_study) -> None:
+def test_a_study_without_points_is_no_error(make_study: MakeStudy) -> None:
     front = load_front("fruit", make_study(n_trials=0, n_failed=1))
     assert front.points == ()
     assert front.hypervolume == 0
@@ -251,7 +252,7 @@ def test_a_study_without_points_is_no_error(make_study) -> None:
     assert front_to_csv(front).startswith("trial,")
 
 
-def test_list_leaves_out_what_others_made(make_study) -> None:
+def test_list_leaves_out_what_others_made(make_study: MakeStudy) -> None:
     make_study("a", n_trials=2)
     storage = make_study("b", n_trials=1)
     optuna.create_study(study_name="foreign", storage=f"sqlite:///{storage}")
@@ -264,7 +265,7 @@ def test_list_leaves_out_what_others_made(make_study) -> None:
     assert lines[1].split()[:3] == ["b", "1", f"{len(fronts[0].points)}"]
 
 
-def test_missing_studies_are_named_with_the_nearest(make_study) -> None:
+def test_missing_studies_are_named_with_the_nearest(make_study: MakeStudy) -> None:
     storage = make_study("fruit", n_trials=1)
     with pytest.raises(StudyError, match=r"Known studies: fruit\. Did you mean 'fruit'\?"):
         load_front("friut", storage)

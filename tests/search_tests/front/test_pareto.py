@@ -168,7 +168,9 @@ def test_hypervolume_grows_exactly_when_a_point_is_not_covered(
 
 
 @given(point_lists, st.randoms())
-def test_hypervolume_needs_the_front_only_in_any_order(values: list, random: object) -> None:
+def test_hypervolume_needs_the_front_only_in_any_order(
+    values: list[tuple[float, float, float]], random: object
+) -> None:
     whole = hypervolume(values, REFERENCE)
     front = np.asarray(values).reshape(-1, 3)[pareto_mask(values)]
     assert hypervolume(front, REFERENCE) == pytest.approx(whole)

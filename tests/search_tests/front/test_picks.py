@@ -84,7 +84,9 @@ def test_ties_go_to_the_better_in_the_others() -> None:
 
 
 @given(st.lists(points, min_size=1, max_size=12), st.sampled_from(PICK_RULES))
-def test_a_dominated_point_is_never_picked(values: list, rule: PickRule) -> None:
+def test_a_dominated_point_is_never_picked(
+    values: list[tuple[float, float, float]], rule: PickRule
+) -> None:
     picked = values[pick(values, rule)]
     assert not any(dominates(value, picked) for value in values)
 

@@ -42,7 +42,8 @@ def mixed(storage: Path) -> StudyTrials:
 def shown(print_it: Any, *arguments: Any, width: int = 80) -> str:
     console = Console(file=io.StringIO(), width=width, emoji=False, highlight=False)
     print_it(console, *arguments)
-    return console.file.getvalue()  # type: ignore[attr-defined]
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
 
 
 def test_every_trial_is_there_as_optuna_has_it(mixed: StudyTrials, storage: Path) -> None:

@@ -20,6 +20,7 @@ from search.storage.database import open_storage
 from spaces.errors import ConfigError, StorageError, StudyError
 from tests.listening import listening
 from tests.search_tests.analytic_studies import run_analytic
+from tests.search_tests.conftest import MakeStudy
 from tests.search_tests.pages.served import serving
 from workers.messages.result import Limits
 
@@ -42,7 +43,7 @@ def status(
         connection.close()
 
 
-def test_only_local_names_are_answered(make_study) -> None:
+def test_only_local_names_are_answered(make_study: MakeStudy) -> None:
     with shown(make_study(n_trials=1)) as dashboard:
         port = dashboard.port
         for host in (
@@ -63,7 +64,7 @@ def test_only_local_names_are_answered(make_study) -> None:
             assert status(dashboard, Host=host) == 403, host
 
 
-def test_pages_of_other_sites_cannot_write(make_study) -> None:
+def test_pages_of_other_sites_cannot_write(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=1)
     with shown(storage) as dashboard:
         for origin in ("http://evil.example", "null", f"http://localhost:{dashboard.port + 1}"):
@@ -77,7 +78,7 @@ def test_pages_of_other_sites_cannot_write(make_study) -> None:
         assert status(dashboard, "GET", "/api/studies/1", Origin=own) == 200
 
 
-def test_it_listens_on_loopback_only(make_study) -> None:
+def test_it_listens_on_loopback_only(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=1)
     for host in ("0.0.0.0", "::", "192.168.1.2", "example.org"):
         with pytest.raises(ConfigError, match="127.0.0.1 only, but got.*ssh -L"):
@@ -90,7 +91,7 @@ def test_it_listens_on_loopback_only(make_study) -> None:
         assert status(dashboard, path="/dashboard") == 200
 
 
-def test_the_study_says_what_its_numbers_mean(make_study) -> None:
+def test_the_study_says_what_its_numbers_mean(make_study: MakeStudy) -> None:
     import optuna
     from optuna_dashboard import get_note
 
@@ -106,7 +107,7 @@ def test_the_study_says_what_its_numbers_mean(make_study) -> None:
         assert "gzip-compressed" in note and "on host" in note
 
 
-def test_a_taken_port_is_passed_over(make_study) -> None:
+def test_a_taken_port_is_passed_over(make_study: MakeStudy) -> None:
     storage = make_study(n_trials=1)
     with shown(storage) as first, shown(storage, first.port) as second:
         assert first.port < second.port < first.port + 20
@@ -228,7 +229,7 @@ def wait_for(browser: Chrome) -> Callable[[str], object]:
 
 @pytest.mark.slow
 def test_the_front_is_seen_in_a_browser(
-    make_study, browser: Chrome, wait_for, tmp_path: Path
+    make_study: MakeStudy, browser: Chrome, wait_for: Callable[[str], object], tmp_path: Path
 ) -> None:
     from selenium.webdriver.common.by import By
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -45,7 +46,9 @@ def tune(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         import ray
         from ray import tune
 
-        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="error")
+        ray.init(
+            num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
         yield tune
         ray.shutdown()
 
@@ -169,7 +172,7 @@ def test_a_task_goes_on_from_its_checkpoint_after_ctrl_c(
     task = tmp_path / "corners.py"
     shutil.copy(CHECKOUT / "tests" / "workers_tests" / "corners_task.py", task)
 
-    class CtrlC(tune.Callback):  # type: ignore[misc, name-defined]
+    class CtrlC(tune.Callback):
         def on_checkpoint(self, iteration: int, trials: Any, trial: Any, **info: Any) -> None:
             if trial.last_result["training_iteration"] == 2:
                 os.kill(os.getpid(), signal.SIGINT)

@@ -18,6 +18,7 @@ from search.front.read import find_study, reading
 from search.report.image import front_image, image_spec
 from search.report.page import StudyReport, gather, report_page
 from spaces.errors import ConfigError
+from tests.search_tests.conftest import MakeStudy
 from workers.messages.result import Limits
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("without_vega")
-def test_the_page_loads_nothing_and_runs_only_our_scripts(make_study) -> None:
+def test_the_page_loads_nothing_and_runs_only_our_scripts(make_study: MakeStudy) -> None:
     page = report_page(gathered(make_study()))
     assert not re.search(r"""(src|href|action)=["']?(?!data:)[a-z/]""", page)
     assert "@import" not in page and "url(" not in page
@@ -63,7 +64,7 @@ def test_the_page_loads_nothing_and_runs_only_our_scripts(make_study) -> None:
 
 
 @pytest.mark.usefixtures("without_vega")
-def test_names_with_html_in_them_are_text(make_study) -> None:
+def test_names_with_html_in_them_are_text(make_study: MakeStudy) -> None:
     storage = make_study(HOSTILE, n_failed=1)
     found = gathered(storage, HOSTILE)
     reason = dataclasses.replace(found.endings[0], reason=HOSTILE)
@@ -79,14 +80,14 @@ def test_names_with_html_in_them_are_text(make_study) -> None:
 
 
 @pytest.mark.usefixtures("without_vega")
-def test_what_is_no_number_leaves_the_page_readable(make_study) -> None:
+def test_what_is_no_number_leaves_the_page_readable(make_study: MakeStudy) -> None:
     found = gathered(make_study())
     rows = [{**row, "latency_low": float("nan"), "sparsity": float("inf")} for row in found.rows]
     data = page_data(report_page(dataclasses.replace(found, rows=rows)))
     assert {row["latency_low"] for row in data["models"]} == {None}
 
 
-def test_the_chart_says_what_is_what(make_study) -> None:
+def test_the_chart_says_what_is_what(make_study: MakeStudy) -> None:
     found = gathered(make_study(limits=Limits(max_size_bytes=90_000, min_accuracy=0.2)))
     spec = image_spec(found)
     points = next(
@@ -106,7 +107,7 @@ def test_the_chart_says_what_is_what(make_study) -> None:
         assert row["low"] < row["accuracy"] < row["high"]  # Wilson, of 600 images.
 
 
-def test_the_picture_needs_no_browser(make_study) -> None:
+def test_the_picture_needs_no_browser(make_study: MakeStudy) -> None:
     found = gathered(make_study())
     svg = front_image(found, ".svg").decode()
     assert svg.startswith("<svg") and "Pareto front of fruit (generated pictures)" in svg
@@ -117,7 +118,7 @@ def test_the_picture_needs_no_browser(make_study) -> None:
 
 
 @pytest.mark.usefixtures("without_vega")
-def test_what_goes_wrong_is_one_line(make_study, tmp_path: Path) -> None:
+def test_what_goes_wrong_is_one_line(make_study: MakeStudy, tmp_path: Path) -> None:
     storage = make_study(n_trials=1)
     make_study("none", n_trials=0)
     make_study("failed", n_trials=0, n_failed=2)
@@ -146,7 +147,9 @@ def test_what_goes_wrong_is_one_line(make_study, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_is_chosen_in_a_browser(make_study, browser: Chrome, tmp_path: Path) -> None:
+def test_a_model_is_chosen_in_a_browser(
+    make_study: MakeStudy, browser: Chrome, tmp_path: Path
+) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.support.ui import WebDriverWait
 
@@ -205,9 +208,9 @@ def test_a_model_is_chosen_in_a_browser(make_study, browser: Chrome, tmp_path: P
     assert base64.b64decode(content[1]) == model_file(found, storage, chosen.trial)
 
     # By keyboard along the front, and from the table.
-    chart = browser.find_element(By.CSS_SELECTOR, "[data-chart=size]")
-    browser.execute_script("arguments[0].focus()", chart)
-    chart.send_keys("\ue014")  # Arrow to the right.
+    along = browser.find_element(By.CSS_SELECTOR, "[data-chart=size]")
+    browser.execute_script("arguments[0].focus()", along)
+    along.send_keys("\ue014")  # Arrow to the right.
     at = [point.trial for point in front].index(chosen.trial)
     wait(f"{selected} === '{front[at + 1].trial}'")
 

@@ -22,7 +22,7 @@ from tests.search_tests.analytic_studies import run_analytic
 from workers.messages.executor import InlineExecutor
 from workers.messages.result import TrialResult
 
-ASKED = {
+ASKED: dict[str, Any] = {
     "group_by": "*_*.jpg",
     "fix": {"batch_size": 32, "family": "cnn"},
     "size": "tflite",

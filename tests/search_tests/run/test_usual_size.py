@@ -13,6 +13,7 @@ from search.cli.main import cli
 from search.run.options import RunOptions
 from search.run.run_study import study_settings, usual_size
 from tests.search_tests.conftest import TASK
+from workers.messages.result import SizeMetric
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ from tests.search_tests.conftest import TASK
     ],
 )
 def test_on_a_device_with_flash_size_is_flash(
-    tmp_path: Path, device: str, size: str | None, expected: str
+    tmp_path: Path, device: str, size: SizeMetric | None, expected: str
 ) -> None:
     options = RunOptions(device=device, size=size, storage=str(tmp_path / "studies.db"))
     assert usual_size(options) == expected

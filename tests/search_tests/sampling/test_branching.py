@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from optuna.storages import InMemoryStorage
@@ -39,7 +40,7 @@ REFERENCE = ReferencePoint()
 S = QuantizationScheme
 
 
-def config_of(**changes: object) -> TrialConfig:
+def config_of(**changes: Any) -> TrialConfig:
     params = {**SPACE.defaults(), "pruning_schedule": "none", **changes}
     names = {"final_sparsity", "pruning_begin", "pruning_end", "pruning_frequency"}
     return analytic.make_config({k: v for k, v in params.items() if k not in names - set(changes)})

@@ -102,7 +102,8 @@ def test_what_promises_the_same_in_less_time_is_proposed() -> None:
             kind = "ab"[index % 2]
             seconds = {"train": 1.0 if kind == "a" else 100.0}
             values = (0.9 - 0.2 * x, 5_000 * (1.5 - x), 1.0)
-            tell(mirror, x, values, kind=kind, **{attributes.SECONDS: seconds})
+            told: dict[str, Any] = {attributes.SECONDS: seconds}
+            tell(mirror, x, values, kind=kind, **told)
         for _ in range(4):
             proposal = mirror.propose(SPACE)
             mirror.discard(proposal.handle)
@@ -112,7 +113,7 @@ def test_what_promises_the_same_in_less_time_is_proposed() -> None:
 
 def test_what_may_be_better_than_expected_is_worth_trying() -> None:
     """Errors were seen on the left only, where they go up and down: beyond, who knows."""
-    found = []
+    found: list[float] = []
     for seed in SEEDS:
         mirror = new_mirror(seed)
         for index, x in enumerate(grid(16, 0.0, 0.4)):
@@ -153,7 +154,7 @@ def test_stopped_trainings_tell_where_not_to_go() -> None:
                 attributes.CURVE: [0.2],
                 attributes.BAR: 0.5,
             }
-            fixed = {"x": x, "kind": "ab"[index % 2]}
+            fixed: dict[str, bool | int | float | str] = {"x": x, "kind": "ab"[index % 2]}
             proposal = mirror.propose(SPACE, fixed=fixed)
             mirror.end(proposal.handle, Ending(TrialState.PRUNED, user_attrs=stopped))
         found.append(next_x(mirror))
@@ -162,7 +163,7 @@ def test_stopped_trainings_tell_where_not_to_go() -> None:
 
 def proposals_with(reference: ReferencePoint, measure: Measure, n: int = 3) -> list[float]:
     """Return what is proposed, with several seeds, where this is what counts."""
-    found = []
+    found: list[float] = []
     for seed in SEEDS:
         mirror = new_mirror(seed, reference=reference)
         tell_many(mirror, measure, grid(14))
@@ -221,7 +222,8 @@ def test_what_breaks_a_limit_is_worth_nothing(
         gain = x if wants_more else 1 - x
         return 0.5 + 0.45 * gain, 1_000.0 + 9_000.0 * gain, 0.1 + 0.9 * gain
 
-    with_limits, without = [], []
+    with_limits: list[bool] = []
+    without: list[bool] = []
     for seed in SEEDS:
         for found, known in ((with_limits, limits), (without, None)):
             mirror = new_mirror(seed, known)

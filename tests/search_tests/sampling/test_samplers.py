@@ -78,7 +78,7 @@ class TestEverySampler:
 
     def test_fixed_values_are_taken(self, name: str) -> None:
         mirror = Mirror(make_sampler(name, seed=1), seed=1)
-        fixed = {"x": 0.25, "kind": "b", "y": 0.75}
+        fixed: dict[str, bool | int | float | str] = {"x": 0.25, "kind": "b", "y": 0.75}
         assert mirror.propose(SPACE, fixed=fixed).params == fixed
         assert mirror.propose(SPACE).params != fixed
 

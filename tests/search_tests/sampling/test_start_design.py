@@ -148,9 +148,9 @@ def test_only_the_default_family_comes_at_its_largest() -> None:
     )
     for n in (4, 6, 8, 12):
         points = start_design(space, n)[: n // 2 + 1]
-        widest = max((point.get("flatten_width", 0) for point in points), default=0)
+        widest = max((int(point.get("flatten_width", 0)) for point in points), default=0)
         assert 4 < widest <= 16
-    assert max(p.get("cnn_width", 0) for p in start_design(space, 10)[:8]) == 64
+    assert max(int(p.get("cnn_width", 0)) for p in start_design(space, 10)[:8]) == 64
 
 
 def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> None:

@@ -298,8 +298,9 @@ class TestOthers:
 
     def test_an_empty_study_with_attributes_of_others_is_not_adopted(self, path: Path) -> None:
         url = f"sqlite:///{path}"
-        directions = ["maximize", "minimize", "minimize"]
-        study = optuna.create_study(study_name="analytic", storage=url, directions=directions)
+        study = optuna.create_study(
+            study_name="analytic", storage=url, directions=["maximize", "minimize", "minimize"]
+        )
         study.set_user_attr("owner", "somebody")
         with pytest.raises(StudyError, match="has attributes of its own .owner."):
             run(path, 1)

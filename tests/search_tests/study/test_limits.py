@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from optuna.storages import InMemoryStorage
@@ -23,7 +24,7 @@ from spaces.config.trial import ParamValue
 from tests.search_tests import analytic
 from workers.messages.executor import InlineExecutor
 from workers.messages.limits import Foreseen, Limits
-from workers.messages.result import EvaluateRequest, TrialResult
+from workers.messages.result import EvaluateRequest, Point, TrialResult
 
 S = QuantizationScheme
 INT4_ONLY = Limits(max_size_bytes=2_500)
@@ -34,10 +35,10 @@ def run(
     storage: InMemoryStorage,
     n: int,
     evaluate: analytic.Evaluate = analytic.make_result,
-    **changes: object,
+    **changes: Any,
 ) -> OpenStudy:
     settings = StudySettings("s", analytic.task_info(), seed=1, limits=INT4_ONLY)
-    study = open_study(storage, replace(settings, **changes))  # type: ignore[arg-type]
+    study = open_study(storage, replace(settings, **changes))
     Driver(study, InlineExecutor(evaluate), analytic.make_config, RunSettings(n)).run()
     return study
 
@@ -79,7 +80,7 @@ def test_a_refused_trial_says_how_near_its_nearest_model_came() -> None:
 
 def test_an_eased_limit_lets_refused_trials_in_by_their_nearest_model() -> None:
     storage = InMemoryStorage()
-    tight = {"branch": False, "n_start": 1, "sampler": "random"}
+    tight: dict[str, Any] = {"branch": False, "n_start": 1, "sampler": "random"}
     run(storage, 4, limits=Limits(max_size_bytes=1_400), **tight)
     refused = [t for t in trials_of(storage) if t.user_attrs[attributes.OUTCOME] == "infeasible"]
     smallest = {
@@ -136,7 +137,7 @@ class TestWithNothingFeasible:
 
     LIMITS = Limits(max_size_bytes=2_400)
 
-    def ratios(self, **changes: object) -> list[float]:
+    def ratios(self, **changes: Any) -> list[float]:
         """Return by how many times each trial of 16 is over the limit, by its nearest model."""
         storage = InMemoryStorage()
         run(storage, 16, limits=self.LIMITS, branch=False, **changes)
@@ -181,7 +182,7 @@ def test_the_gate_is_on_the_scale_of_the_front() -> None:
         result = analytic.make_result(request)
         now_ms = 0.03 * speed
 
-        def measured(point: analytic.Point) -> analytic.Point:
+        def measured(point: Point) -> Point:
             ratio = point.latency.median_ms / 0.03
             latency = replace(
                 point.latency,
@@ -238,7 +239,7 @@ def test_branches_are_asked_for_only_where_there_are_any() -> None:
 
 def test_what_was_refused_is_not_counted_unless_it_is_more_than_was_tried() -> None:
     storage = InMemoryStorage()
-    tight = {"branch": False, "sampler": "random", "race": False}
+    tight: dict[str, Any] = {"branch": False, "sampler": "random", "race": False}
     run(storage, 10, limits=Limits(max_size_bytes=2_500), **tight)
     outcomes = [
         t.user_attrs[attributes.OUTCOME]

@@ -19,7 +19,8 @@ from search.storage.constraints import constraint_values
 from search.storage.database import open_storage
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study, study_for_run
-from search.study.open_study import Asked, OpenStudy
+from search.study.messages import Asked
+from search.study.open_study import OpenStudy
 from spaces.config.documents import from_plain
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
@@ -296,7 +297,7 @@ class TestAskingAndTelling:
         space = SearchSpace(
             tuple(
                 replace(p, low=p.default, high=p.default, step=None, log=False)
-                if p.kind != "categorical" and p.name != "filters_1"
+                if not isinstance(p.default, str) and p.name != "filters_1"
                 else p
                 for p in analytic.analytic_space().parameters
                 if p.name
@@ -482,8 +483,8 @@ def at_speed(result: TrialResult, reference_ms: float) -> TrialResult:
 
     def slowed(point: Point) -> Point:
         ratio = point.latency.median_ms / reference_ms
-        times = {"reference_ms": reference_ms, "reference_ratio": ratio}
-        return replace(point, latency=replace(point.latency, **times))
+        latency = replace(point.latency, reference_ms=reference_ms, reference_ratio=ratio)
+        return replace(point, latency=latency)
 
     assert result.point is not None
     siblings = tuple(slowed(sibling) for sibling in result.siblings)

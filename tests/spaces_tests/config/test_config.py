@@ -200,7 +200,7 @@ def test_training_refuses(changes: dict[str, Any], rule: str) -> None:
 def test_pruning_refuses(changes: dict[str, Any], rule: str) -> None:
     valid = dict(schedule="polynomial", final_sparsity=0.8, begin=0.2, end=0.7, frequency=0.02)
     with pytest.raises(ConfigError, match=rule):
-        PruningConfig(**{**valid, **changes})  # type: ignore[arg-type]
+        PruningConfig(**{**valid, **changes})
 
 
 @pytest.mark.parametrize(

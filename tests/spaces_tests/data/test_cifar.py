@@ -36,10 +36,13 @@ def request_(tmp_path: Path) -> DataRequest:
     return DataRequest(None, tmp_path / "cache")
 
 
-class Python2Pickler(pickle._Pickler):  # type: ignore[name-defined, misc]
+PurePickler: Any = pickle._Pickler
+
+
+class Python2Pickler(PurePickler):
     """Writes what Python 2 did: one kind of text, which is bytes today."""
 
-    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+    dispatch = dict(PurePickler.dispatch)
 
     def save_text(self, text: bytes | str) -> None:
         data = text.encode() if isinstance(text, str) else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_shape_and_classes() -> None:
         ({"class_names": ("cat",)}, "two classes"),
     ],
 )
-def test_refuses(changed: dict[str, object], text: str) -> None:
+def test_refuses(changed: dict[str, Any], text: str) -> None:
     with pytest.raises(DataError, match=text):
         dataclasses.replace(make_dataset(*make_splits()), **changed)
 
@@ -70,7 +71,8 @@ def test_fingerprint_changes_with_any_pixel(
     splits = list(make_splits())
     before = fingerprint_arrays(CLASS_NAMES, (splits[0], splits[1], splits[2]))
     images = splits[which].images.copy()
-    images[(*place, 0)] = (int(images[(*place, 0)]) + by) % 256
+    one = (*place, 0)
+    images[one] = (int(images[one]) + by) % 256
     splits[which] = Split(images, splits[which].labels)
     assert fingerprint_arrays(CLASS_NAMES, (splits[0], splits[1], splits[2])) != before
 

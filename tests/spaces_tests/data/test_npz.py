@@ -21,7 +21,7 @@ from spaces.data.request import DataRequest
 from spaces.data.splits import split_off
 from spaces.errors import DataError
 
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, Any]  # By their names.
 Load = Callable[[Arrays], Dataset]
 
 

@@ -157,7 +157,7 @@ def test_a_scale_holds_every_value_and_wastes_little(highs: list[int]) -> None:
 def test_formats_of_all_kinds_are_read(tmp_path: Path, name: str) -> None:
     mode = {"x.pgm": "L", "x.pbm": "1"}.get(name, "RGB")
     value = {"L": 90, "1": 255}.get(mode, (200, 100, 50))
-    image = Image.new(mode, (SIDE, SIDE), value)  # type: ignore[arg-type]
+    image = Image.new(mode, (SIDE, SIDE), value)
     folder = tmp_path / "d"
     for class_name in ("a", "b"):
         (folder / class_name).mkdir(parents=True)

@@ -257,7 +257,7 @@ def test_a_model_may_declare_a_part_of_the_recipe() -> None:
 def test_without_a_schedule_nothing_of_pruning_is_suggested() -> None:
     space = SearchSpace(compression_parameters(make_task(), ALL_SCHEMES, prunable=True))
     for schedule in ("none", "constant", "polynomial"):
-        values = {"pruning_schedule": schedule, "quantization": "int8"}
+        values: dict[str, str | float] = {"pruning_schedule": schedule, "quantization": "int8"}
         if schedule != "none":
             values |= {
                 "final_sparsity": 0.5,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from spaces.config.trial import ParamValue
 from spaces.errors import ConfigError
-from spaces.space.search_space import Condition, Parameter, SearchSpace
+from spaces.space.search_space import Condition, Kind, Parameter, SearchSpace
 
 
 class RecordingTrial:
@@ -27,14 +27,15 @@ class RecordingTrial:
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
-        return self._answer(name, self._random.randrange(low, high + 1, step))
+        return int(self._answer(name, self._random.randrange(low, high + 1, step)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         if step is None:
-            return self._answer(name, self._random.uniform(low, high))
-        return self._answer(name, low + step * self._random.randint(0, int((high - low) / step)))
+            return float(self._answer(name, self._random.uniform(low, high)))
+        n_steps = self._random.randint(0, int((high - low) / step))
+        return float(self._answer(name, low + step * n_steps))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         return self._answer(name, self._random.choice(list(choices)))
@@ -79,7 +80,8 @@ def parameters(draw: st.DrawFn, name: str, parents: list[Parameter]) -> Paramete
         if parent.choices:
             values = draw(st.lists(st.sampled_from(parent.choices), min_size=1, unique=True))
             conditions.append(Condition(parent.name, tuple(values)))
-    kind = draw(st.sampled_from(["int", "float", "categorical"]))
+    kinds: list[Kind] = ["int", "float", "categorical"]
+    kind = draw(st.sampled_from(kinds))
     if kind == "categorical":
         # Booleans aside, 1 and 1.0 would be one choice to Optuna.
         choices = draw(st.lists(st.text(max_size=3), min_size=1, max_size=4, unique=True))

@@ -52,7 +52,7 @@ def test_a_task_refuses(changes: dict[str, Any], complaint: str) -> None:
 def test_a_declared_task_holds_its_defaults() -> None:
     task = make_task(epochs=3)
     assert task.epochs == 3
-    assert no_progress("drawing", 1, 2) is None
+    no_progress("drawing", 1, 2)  # It takes what a display takes.
 
 
 def test_spaces_imports_nothing_heavy() -> None:

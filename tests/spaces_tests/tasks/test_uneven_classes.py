@@ -31,8 +31,8 @@ def build(hp: object) -> object:
         ((95, 5), OwnTraining(), True),
         ((50, 50), OwnTraining(), False),
         ((95, 5), OwnTraining(loop=lambda data, epochs: None), False),
-        ((95, 5), OwnTraining(optimizer=lambda *a: None, weighs_classes=True), False),  # type: ignore[arg-type, misc, return-value]
-        ((95, 5), OwnTraining(optimizer=lambda *a: None), True),  # type: ignore[arg-type, misc, return-value]
+        ((95, 5), OwnTraining(optimizer=lambda *a: None, weighs_classes=True), False),  # type: ignore[arg-type]
+        ((95, 5), OwnTraining(optimizer=lambda *a: None), True),  # type: ignore[arg-type]
     ],
 )
 def test_class_weights(counts: tuple[int, ...], own: OwnTraining, searched: bool) -> None:

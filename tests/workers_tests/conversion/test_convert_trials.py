@@ -109,6 +109,7 @@ def test_quantization_aware_networks_become_integer_files(
     assert interpreter.get_input_details()[0]["dtype"] is np.int8
     assert interpreter.get_output_details()[0]["dtype"] is np.int8
     images = corner_pictures.val.images
+    assert model is not None
     expected = model.predict(network_input(images), verbose=0).argmax(axis=1)
     assert np.mean(outputs(tflite, images).argmax(axis=1) == expected) >= 0.97
     assert qat_tflite(model) == tflite

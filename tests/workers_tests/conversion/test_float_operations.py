@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,10 +120,12 @@ def test_no_swish_no_other_model(keras: Any) -> None:
 
 def test_a_loop_is_refused_with_the_way_out(keras: Any, images: Any) -> None:
     layers = keras.layers
+
+    def recurrent(x: Any, unroll: bool) -> Any:
+        return layers.LSTM(3, unroll=unroll)(layers.Reshape((8, 32))(x))
+
     for unroll in (False, True):
-        model = network(
-            keras, lambda x, u=unroll: layers.LSTM(3, unroll=u)(layers.Reshape((8, 32))(x))
-        )
+        model = network(keras, partial(recurrent, unroll=unroll))
         float_model = float_tflite(model)
         if unroll:
             assert float_operations(quantize_variant(float_model, INT8, images)) == {}

@@ -30,7 +30,12 @@ def reference(value: np.float32, scale: float, zero_point: int, limits: np.iinfo
 @st.composite
 def integer_inputs(draw: st.DrawFn) -> dict[str, Any]:
     """Details of an integer input, as the interpreter gives them."""
-    dtype = draw(st.sampled_from([np.int8, np.uint8, np.int16]))
+    dtypes: list[type[np.signedinteger[Any] | np.unsignedinteger[Any]]] = [
+        np.int8,
+        np.uint8,
+        np.int16,
+    ]
+    dtype = draw(st.sampled_from(dtypes))
     limits = np.iinfo(dtype)
     zero_point = 0 if dtype is np.int16 else draw(st.integers(limits.min, limits.max))
     return {"dtype": dtype, "quantization": (draw(SCALES), zero_point)}
@@ -48,7 +53,8 @@ def test_floats_are_rounded_half_away_from_zero_and_clipped(
     assert quantized.dtype == details["dtype"]
     assert quantized.shape == images.shape
     limits = np.iinfo(details["dtype"])
-    expected = [reference(value, *details["quantization"], limits) for value in images.ravel()]
+    scale, zero_point = details["quantization"]
+    expected = [reference(value, scale, zero_point, limits) for value in images.ravel()]
     assert quantized.ravel().tolist() == expected
 
 
@@ -77,7 +83,7 @@ def test_a_float_input_takes_pictures_divided_by_255_and_floats_as_they_are() ->
     pictures = np.array([0, 51, 255], np.uint8).reshape(1, 1, 3, 1)
     floats = np.array([-3.5, 0.0, 700.0], np.float32).reshape(1, 1, 3, 1)
     np.testing.assert_array_equal(
-        quantize_input(pictures, details).ravel(), np.float32([0, 0.2, 1])
+        quantize_input(pictures, details).ravel(), np.array([0, 0.2, 1], np.float32)
     )
     np.testing.assert_array_equal(quantize_input(floats, details), floats)
 

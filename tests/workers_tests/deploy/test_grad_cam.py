@@ -103,7 +103,8 @@ def test_a_feature_map_of_one_pixel_says_nothing(keras: Any) -> None:
     x = layers.MaxPooling2D()(x)
     x = layers.Conv2D(2, 1)(x)
     model = keras.Model(inputs, layers.Softmax()(layers.Flatten()(x)))
-    assert last_feature_map(model).name == "norm"
+    found = last_feature_map(model)
+    assert found is not None and found.name == "norm"
 
 
 def test_a_network_that_does_as_it_likes_does_not_end_the_report(keras: Any) -> None:

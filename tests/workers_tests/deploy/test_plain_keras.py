@@ -55,8 +55,10 @@ def test_a_saved_network_loads_where_our_packages_are_not(keras: Any, tmp_path: 
     for package, name in (("tf_keras", "two.keras"), ("keras", "three.keras")):
         answers = tmp_path / f"{package}.npy"
         done = subprocess.run(
-            [sys.executable, "-c", LOAD.format(keras=package), tmp_path / name]
-            + [tmp_path / "samples.npy", answers],
+            [
+                *(sys.executable, "-c", LOAD.format(keras=package)),
+                *(tmp_path / name, tmp_path / "samples.npy", answers),
+            ],
             capture_output=True,
             text=True,
         )
@@ -65,7 +67,7 @@ def test_a_saved_network_loads_where_our_packages_are_not(keras: Any, tmp_path: 
 
 
 def test_what_keras_3_lacks_is_said_and_not_written(keras: Any, tmp_path: Path) -> None:
-    class Own(keras.layers.Layer):  # type: ignore[misc]
+    class Own(keras.layers.Layer):
         """A person's own layer."""
 
         def call(self, inputs: Any) -> Any:

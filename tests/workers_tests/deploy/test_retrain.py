@@ -332,8 +332,7 @@ def test_a_float_model_that_diverges_is_said_and_the_files_are_there(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from workers.deploy import comparison
-
-    honest = comparison.train_config
+    from workers.trial.train_config import train_config as honest
 
     def train(hypermodel: Any, dataset: Dataset, config: TrialConfig, **options: Any) -> Any:
         if not config.pruning.is_active or config.seed == 1:

@@ -138,6 +138,18 @@ class ExecutorTestCase:
         assert executor.wait(0.0) == []  # Nothing is under way any more.
 
 
+def ray_node() -> Any:
+    """Ray's node of this process, which has no public name."""
+    import ray
+
+    return ray._private.worker._global_node
+
+
+def sleep_long(request: EvaluateRequest) -> TrialResult:
+    time.sleep(1000)
+    return fail(request)
+
+
 class TestInlineExecutor(ExecutorTestCase):
     @pytest.fixture
     def make(self) -> MakeExecutor:
@@ -155,7 +167,9 @@ MakeRay = Callable[..., RayExecutor]
 def make_ray() -> Iterator[MakeRay]:
     made: list[RayExecutor] = []
 
-    def start(make_evaluator: Callable[[Any], Evaluator], payload: Any = None, **options: Any):
+    def start(
+        make_evaluator: Callable[[Any], Evaluator], payload: Any = None, **options: Any
+    ) -> RayExecutor:
         made.append(RayExecutor(make_evaluator, payload, **{"n_workers": 1, **options}))
         return made[-1]
 
@@ -326,12 +340,12 @@ class TestRayStartedForARun:
             facts = (str(tmp_path) in sys.path, os.getcwd() == str(tmp_path), is_ignored)
             return TrialResult(request.config, "failed", reason=str(facts))
 
-        before, notices = folders(), []
+        before = folders()
+        notices: list[str] = []
         executor = make_ray(ignore_payload(look), notice=notices.append)
-        import ray
 
         # Others may start one in the same moment.
-        new = Path(ray._private.worker._global_node.get_temp_dir_path()).name
+        new = Path(ray_node().get_temp_dir_path()).name
         assert new in folders() - before
         executor.submit(request())
         assert reason(collect(executor, 1)[0]) == str((False, True, True))
@@ -343,11 +357,11 @@ class TestRayStartedForARun:
     @pytest.mark.parametrize("kind", ["raylet", "gcs_server"])
     def test_ray_that_is_killed_is_one_line(self, kind: str, make_ray: MakeRay) -> None:
         """Left alone, Ray ends this process from C++."""
-        executor = make_ray(ignore_payload(lambda request: time.sleep(1000) or fail(request)))
+        executor = make_ray(ignore_payload(sleep_long))
         executor.submit(request())
         import ray
 
-        [info] = ray._private.worker._global_node.all_processes[kind]
+        [info] = ray_node().all_processes[kind]
         os.kill(info.process.pid, signal.SIGKILL)
         with pytest.raises(WorkersLostError, match=f"{kind} .* was ended by SIGKILL.*goes on"):
             collect(executor, 1)

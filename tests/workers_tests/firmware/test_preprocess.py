@@ -53,7 +53,7 @@ def picture(width: int, height: int, seed: int = 0, noise: float = 0.3) -> np.nd
     blocks = random.integers(0, 2, (height, width, 3))
     kind = random.random((height, width, 1))
     mixed = np.where(kind < noise, blocks, waves)
-    return (255 * mixed).round().astype(np.uint8)
+    return np.asarray((255 * mixed).round(), np.uint8)
 
 
 def preprocessed(
@@ -118,8 +118,8 @@ def test_two_bytes_a_pixel_are_unpacked_in_either_order(tmp_path: Path) -> None:
     red, green, blue = (colours[..., i].astype(np.uint16) for i in range(3))
     packed = red >> 3 << 11 | green >> 2 << 5 | blue >> 3
     # The upper bits repeated below, so that black is 0 and white is 255.
-    red, green, blue = packed >> 11, packed >> 5 & 63, packed & 31
-    levels = [red << 3 | red >> 2, green << 2 | green >> 4, blue << 3 | blue >> 2]
+    r5, g6, b5 = packed >> 11, packed >> 5 & 63, packed & 31
+    levels = [r5 << 3 | r5 >> 2, g6 << 2 | g6 >> 4, b5 << 3 | b5 >> 2]
     unpacked = np.stack(levels, axis=-1).astype(np.uint8)
     for form, order in ((RGB565_LE, "<u2"), (RGB565_BE, ">u2")):
         code, found = preprocessed(program, tmp_path, packed.astype(order), form, model)

@@ -43,12 +43,12 @@ def pictures() -> Dataset:
 
 @pytest.fixture(scope="module")
 def floats(pictures: Dataset) -> Dataset:
-    splits = tuple(
-        Split(split.images.astype(np.float32) / 255, split.labels)
-        for split in (pictures.train, pictures.val, pictures.test)
-    )
+    def as_floats(split: Split) -> Split:
+        return Split(split.images.astype(np.float32) / 255, split.labels)
+
+    splits = (as_floats(pictures.train), as_floats(pictures.val), as_floats(pictures.test))
     names = pictures.class_names
-    return Dataset("floats", *splits, names, fingerprint_arrays(names, splits))  # type: ignore[arg-type]
+    return Dataset("floats", *splits, names, fingerprint_arrays(names, splits))
 
 
 def study(build: Any, pictures: Dataset, **params: Any) -> tuple[Any, TrialConfig, str]:
@@ -177,7 +177,7 @@ def test_training_does_what_model_fit_does(net: Callable[[], Any], pictures: Dat
     from workers.training.loop import train
     from workers.trial.train_config import build
 
-    class Unshuffled(keras_tuner.HyperModel):  # type: ignore[misc]
+    class Unshuffled(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             return net()
 

@@ -33,7 +33,9 @@ def tensorflow() -> None:
     configure_tensorflow(threads=1)
 
 
-def net(*layers: Any, units: int = N_CLASSES, input_shape: tuple[int, ...] = INPUT_SHAPE) -> Any:
+def net(
+    *layers: Any, units: int = N_CLASSES, input_shape: tuple[int | None, ...] = INPUT_SHAPE
+) -> Any:
     import tf_keras
 
     return tf_keras.Sequential(

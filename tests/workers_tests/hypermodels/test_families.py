@@ -134,7 +134,8 @@ def deployed_parameters(model: Any) -> int:
         for layer in model.layers
         if type(layer).__name__ == "BatchNormalization"
     )
-    return int(model.count_params()) - folded
+    n_params: int = model.count_params() - folded
+    return n_params
 
 
 def test_baselines_are_the_networks_they_are_said_to_be() -> None:

@@ -153,7 +153,7 @@ def test_an_epoch_does_what_model_fit_would_do(
         model.compile(tf_keras.optimizers.get(config), loss)
         return model
 
-    class Unshuffled(keras_tuner.HyperModel):  # type: ignore[misc]
+    class Unshuffled(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             return net()
 
@@ -262,7 +262,7 @@ def test_a_loop_is_not_run_to_find_its_parameters(pictures: Dataset) -> None:
 
     steps: list[int] = []
 
-    class Endless(keras_tuner.HyperModel):  # type: ignore[misc]
+    class Endless(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             return plain_net()
 
@@ -367,7 +367,7 @@ def keras_3_optimizer(hp: Any) -> Any:
 def subclassed(hp: Any) -> Any:
     import tf_keras
 
-    class Net(tf_keras.Model):  # type: ignore[misc]
+    class Net(tf_keras.Model):
         pass
 
     return Net()
@@ -453,7 +453,7 @@ def test_layers_without_compression_leave_out_what_cannot_be(pictures: Dataset) 
 def test_a_fit_that_fails_says_where(pictures: Dataset) -> None:
     import keras_tuner
 
-    class Broken(keras_tuner.HyperModel):  # type: ignore[misc]
+    class Broken(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             return plain_net()
 

@@ -254,7 +254,12 @@ def test_tfmot_and_the_converter_take_it(convolution: str, head: str, images: An
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
 
-    values = {"convolution": convolution, "head": head, "input_pooling": 4, "blocks": 2}
+    values: dict[str, Any] = {
+        "convolution": convolution,
+        "head": head,
+        "input_pooling": 4,
+        "blocks": 2,
+    }
     model, _ = build_model(conv_net(FRUIT), values)
     tfmot.sparsity.keras.prune_low_magnitude(model)
     aware = tfmot.quantization.keras.quantize_model(model)

@@ -37,7 +37,7 @@ def metric(kind: str, /, **settings: Any) -> Any:
 def hypermodel_of(net: Callable[[], Any], callbacks: Callable[[], list[Any]]) -> Any:
     import keras_tuner
 
-    class Own(keras_tuner.HyperModel):  # type: ignore[misc]
+    class Own(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             return net()
 
@@ -251,11 +251,11 @@ def test_what_a_fit_or_a_model_asks_for_and_does_not_get_is_told(
     import keras_tuner
     import tf_keras
 
-    class Stepping(tf_keras.Model):  # type: ignore[misc]
+    class Stepping(tf_keras.Model):
         def train_step(self, data: Any) -> Any:
             raise NotImplementedError
 
-    class Own(keras_tuner.HyperModel):  # type: ignore[misc]
+    class Own(keras_tuner.HyperModel):
         def build(self, hp: Any) -> Any:
             plain = network(activation="softmax")
             model = Stepping(plain.inputs, plain.outputs)

@@ -142,7 +142,7 @@ def preprocessed(application: str) -> Any:
 def layer_of_ones_own() -> Any:
     import tf_keras
 
-    class ToUnit(tf_keras.layers.Layer):  # type: ignore[misc]
+    class ToUnit(tf_keras.layers.Layer):
         def call(self, inputs: Any) -> Any:
             return inputs / 127.5 - 1.0
 

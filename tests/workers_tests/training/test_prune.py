@@ -95,11 +95,11 @@ def keras() -> Any:
 def dataset() -> Dataset:
     """Noise with labels; what is learned does not matter here."""
     rng = np.random.default_rng(0)
-    splits = [
+    train, val, test = (
         Split(rng.integers(0, 256, (n, *SHAPE), dtype=np.uint8), rng.integers(0, 3, n))
         for n in (160, 40, 10)
-    ]
-    return Dataset("noise", *splits, class_names=("a", "b", "c"), fingerprint="0")
+    )
+    return Dataset("noise", train, val, test, class_names=("a", "b", "c"), fingerprint="0")
 
 
 def build(keras: Any) -> Any:

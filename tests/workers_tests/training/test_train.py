@@ -186,7 +186,7 @@ def test_logits_are_recognized(keras: Any, dataset: Dataset) -> None:
 @pytest.mark.slow
 def test_float_arrays_are_taken_as_they_are(keras: Any, dataset: Dataset) -> None:
     def as_float(split: Split) -> Split:
-        return Split((split.images / 255.0).astype(np.float32), split.labels)
+        return Split(split.images.astype(np.float32) / np.float32(255), split.labels)
 
     data = replace(dataset, train=as_float(dataset.train), val=as_float(dataset.val))
     pictures = train_epochs(build(keras), dataset.train, dataset.val, TRAINING, epochs=1, seed=0)
