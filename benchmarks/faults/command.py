@@ -2,12 +2,14 @@
 
 python -m benchmarks.faults                               # 1,000 faults, some twenty minutes
 python -m benchmarks.faults --faults 50 --seed 7          # others
+python -m benchmarks.faults --minutes 40                  # as many as fit
 python -m benchmarks.faults --write                       # into RESULTS.md
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import random
 import shutil
@@ -60,7 +62,13 @@ class Tally:
 
 
 def inject(
-    n_faults: int, seed: int, place: Path, *, target: int = TARGET, say: Callable[[str], object]
+    n_faults: int,
+    seed: int,
+    place: Path,
+    *,
+    target: int = TARGET,
+    seconds: float = math.inf,
+    say: Callable[[str], object],
 ) -> Tally:
     """Run studies to their targets, hurting them on the way.
 
@@ -69,18 +77,24 @@ def inject(
         seed: Of kinds and moments.
         place: Folder for the studies, which are removed when they are done and nothing was lost.
         target: Trials of each study.
+        seconds: After which no more faults come, and the last study is brought to its target.
         say: Told how far it is, and of each problem.
     """
     dice, tally = random.Random(seed), Tally()
     deck: list[Kind] = []
-    while sum(tally.by_kind.values()) < n_faults:
+    until = time.monotonic() + seconds
+
+    def goes_on() -> bool:
+        return sum(tally.by_kind.values()) < n_faults and time.monotonic() < until
+
+    while goes_on():
         folder = Folder(place / f"study-{tally.n_studies}", target)
         folder.disk.mkdir(parents=True)
         mounted = _mounted(folder.disk)
         n_before = len(tally.losses) + len(tally.problems)
         try:
             while True:
-                if sum(tally.by_kind.values()) < n_faults:
+                if goes_on():
                     deck = deck or _shuffled(dice, mounted)
                     found = _hurt(folder, deck.pop(), dice, tally)
                 else:
@@ -191,6 +205,7 @@ def main() -> None:
     """Inject faults, and print or write what they cost."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="fewer faults if over")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--target", type=int, default=TARGET, help="trials of each study")
     parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
@@ -204,6 +219,7 @@ def main() -> None:
         args.seed,
         place,
         target=args.target,
+        seconds=60 * args.minutes,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     n_bad = len(tally.losses) + len(tally.problems)

@@ -33,9 +33,7 @@ from workers.deploy.signal_classifier import read_signals
 Target = Callable[[bytes], None]
 MAX_NAMES = 12
 
-_SHARED_MEMORY = Path("/dev/shm")
-_parent = _SHARED_MEMORY if os.access(_SHARED_MEMORY, os.W_OK) else None
-_folder = Path(tempfile.mkdtemp(prefix="search-fuzz-", dir=_parent))
+_folder = Path(tempfile.mkdtemp(prefix="search-fuzz-"))
 
 
 def clear() -> None:
