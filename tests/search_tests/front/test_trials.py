@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,15 @@ def test_one_trial_is_shown_with_all_there_is(mixed: StudyTrials, outcome: str) 
     for name in trial.params:
         assert name in text
     assert (f"--trial {trial.number} -o" in words) is (outcome == "complete")
+
+
+def test_the_sparsity_of_each_layer_is_told(mixed: StudyTrials) -> None:
+    trial = next(trial for trial in mixed.trials if trial.has_model)
+    sparsity = {"overall": 0.25, "conv_1": 0.5, "dense": 0.125}
+    layered = replace(trial, stored={**trial.stored, "sparsity": sparsity})
+    words = shown(print_trial, mixed, layered).split("Sparsity by layer")[1].split()
+    assert words[:6] == ["conv_1", "50.0", "%", "dense", "12.5", "%"]
+    assert "Sparsity by layer" not in shown(print_trial, mixed, trial)
 
 
 def test_points_and_trials_are_chosen_and_sorted(mixed: StudyTrials, storage: Path) -> None:
