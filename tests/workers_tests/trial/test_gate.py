@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +25,9 @@ from workers.messages.race import Race
 from workers.messages.result import EvaluateRequest, SizeMetric
 from workers.trial.gate import Gate, check_gate
 
+if TYPE_CHECKING:
+    from workers.trial.train_config import Trained
+
 pytestmark = pytest.mark.slow
 
 S = QuantizationScheme
@@ -41,7 +44,7 @@ class FixedDevice(Device):
         return Measurement(modelled_latency(2.0, "fixed", "none"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def gate(hypermodel: Any, corner_pictures: Dataset) -> Any:
     """Check a configuration under limits."""
     from workers.trial.train_config import build
@@ -116,7 +119,7 @@ def test_what_only_training_can_decide_is_trained(gate: Any) -> None:
 class TestSiblings:
     """A training gives a model for every scheme: what one of them keeps is kept."""
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def sizes(self, gate: Any) -> dict[QuantizationScheme, float]:
         # Below what any model has, so that all are looked at.
         refused = gate(limits=Limits(max_size_bytes=100), fan_out=True)
@@ -267,24 +270,31 @@ def test_of_raw_bytes_zeros_are_left_out_only_where_a_sparse_file_can_be(
         assert pruned == dense
 
 
+@pytest.fixture(scope="module", params=[PruningConfig(), PRUNED], ids=["dense", "pruned"])
+def trained_as(
+    request: pytest.FixtureRequest, hypermodel: Any, corner_pictures: Dataset
+) -> tuple[PruningConfig, Trained]:
+    """A pruning and the network trained with it: no scheme below changes the training."""
+    from workers.trial.train_config import train_config
+
+    config = corners.make_config(pruning=request.param)
+    return request.param, train_config(hypermodel, corner_pictures, config)
+
+
 @pytest.mark.parametrize("scheme", [S.FLOAT32, S.FLOAT16, S.DYNAMIC_RANGE, S.DYNAMIC_INT4, S.INT8])
-@pytest.mark.parametrize("pruning", [PruningConfig(), PRUNED])
 @pytest.mark.parametrize("size_metric", ["gzip", "tflite"])
 def test_a_prediction_does_not_exceed_what_is_measured_by_more_than_its_tolerance(
     gate: Any,
-    hypermodel: Any,
+    trained_as: tuple[PruningConfig, Trained],
     corner_pictures: Dataset,
     scheme: QuantizationScheme,
-    pruning: PruningConfig,
     size_metric: SizeMetric,
 ) -> None:
     from workers.conversion.convert import float_tflite
     from workers.trial.measure import convert_trained
-    from workers.trial.train_config import train_config
 
+    pruning, trained = trained_as
     predicted = gate(scheme, pruning=pruning, size_metric=size_metric).size_bytes
-    config = corners.make_config(scheme, pruning)
-    trained = train_config(hypermodel, corner_pictures, config)
     images = representative_images(corner_pictures.train, seed=0, n=50)
     _, sizes = convert_trained(trained, scheme, float_tflite(trained.model), images, size_metric)
     measured = sizes.size_bytes(size_metric)
