@@ -257,6 +257,12 @@ def test_values_that_build_refuses_are_a_failed_trial(corners: Corners) -> None:
     assert "\n" not in result.reason
 
 
+@pytest.fixture(scope="module")
+def parent(corners: Corners) -> TrialResult:
+    """A trial whose weights are kept, for branches to begin with."""
+    return corners.evaluate(corners.config(), keep_weights=True, fan_out=False)
+
+
 BRANCH = PruningConfig("polynomial", 0.6, 0.0, 0.5, 0.05)
 
 
@@ -275,23 +281,24 @@ def branch_of(parent: TrialConfig, **changes: Any) -> TrialConfig:
     ids=["prune", "prune and qat", "qat"],
 )
 def test_a_branch_is_the_same_from_kept_weights_and_from_its_lineage(
-    corners: Corners, changes: dict[str, Any]
+    corners: Corners, plain: TrialResult, parent: TrialResult, changes: dict[str, Any]
 ) -> None:
-    parent = corners.evaluate(corners.config(), keep_weights=True)
     assert parent.weights is not None
     config = branch_of(corners.config(), **changes)
     fan_out = config.training.epochs > 0
     quick = corners.evaluate(config, start_weights=parent.weights, fan_out=fan_out)
     slow = corners.evaluate(config, fan_out=fan_out)
-    damaged = corners.evaluate(config, start_weights=b"damaged", fan_out=fan_out)
-    assert files(quick) == files(slow) == files(damaged)
+    assert files(quick) == files(slow)
+    if config.quantization is S.INT8:  # The soonest trained.
+        damaged = corners.evaluate(config, start_weights=b"damaged", fan_out=fan_out)
+        assert files(quick) == files(damaged)
     assert quick.epochs_trained == config.training.epochs + 2 * ("qat" in str(changes).lower())
     if "pruning" in changes:
         assert quick.sparsity["overall"] == pytest.approx(0.6, abs=0.05)
         assert quick.point is not None
         assert quick.point.accuracy > 0.7
     assert quick.point is not None
-    assert files(quick)[config.quantization] != files(parent).get(config.quantization)
+    assert files(quick)[config.quantization] != files(plain).get(config.quantization)
 
 
 def test_a_branch_of_a_branch_keeps_its_zeros(corners: Corners) -> None:
