@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Any
@@ -87,63 +88,63 @@ def export(
             raise click.UsageError(
                 "--trial names one model, so neither --pick nor a limit can be given with it."
             )
-    if with_model:
-        _write_model(study, output, storage, rule, trial, limits, force)
-    else:
-        _write_config(study, output, storage, rule, trial, limits, force)
+    write = _write_model if with_model else _write_config
+    write(_Wanted(study, storage, rule, trial, limits, output, force))
 
 
-def _write_config(
-    study: str,
-    output: Path,
-    storage: str,
-    rule: PickRule,
-    trial: int | None,
-    limits: Limits,
-    force: bool,
-) -> None:
+@dataclass(frozen=True)
+class _Wanted:
+    """Which model of a study to write, and where."""
+
+    study: str
+    storage: str
+    rule: PickRule
+    trial: int | None
+    limits: Limits
+    output: Path
+    force: bool
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """What picks the model, as the functions behind the command take it."""
+        return {"rule": self.rule, "trial": self.trial, "limits": self.limits}
+
+
+def _write_config(wanted: _Wanted) -> None:
     from search.deploy.export import export_config, format_export, write_export
 
+    output, storage = wanted.output, wanted.storage
     if output.is_dir():
         raise click.UsageError(
             f"-o must name a file, but {output} is a folder. --with-model writes into one."
         )
-    content = export_config(study, storage, rule=rule, trial=trial, limits=limits)
+    content = export_config(wanted.study, storage, **wanted.choice)
     if str(output) == "-":
         click.echo(format_export(content), nl=False)
         return
-    write_export(content, output, force=force)
+    write_export(content, output, force=wanted.force)
     hint(f"{output}: trial {content['trial']}, {_measured(content['measured'])}")
     hint(_worth(content))
     _say_where_it_runs(content, storage)
     hint(f"Train it in full: {_retrain_command(content, output, output.stem)}")
 
 
-def _write_model(
-    study: str,
-    output: Path,
-    storage: str,
-    rule: PickRule,
-    trial: int | None,
-    limits: Limits,
-    force: bool,
-) -> None:
+def _write_model(wanted: _Wanted) -> None:
     from search.cli.progress import make_display
     from search.deploy.export import read_export
     from search.deploy.export_model import export_model
 
+    output, storage = wanted.output, wanted.storage
     if str(output) == "-":
         raise click.UsageError("--with-model writes several files: give a folder with -o.")
     display = make_display(stderr_console())
     try:
         metrics = export_model(
-            study,
+            wanted.study,
             output,
             storage,
-            rule=rule,
-            trial=trial,
-            limits=limits,
-            force=force,
+            **wanted.choice,
+            force=wanted.force,
             progress=display.prepare,
         )
     finally:
