@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -134,7 +135,7 @@ def test_tables(rows: list[list[str]]) -> None:
         max_size=5,
     )
 )
-def test_arrays(arrays: dict[str, np.ndarray]) -> None:
+def test_arrays(arrays: dict[str, Any]) -> None:
     file = io.BytesIO()
     np.savez(file, **arrays)
     TARGETS["npz"](file.getvalue())

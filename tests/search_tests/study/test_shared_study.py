@@ -56,7 +56,9 @@ print(len(done), flush=True)
 """
 
 
-def start(url: str, name: str, folder: Path, target: int, hang_at: int = -1) -> subprocess.Popen:
+def start(
+    url: str, name: str, folder: Path, target: int, hang_at: int = -1
+) -> subprocess.Popen[str]:
     """Start a driver on a host of its own, as far as files go; it waits once the study is open."""
     folder.mkdir()
     process = subprocess.Popen(
@@ -72,7 +74,8 @@ def start(url: str, name: str, folder: Path, target: int, hang_at: int = -1) -> 
     return process
 
 
-def go(process: subprocess.Popen) -> None:
+def go(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
     process.stdin.write("\n")
     process.stdin.flush()
 

@@ -287,12 +287,10 @@ class TestRayExecutor(ExecutorTestCase):
 
     def test_it_listens_on_loopback_only(self, make_ray: MakeRay) -> None:
         """Every socket of every process of Ray, while it works."""
-        import ray
-
         executor = make_ray(ignore_payload(fail))
         executor.submit(request(4))
         assert reason(collect(executor, 1)[0]) == "4"
-        folder = ray._private.worker._global_node.get_temp_dir_path()
+        folder = ray_node().get_temp_dir_path()
         found = listening(os.getpid(), named=folder)
         assert {one.command.split()[0].rpartition("/")[2] for one in found} >= {
             "raylet",
