@@ -46,7 +46,7 @@ class _Known:
     """What was said of a study's trials, by row and state as the dashboard has them."""
 
     identity: object = None
-    trials: dict[tuple[int, str], dict[str, Any]] = field(default_factory=dict)
+    trials: dict[tuple[int, str], dict[str, Any] | None] = field(default_factory=dict)
     plot: str | None = None
     columns: dict[str, bool] = field(default_factory=dict)
 
@@ -179,14 +179,15 @@ def _read(record: StudyRecord, identity: object, before: _Known) -> _Known:
     known = _Known(identity)
     known.plot = pareto_plot(front, measured_models(record, front))
     of_before = before.trials if before.identity == identity else {}
-    rows = {trial.number: trial for trial in record.own_trials}
+    keys = {t.number: (t._trial_id, t.state.name.capitalize()) for t in record.trials}
+    known.trials.update(dict.fromkeys(keys.values()))  # Others' trials stay as they are.
     for trial in found.trials:
-        row = rows[trial.number]
-        key = (row._trial_id, row.state.name.capitalize())
+        key = keys[trial.number]
         # A trial that ended does not change, but others may come to share its weights: that is
         # told to whoever opens the page anew, as the dashboard asks for new trials only.
-        known.trials[key] = of_before.get(key) or _told(found, trial)
-        for name, sortable in known.trials[key]["columns"].items():
+        told = of_before.get(key) or _told(found, trial)
+        known.trials[key] = told
+        for name, sortable in told["columns"].items():
             known.columns[name] = sortable and known.columns.get(name, True)
     return known
 

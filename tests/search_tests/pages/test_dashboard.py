@@ -196,6 +196,7 @@ def test_looking_writes_nothing_and_a_persons_note_stays(tmp_path: Path) -> None
     storage = str(tmp_path / "studies.db")
     run_analytic(storage, n_trials=3)
     opened = open_storage(storage)
+    opened.create_new_trial(1)  # Another program's, in our study: it has nothing of ours.
     before = opened.get_study_system_attrs(1)
     with shown(storage) as dashboard:
         answer(dashboard, "/api/studies/1")
@@ -207,6 +208,7 @@ def test_looking_writes_nothing_and_a_persons_note_stays(tmp_path: Path) -> None
         trials = json.loads(answer(dashboard, "/api/studies/1")[1])["trials"]
         assert trials[0]["note"]["body"] == "Look at this one."
         assert "Trial 1 of study" in trials[1]["note"]["body"]
+        assert (trials[-1]["note"]["body"], trials[-1]["user_attrs"]) == ("", [])
         other = json.loads(answer(dashboard, "/api/studies/2")[1])
         assert other["trials"][0]["user_attrs"] == [{"key": "mine", "value": "[1, 2]"}]
         assert other["plotly_graph_objects"] == []
