@@ -14,6 +14,7 @@ from search.run.driver import Driver
 from search.sampling.gaussian_process import GaussianProcess
 from search.sampling.gp_sampler import SurrogateSampler
 from search.sampling.hypervolume_improvement import Improvement
+from search.sampling.known_trainings import KnownTrainings
 from search.sampling.mirror import Mirror
 from search.sampling.samplers import make_sampler
 from search.sampling.trainings import thinned
@@ -207,3 +208,20 @@ def test_it_works_as_a_sampler_of_plain_optuna() -> None:
         width = float(proposal.params["width"])
         mirror.end(proposal.handle, Ending(TrialState.COMPLETE, (1 - 1 / width, width, width)))
     assert len({tuple(t.params.items()) for t in mirror.study.trials}) == 15
+
+
+def test_a_branch_with_its_parents_parameters_does_not_take_its_place() -> None:
+    """A training that was trained on says how good it is now, not what a new one there gives."""
+    mirror = Mirror(make_sampler("random", 1), 1)
+    parent = mirror.propose(SPACE)
+    mirror.end(parent.handle, Ending(TrialState.COMPLETE, (0.8, 5000.0, 0.25)))
+    branch = mirror.propose(SPACE, fixed=parent.params, is_branch=True)
+    assert branch.params == parent.params
+    mirror.end(branch.handle, Ending(TrialState.COMPLETE, (0.95, 5000.0, 0.25)))
+    known = KnownTrainings(REFERENCE)
+    known.read(mirror.study, 2)
+    [training] = known.chosen()
+    [(log_error, _, _)] = training.points.values()
+    assert np.exp(log_error) == pytest.approx(0.2)
+    [best] = known.most_accurate(2)
+    assert known.by_key[best].params == parent.params
