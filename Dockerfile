@@ -12,18 +12,18 @@ COPY workers workers
 COPY search search
 # uv, itself locked and hashed, holds every package to the version and the hash in the lock; what only
 # developers need is left out.
-RUN python -m venv /opt/search \
+RUN python -m venv /venv \
     && sed -n '/^uv==/,/[^\\]$/p' requirements.lock >uv.lock \
     && python -m pip install --no-cache-dir --require-hashes --no-deps --requirement uv.lock \
-    && uv pip install --no-cache --python /opt/search --constraint requirements.lock setuptools \
-    && uv pip install --no-cache --python /opt/search --constraint requirements.lock \
+    && uv pip install --no-cache --python /venv --constraint requirements.lock setuptools \
+    && uv pip install --no-cache --python /venv --constraint requirements.lock \
         --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 1000 search
-COPY --from=build /opt/search /opt/search
+COPY --from=build /venv /venv
 # Any user may run it (--user), also one that has no name and no home here.
-ENV PATH=/opt/search/bin:$PATH \
+ENV PATH=/venv/bin:$PATH \
     HOME=/tmp \
     USER=search \
     PYTHONDONTWRITEBYTECODE=1

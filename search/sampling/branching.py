@@ -367,6 +367,11 @@ def kind_of(config: TrialConfig) -> Kind:
     return Kind(f"prune {config.pruning.final_sparsity:g}", config.pruning.final_sparsity)
 
 
+def is_trained_on(config: TrialConfig) -> bool:
+    """Whether any step that leads to a configuration trained on."""
+    return any(kind_of(step) is TRAIN_ON for step in config.lineage if step.branched_from)
+
+
 def _base(scheme: QuantizationScheme) -> QuantizationScheme:
     """Return the scheme of the parent that a branch's point is compared with."""
     return QuantizationScheme.INT8 if scheme is QuantizationScheme.QAT_INT8 else scheme

@@ -7,18 +7,21 @@ learns both from every trial that ends, and again from the trials of earlier run
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
 
-from search.sampling.branching import Branch, Brancher, Values, kind_of
+from search.front.pareto import Front
+from search.sampling.branching import Branch, Brancher, Values, is_trained_on, kind_of
 from search.storage import attributes
 from search.storage.attributes import COUNTED
+from search.storage.constraints import is_feasible
 from search.storage.settings import StudySettings
 from search.storage.trial_attributes import is_sound
 from search.storage.weights import WeightKeeper
 from search.study.model_files import FrontFiles
+from search.study.running import Running
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from workers.messages.race import Curve, Race, curve_recipe, settled_from
@@ -58,6 +61,8 @@ class Shortcuts:
             settings.limits,
             least_error=files.reference.error_floor,
         )
+        # A training is raced against what was trained for as long: any of them may be trained on.
+        self._rivals = Front()
         self._curves: deque[Curve] = deque(maxlen=MAX_CURVES)
         self._training_of: dict[int, int] = {}
 
@@ -72,7 +77,7 @@ class Shortcuts:
 
     def race(self) -> Race:
         """Return what a training that begins now is judged by."""
-        front = tuple((a, s, t) for a, s, t in self._files.front.values.tolist())
+        front = tuple((a, s, t) for a, s, t in self._rivals.values.tolist())
         reference = self._files.reference
         # As long as nothing is of use, on a hard task or at the start, all that comes nearer is.
         useful = reference.min_accuracy if self._files.counting else 0.0
@@ -100,6 +105,8 @@ class Shortcuts:
             number = trial.number if parent is None else int(parent)
             if trial.values is not None:
                 self._training_of[trial.number] = number
+                if is_feasible(trial.system_attrs):
+                    self._note_rivals(config, {trial.number: trial.values})
                 ram_bytes = trial.user_attrs.get(attributes.LEDGER, {}).get("arena_bytes")
                 if self._fits_ram(ram_bytes):
                     accuracy, size_bytes, latency_ms = trial.values
@@ -128,22 +135,24 @@ class Shortcuts:
     def learn(
         self,
         number: int,
-        config: TrialConfig,
-        branch: Branch | None,
+        running: Running,
         result: TrialResult,
         gain: float,
         points: Iterable[int],
+        feasible: Mapping[int, Sequence[float]],
     ) -> None:
         """Learn from a trial that the study has taken.
 
         Args:
             number: Of the trial.
-            config: What it was.
-            branch: The branch it was; None for a new training.
+            running: What it was.
             result: What came of it.
             gain: Hypervolume that it added.
             points: Numbers of its points, its own and derived ones.
+            feasible: Values of those that keep the limits, by number.
         """
+        config, branch = running.config, running.branch
+        self._note_rivals(config, feasible)
         self._training_of.update(dict.fromkeys(points, number))
         if result.outcome == "complete":
             self._note_curve(config, result.history.get("val_accuracy", ()))
@@ -176,6 +185,12 @@ class Shortcuts:
         if config.branched_from is None and len(accuracies) >= epochs:
             curve = Curve(tuple(accuracies[:epochs]), settled_from(config), curve_recipe(config))
             self._curves.append(curve)
+
+    def _note_rivals(self, config: TrialConfig, points: Mapping[int, Sequence[float]]) -> None:
+        """Let new trainings be raced against points, unless those were trained for longer."""
+        if not is_trained_on(config):
+            for number, values in points.items():
+                self._rivals.add(number, values)
 
     def _worth(self) -> Counter[int]:
         """Return how many points each training has on the front that are worth anything."""

@@ -275,9 +275,8 @@ class OpenStudy:
         endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
         endings.setdefault(number, ending)
         hypervolume_before = self.hypervolume
-        change = self._files.add(
-            {n: point for n, point in points.items() if is_feasible(endings[n].system_attrs)}
-        )
+        feasible = {n: p for n, p in points.items() if is_feasible(endings[n].system_attrs)}
+        change = self._files.add(feasible)
         if result.history and self._artifacts is not None:
             history = {name: list(values) for name, values in result.history.items()}
             content = json.dumps(history, indent=1).encode()
@@ -316,7 +315,8 @@ class OpenStudy:
         if outcome == "stopped":
             self._queue.mark_tried(running.hashes)  # The training would be the same.
         self.outcomes[outcome] += 1
-        self._shortcuts.learn(number, running.config, running.branch, result, gain, points)
+        values = {n: point.values for n, point in feasible.items()}
+        self._shortcuts.learn(number, running, result, gain, points, values)
         self._forget(number, ending)
         for trial in created:
             self._mirror.add(trial)

@@ -21,6 +21,7 @@ from search.sampling.branching import (
     Kind,
     Values,
     branch_config,
+    is_trained_on,
     kind_of,
 )
 from search.storage import attributes
@@ -271,6 +272,21 @@ class TestInAStudy:
         storage = InMemoryStorage()
         requests = self.run(storage, branch=False)
         assert all(r.config.branched_from is None and not r.keep_weights for r in requests)
+
+    @pytest.mark.parametrize("n_runs", [1, 2])
+    def test_trainings_are_raced_against_what_was_trained_for_as_long(self, n_runs: int) -> None:
+        storage = InMemoryStorage()
+        requests = [one for run in range(n_runs) for one in self.run(storage, 40 * (run + 1))]
+        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
+        configs = [TrialConfig.from_dict(t.user_attrs[attributes.CONFIG]) for t in trials]
+        longer = {
+            tuple(trial.values)
+            for trial, config in zip(trials, configs, strict=True)
+            if trial.values is not None and is_trained_on(config)
+        }
+        rivals = {point for one in requests if one.race is not None for point in one.race.front}
+        assert longer and rivals
+        assert not rivals & longer
 
     def test_the_race_stops_and_says_so(self) -> None:
         storage = InMemoryStorage()
