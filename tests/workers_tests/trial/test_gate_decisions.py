@@ -15,6 +15,7 @@ from spaces.config.trial import PruningConfig
 from spaces.errors import ConversionError
 from tests.workers_tests import corners
 from workers.devices.device import Device, Measurement, modelled_latency
+from workers.messages.fan_out import at_best, estimated
 from workers.messages.limits import LATENCY_TOLERANCE, SIZE_TOLERANCE, Foreseen, Limits
 from workers.messages.race import Race
 from workers.messages.result import EvaluateRequest
@@ -59,10 +60,11 @@ class Check:
 
     def __init__(self) -> None:
         self.broken: tuple[QuantizationScheme, ...] = ()
+        self.times = 1  # How many times larger than SIZES files are.
         self.masked: list[float] = []
 
     def float_tflite(self, model: Any) -> bytes:
-        return (b"m" if self.masked else b"d") * SIZES[S.FLOAT32]
+        return (b"m" if self.masked else b"d") * SIZES[S.FLOAT32] * self.times
 
     def mask_smallest(self, model: Any, sparsity: float) -> None:
         self.masked.append(sparsity)
@@ -70,7 +72,7 @@ class Check:
     def quantize_variant(self, tflite: bytes, scheme: QuantizationScheme, _images: Any) -> bytes:
         if scheme in self.broken:
             raise ConversionError(f"no {scheme} here")
-        return tflite[:1] * SIZES[scheme]
+        return tflite[:1] * SIZES[scheme] * self.times
 
     def __call__(
         self,
@@ -91,6 +93,7 @@ def check(monkeypatch: pytest.MonkeyPatch) -> Check:
     made = Check()
     for name in ("float_tflite", "quantize_variant"):
         monkeypatch.setattr(f"workers.conversion.convert.{name}", getattr(made, name))
+    monkeypatch.setattr("workers.conversion.sizes.gzip_size", len)
     monkeypatch.setattr("workers.training.prune.mask_smallest", made.mask_smallest)
     return made
 
@@ -101,8 +104,8 @@ def test_without_limits_the_own_scheme_is_looked_at_roughly(check: Check) -> Non
     assert device.asked == [("estimated", b"d", 3_000)]
     assert (gate.size_bytes, gate.latency_ms, gate.reason, gate.models) == (3_000, 0.3, "", ())
     assert gate.foreseen == {S.INT8: Foreseen(3_000, 0.3)}
-    at_best = Foreseen(3_000 / (1 + SIZE_TOLERANCE), 0.3 / (1 + LATENCY_TOLERANCE))
-    assert gate.at_best == {S.INT8: at_best}
+    best = Foreseen(3_000 / (1 + SIZE_TOLERANCE), 0.3 / (1 + LATENCY_TOLERANCE))
+    assert gate.at_best == {S.INT8: best}
     assert gate.foreseen_at_ms is None
 
 
@@ -195,6 +198,69 @@ def test_qat_ends_in_the_format_of_int8_unless_a_layer_forbids_it(check: Check) 
     gate = check(S.QAT_INT8, layers=[mystery])
     assert gate == Gate(None, None, "quantization-aware training does not take Mystery")
     assert check(S.INT8, layers=[mystery]).reason == ""
+
+
+@pytest.mark.parametrize(
+    ("metric", "depends", "is_tolerated"),
+    [("gzip", True, True), ("gzip", False, True), ("tflite", True, False)],
+)
+def test_whole_numbers_compress_better_once_they_are_trained(
+    check: Check, metric: str, depends: bool, is_tolerated: bool
+) -> None:
+    device = Scales(depends_on_weights=depends)
+    gate = check(S.INT8, device, limits=Limits(max_size_bytes=2_000), size_metric=metric)
+    assert (gate.reason == "") is is_tolerated
+
+
+class TestLargeNetworks:
+    """Converting 10 MB takes seconds: the float32 model tells, where that will do."""
+
+    RACE = Race(front=((1.0, 1.0, 1.0),))
+
+    @pytest.fixture(autouse=True)
+    def large(self, check: Check) -> None:
+        check.times = 1_000
+
+    def sizes(self, device: Scales) -> list[int]:
+        assert {how for how, _, _ in device.asked} == {"estimated"}
+        return [size // 1_000 for _, _, size in device.asked]
+
+    def test_siblings_are_told_by_float32(self, check: Check) -> None:
+        device = Scales()
+        gate = check(device=device, fan_out=True, race=self.RACE)
+        assert set(self.sizes(device)) == {10_000}
+        float32 = Foreseen(1e7, 1_000.0)
+        assert gate.foreseen[S.INT8] == estimated(float32, S.INT8)
+        assert gate.at_best[S.INT8] == at_best(float32, S.INT8)
+        best = at_best(float32, S.INT8)
+        assert (best.size_bytes, best.latency_ms) in gate.models
+
+    def test_the_own_scheme_is_converted_unless_it_is_hopeless(self, check: Check) -> None:
+        device = Scales()
+        assert check(S.INT8, device).size_bytes == 3e6
+        assert self.sizes(device) == [10_000, 3_000]
+        device = Scales()
+        assert check(S.INT8, device, limits=Limits(max_size_bytes=1_000)).reason != ""
+        assert self.sizes(device) == [10_000]
+
+    def test_a_sibling_decides_where_float32_breaks_a_limit(self, check: Check) -> None:
+        device = Scales()
+        gate = check(device=device, limits=Limits(max_size_bytes=5e6), fan_out=True)
+        assert gate.reason == ""
+        assert self.sizes(device)[-1] == 5_000
+
+    @pytest.mark.parametrize(
+        ("device", "options"),
+        [
+            (Scales(schemes=(S.INT8, S.INT16X8)), {}),
+            (Scales(), {"limits": Limits(max_ram_bytes=1)}),
+        ],
+    )
+    def test_where_float32_tells_nothing(
+        self, check: Check, device: Scales, options: dict[str, Any]
+    ) -> None:
+        check(S.INT16X8, device, fan_out=True, race=self.RACE, **options)
+        assert 3_000 in self.sizes(device) and 4_000 in self.sizes(device)
 
 
 class Timed(Scales):
