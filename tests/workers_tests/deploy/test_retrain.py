@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import shutil
@@ -127,20 +128,31 @@ def retrain(
     )
 
 
+@pytest.fixture(scope="module")
+def retrained(
+    exported: Exported, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Path]:
+    """Metrics of one retraining as the trial was, and its folder; only to be looked at."""
+    folder = tmp_path_factory.mktemp("retrained")
+    return retrain(exported, folder), folder
+
+
 @pytest.mark.parametrize("scheme", [S.INT8, S.QAT_INT8])
 def test_it_gives_the_model_of_the_trial(
     task_ref: str,
     dataset: Dataset,
     exported: Exported,
+    retrained: tuple[dict[str, Any], Path],
     tmp_path: Path,
     scheme: QuantizationScheme,
 ) -> None:
+    metrics, folder = retrained
     if scheme is not S.INT8:
-        exported = export(task_ref, dataset, scheme, RECIPE)
-    metrics = retrain(exported, tmp_path)
+        exported, folder = export(task_ref, dataset, scheme, RECIPE), tmp_path
+        metrics = retrain(exported, folder)
     assert metrics["identical_to_trial"] is True
     assert metrics["same_data"] is True
-    assert (tmp_path / "out" / TFLITE_NAME).read_bytes() == exported.point.tflite
+    assert (folder / "out" / TFLITE_NAME).read_bytes() == exported.point.tflite
     measured = metrics["measured"]
     assert measured["accuracy"] == exported.point.accuracy
     assert measured["size_bytes"] == exported.point.size_bytes
@@ -148,9 +160,11 @@ def test_it_gives_the_model_of_the_trial(
     assert metrics["sparsity"]["overall"] == pytest.approx(0.5, abs=0.02)
 
 
-def test_it_leaves_what_deployment_needs(keras: Any, exported: Exported, tmp_path: Path) -> None:
-    metrics = retrain(exported, tmp_path)
-    out_dir = tmp_path / "out"
+def test_it_leaves_what_deployment_needs(
+    keras: Any, exported: Exported, retrained: tuple[dict[str, Any], Path]
+) -> None:
+    metrics, folder = copy.deepcopy(retrained[0]), retrained[1]
+    out_dir = folder / "out"
     names = {TFLITE_NAME, FLOAT_NAME, KERAS_NAME, KERAS3_NAME, METRICS_NAME, *PACKAGE_NAMES}
     assert {path.name for path in out_dir.iterdir()} == names
     labels = (out_dir / LABELS_NAME).read_text()
@@ -173,9 +187,9 @@ def test_it_leaves_what_deployment_needs(keras: Any, exported: Exported, tmp_pat
 
 
 def test_metrics_say_what_was_promised_and_what_came_out(
-    exported: Exported, tmp_path: Path
+    exported: Exported, retrained: tuple[dict[str, Any], Path]
 ) -> None:
-    metrics = retrain(exported, tmp_path)
+    metrics, _ = retrained
     assert (metrics["study"], metrics["trial"]) == ("corners", 7)
     assert metrics["data"] == "corners"
     assert metrics["generated_pictures"] is False
@@ -246,9 +260,9 @@ def test_other_data_that_was_named_is_trained_on(exported: Exported, tmp_path: P
 
 
 def test_the_input_table_prepares_a_picture_as_training_did(
-    exported: Exported, tmp_path: Path
+    exported: Exported, retrained: tuple[dict[str, Any], Path]
 ) -> None:
-    metrics = retrain(exported, tmp_path)
+    metrics, folder = retrained
     table = metrics["input"]
     assert table["shape"] == [12, 12, 1]
     assert (table["dtype"], table["scale"], table["range"]) == ("uint8", 255.0, [0.0, 1.0])
@@ -257,7 +271,7 @@ def test_the_input_table_prepares_a_picture_as_training_did(
     assert metrics["output"]["values"] == "probabilities"
     assert metrics["output"]["classes"] == 4
     # Nothing but the table and the file: the same answers.
-    interpreter = load((tmp_path / "out" / TFLITE_NAME).read_bytes())
+    interpreter = load((folder / "out" / TFLITE_NAME).read_bytes())
     image = exported.dataset.test.images[:1]
     seen = image / table["scale"] / table["tflite_scale"] + table["tflite_zero_point"]
     details = interpreter.get_input_details()[0]
