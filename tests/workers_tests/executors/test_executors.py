@@ -34,7 +34,8 @@ from workers.messages.executor import (
 from workers.messages.result import EvaluateRequest, TrialResult
 from workers.processes.run_folder import PREFIX
 
-MakeExecutor = Callable[[Evaluator], Executor]
+MakeExecutor = Callable[..., Executor]
+"""Takes an evaluator, and how many workers there are to be where that can be chosen."""
 
 
 def request(seed: int = 0) -> EvaluateRequest:
@@ -66,27 +67,23 @@ def reason(outcome: Outcome) -> str:
 class ExecutorTestCase:
     """What every executor promises. Subclasses provide ``make``."""
 
-    def test_it_is_an_executor(self, make: MakeExecutor) -> None:
-        assert isinstance(make(fail), Executor)
-
     def test_every_ticket_comes_back_once_with_its_own_result(self, make: MakeExecutor) -> None:
-        executor = make(fail)
+        executor = make(fail, 2)
+        assert isinstance(executor, Executor)
+        assert executor.n_workers >= 1
+        assert executor.wait() == []  # Nothing is under way: at once.
         seeds = {executor.submit(request(seed)): seed for seed in range(7)}
         outcomes = collect(executor, 7)
         assert {ticket: int(reason(o)) for ticket, o in outcomes.items()} == seeds
         assert executor.wait(0) == []
-
-    def test_more_may_be_submitted_while_some_are_under_way(self, make: MakeExecutor) -> None:
-        executor = make(fail)
+        # More may be submitted while some are under way.
         first = executor.submit(request(1))
         second = executor.submit(request(2))
         outcomes = collect(executor, 1)  # Or both of them, if they come back together.
         third = executor.submit(request(3))
         outcomes |= collect(executor, 3 - len(outcomes))
         assert sorted(outcomes) == sorted({first, second, third})
-
-    def test_nothing_under_way_gives_nothing_at_once(self, make: MakeExecutor) -> None:
-        assert make(fail).wait() == []
+        assert not seeds.keys() & outcomes.keys()
 
     def test_what_an_evaluator_raises_is_raised_by_wait(self, make: MakeExecutor) -> None:
         def broken(request: EvaluateRequest) -> TrialResult:
@@ -103,7 +100,7 @@ class ExecutorTestCase:
                 raise DataError("The pictures are gone.")
             return fail(request)
 
-        executor = make(evaluate)
+        executor = make(evaluate, 2)
         tickets = [executor.submit(request(seed)) for seed in (0, 1)]
         time.sleep(0.5)  # Likely, but not needed: both are back when they are waited for.
         found: list[Outcome] = []
@@ -126,9 +123,6 @@ class ExecutorTestCase:
         assert isinstance(ended, TimedOut)
         assert "longer than" in ended.reason and "--trial-timeout" in ended.reason
         assert reason(outcomes[after]) == "2"
-
-    def test_at_least_one_worker(self, make: MakeExecutor) -> None:
-        assert make(fail).n_workers >= 1
 
     def test_shutdown_twice(self, make: MakeExecutor) -> None:
         executor = make(fail)
@@ -153,7 +147,7 @@ def sleep_long(request: EvaluateRequest) -> TrialResult:
 class TestInlineExecutor(ExecutorTestCase):
     @pytest.fixture
     def make(self) -> MakeExecutor:
-        return InlineExecutor
+        return lambda evaluate, n_workers=1: InlineExecutor(evaluate)
 
 
 def ignore_payload(evaluate: Evaluator) -> Callable[[Any], Evaluator]:
@@ -197,7 +191,9 @@ class TestRayExecutor(ExecutorTestCase):
 
     @pytest.fixture
     def make(self, make_ray: MakeRay) -> MakeExecutor:
-        return lambda evaluate: make_ray(ignore_payload(evaluate), n_workers=2)
+        return lambda evaluate, n_workers=1: make_ray(
+            ignore_payload(evaluate), n_workers=n_workers
+        )
 
     def test_arrays_are_shared_and_not_copied(self, make_ray: MakeRay) -> None:
         def make_evaluator(payload: dict[str, Any]) -> Evaluator:
@@ -285,6 +281,20 @@ class TestRayExecutor(ExecutorTestCase):
         executor.submit(request())
         assert executor.wait(0.05) == []
 
+    def test_a_cluster_with_too_few_cores_is_not_waited_for(
+        self, make_ray: MakeRay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = make_ray(ignore_payload(fail), n_workers=2)
+        monkeypatch.setattr("workers.executors.ray_workers._ROOM_S", 0.5)
+        with pytest.raises(ConfigError, match="must have 3 free cores .* but has 0"):
+            make_ray(ignore_payload(fail), n_workers=3)
+        first.submit(request(4))
+        assert reason(collect(first, 1)[0]) == "4"
+
+    def test_workers_that_do_not_start_in_time(self, make_ray: MakeRay) -> None:
+        with pytest.raises(WorkersLostError, match="^Time is up .--timeout., and the workers"):
+            make_ray(lambda payload: time.sleep(1000), start_timeout_s=1)
+
     def test_it_listens_on_loopback_only(self, make_ray: MakeRay) -> None:
         """Every socket of every process of Ray, while it works."""
         executor = make_ray(ignore_payload(fail))
@@ -365,20 +375,6 @@ class TestRayStartedForARun:
             collect(executor, 1)
         executor.shutdown()
         assert not ray.is_initialized()
-
-    def test_a_cluster_with_too_few_cores_is_not_waited_for(
-        self, make_ray: MakeRay, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        first = make_ray(ignore_payload(fail))
-        monkeypatch.setattr("workers.executors.ray_workers._ROOM_S", 0.5)
-        with pytest.raises(ConfigError, match="must have 3 free cores .* but has 0"):
-            make_ray(ignore_payload(fail), n_workers=3)
-        first.submit(request(4))
-        assert reason(collect(first, 1)[0]) == "4"
-
-    def test_workers_that_do_not_start_in_time(self, make_ray: MakeRay) -> None:
-        with pytest.raises(WorkersLostError, match="^Time is up .--timeout., and the workers"):
-            make_ray(lambda payload: time.sleep(1000), start_timeout_s=1)
 
 
 @pytest.mark.parametrize(
