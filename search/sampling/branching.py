@@ -32,8 +32,8 @@ second than new trainings do (``benchmarks/RESULTS.md``)."""
 
 MAX_BRANCHES_IN_A_ROW = 6
 MAX_LINEAGE = 6
-"""Trainings that lead to a model, at most. A small network on generated fruit was at its best after
-the fourth, of 88.3, 90.8, 93.3 and 94.2 %, and still gained; retraining does all of them again."""
+"""Trainings that lead to a model, at most; retraining does all of them again. One small network
+on generated fruit had 88.3, 90.8, 93.3 and 94.2 % after the first four, and still gained."""
 
 MAX_PARENTS = 12
 MEMORY = 12
