@@ -47,7 +47,7 @@ def front_plot(
     return scatter(
         [(size_bytes, accuracy) for accuracy, size_bytes, _ in values],
         Axis("size", format_size, log=True),
-        Axis("", format_accuracy),
+        Axis("", format_accuracy, spread=0.05, most=1.0),
         width=width,
         height=height,
         marks=marks,

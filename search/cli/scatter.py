@@ -32,11 +32,15 @@ class Axis:
         title: What it is.
         form: Writes a value with its unit.
         log: Whether equal steps are equal ratios.
+        spread: What is shown on either side where all values are the same.
+        most: Beyond it nothing can lie.
     """
 
     title: str
     form: Callable[[float], str]
     log: bool = False
+    spread: float = 0.5
+    most: float = math.inf
 
     def place(self, value: float) -> float:
         """Return where a value lies, in steps that are equal on the axis."""
@@ -108,12 +112,12 @@ def scatter(
     if not all_points or width < MIN_WIDTH or height < MIN_HEIGHT:
         return []
     n_rows = height - 2  # Labels of the bottom axis, and the line above them.
-    y_low, y_high = _range([y.place(b) for _, b in all_points])
+    y_low, y_high = _range(y, [y.place(b) for _, b in all_points])
     rows = _Scale(y_low, y_high, n_rows)
     labels = _row_labels(y, rows)
     margin = max(map(len, labels))
     n_columns = width - margin - 2
-    x_low, x_high = _range([x.place(a) for a, _ in all_points])
+    x_low, x_high = _range(x, [x.place(a) for a, _ in all_points])
     columns = _Scale(x_low, x_high, n_columns)
     cells = _dots(points, x, y, columns, rows, ascii_only)
     for mark in reversed(letters):
@@ -134,11 +138,11 @@ def scatter(
     return lines
 
 
-def _range(places: Sequence[float]) -> tuple[float, float]:
-    """Return a range in which equal places lie in the middle."""
+def _range(axis: Axis, places: Sequence[float]) -> tuple[float, float]:
+    """Return a range in which equal places lie in the middle, or where nothing is beyond them."""
     low, high = min(places), max(places)
     if high - low < 1e-9:
-        return low - 0.5, high + 0.5
+        return low - axis.spread, max(high, min(high + axis.spread, axis.most))
     return low, high
 
 

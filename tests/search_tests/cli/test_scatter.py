@@ -29,6 +29,14 @@ def test_corners_lie_in_the_corners() -> None:
     assert lines[-1].split()[0:2] == ["1.00", "kB"] and lines[-1].endswith(" size")
 
 
+def test_no_axis_goes_beyond_all_right() -> None:
+    lines = [
+        line.plain for line in front_plot([(1.0, 2e3, 0.1), (1.0, 3e3, 0.1)], width=60, height=12)
+    ]
+    assert lines[0].startswith("100.0 %") and lines[0].rstrip()[-1] > "\u2800"
+    assert not [line for line in lines if line.lstrip()[:3] in ("105", "125", "150")]
+
+
 def test_equal_ratios_are_equal_steps() -> None:
     lines = drawn([(1e3, 0.0), (1e4, 0.5), (1e5, 1.0)], width=50, height=13, ascii_only=True)
     columns = sorted(line.index("*") for line in lines if "*" in line)
