@@ -171,9 +171,11 @@ def _dots(
 def _row_labels(axis: Axis, rows: _Scale) -> list[str]:
     """Return a label for some rows, from below; the others are empty."""
     step = max(1, (rows.n - 1) // max(1, min(4, rows.n // 2)))
+    top = rows.n - 1
+    # Two labels on neighbouring rows read as one.
+    labelled = {top, *(row for row in range(0, top, step) if top - row > step // 2)}
     return [
-        axis.form(axis.value(rows.place(row))) if row % step == 0 or row == rows.n - 1 else ""
-        for row in range(rows.n)
+        axis.form(axis.value(rows.place(row))) if row in labelled else "" for row in range(rows.n)
     ]
 
 

@@ -37,6 +37,14 @@ def test_no_axis_goes_beyond_all_right() -> None:
     assert not [line for line in lines if line.lstrip()[:3] in ("105", "125", "150")]
 
 
+@pytest.mark.parametrize("height", range(7, 30))
+def test_labels_keep_apart_as_evenly_as_they_can(height: int) -> None:
+    lines = drawn([(1e3, 0.0), (1e6, 1.0)], height=height)[:-2]
+    rows = [number for number, line in enumerate(lines) if line[0] != " "]
+    gaps = [after - before for before, after in zip(rows, rows[1:], strict=False)]
+    assert rows[0] == 0 and min(gaps) > max(gaps[1:]) // 2
+
+
 def test_equal_ratios_are_equal_steps() -> None:
     lines = drawn([(1e3, 0.0), (1e4, 0.5), (1e5, 1.0)], width=50, height=13, ascii_only=True)
     columns = sorted(line.index("*") for line in lines if "*" in line)
