@@ -16,11 +16,14 @@ from search.sampling.branching import (
     MAX_LINEAGE,
     MIN_NEW,
     QAT,
+    SPARSITIES,
     TRAIN_ON,
+    Branch,
     Brancher,
     Kind,
     Values,
     branch_config,
+    branch_sparsity,
     is_trained_on,
     kind_of,
 )
@@ -136,6 +139,23 @@ class TestConfig:
         assert branch_config(parent, QAT, EPOCHS, bare) is not None
         assert branch_config(parent, QAT, EPOCHS, without_qat) is None
 
+    def test_how_far_a_branch_could_prune(self) -> None:
+        config = config_of()
+        assert branch_sparsity(config, EPOCHS, SPACE) == max(SPARSITIES)
+        while (longer := branch_config(config, TRAIN_ON, EPOCHS, SPACE)) is not None:
+            config = longer
+        assert len(config.lineage) == MAX_LINEAGE
+        assert branch_sparsity(config, EPOCHS, SPACE) == 0.0
+
+    def test_kinds_in_words(self) -> None:
+        assert [kind.words for kind in KINDS] == [
+            "pruned to 50 %",
+            "pruned to 70 %",
+            "pruned to 85 %",
+            "trained on",
+            "trained quantization-aware",
+        ]
+
 
 class TestBrancher:
     """One good training, and what it is compared with."""
@@ -162,6 +182,41 @@ class TestBrancher:
         self.front = list(points_of(config_of()).values())
         brancher.note(0, config_of(), points_of(config_of()), gain=0.05, seconds=10.0)
         assert self.propose(brancher) is None
+
+    @pytest.mark.parametrize("n_new", [MIN_NEW - 1, MIN_NEW])
+    def test_the_first_branch_comes_after_some_trainings(self, n_new: int) -> None:
+        brancher = Brancher(EPOCHS, SPACE)
+        self.front = list(points_of(config_of()).values())
+        for number in range(n_new):
+            config = config_of(dropout=number / 100)
+            brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
+        assert (self.propose(brancher) is not None) == (n_new >= MIN_NEW)
+
+    def test_what_is_predicted_is_what_earlier_branches_did(self) -> None:
+        """Half of the errors, a third of the sizes, a quarter of the latencies."""
+        brancher = self.brancher(gain_of_new=0.0)
+        for number in range(100, 112):
+            config = config_of(dropout=number / 1000)
+            brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
+            branch = branch_config(config, KINDS[0], EPOCHS, SPACE)
+            assert branch is not None
+            after = {
+                s: (1 - (1 - a) / 2, b / 3, c / 4) for s, (a, b, c) in points_of(config).items()
+            }
+            brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
+        branch = self.propose(brancher)
+        assert isinstance(branch, Branch) and branch.kind == KINDS[0]
+        expected = [(1 - (1 - a) / 2, b / 3, c / 4) for a, b, c in points_of(config_of()).values()]
+        added = self.hypervolume(expected) - self.hypervolume([])
+        assert branch.predicted == pytest.approx(added)
+
+    def test_what_was_tried_leaves_other_kinds_to_try(self) -> None:
+        brancher = self.brancher(gain_of_new=0.0)
+        tried = branch_config(config_of(), KINDS[0], EPOCHS, SPACE)
+        assert tried is not None
+        brancher.note(900, tried, {}, gain=0.0, seconds=1.0, parent=0)
+        branch = self.propose(brancher)
+        assert isinstance(branch, Branch) and branch.kind != KINDS[0]
 
     def test_when_new_trainings_buy_nothing_branches_do(self) -> None:
         brancher = self.brancher(gain_of_new=0.0)
