@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.front.baseline import baseline_point
 from search.front.pareto import Front
-from search.sampling.branching import branch_sparsity
+from search.sampling.branching import Branch, branch_sparsity
 from search.sampling.initial_design import start_design
 from search.sampling.mirror import Mirror, Proposal
 from search.storage import attributes
@@ -198,7 +198,7 @@ class OpenStudy:
         attrs = {**config_attrs(config), **(user_attrs or {})}
         if start.retry_of is not None:
             attrs[attributes.RETRY_OF] = start.retry_of
-        if self._is_baseline(proposal):
+        if self._is_baseline(proposal, branch):
             attrs[attributes.BASELINE] = True
         if branch is not None:
             attrs[attributes.BRANCHED_FROM] = branch.parent
@@ -251,12 +251,13 @@ class OpenStudy:
             ),
         )
 
-    def _is_baseline(self, proposal: Proposal) -> bool:
-        return self._baseline is not None and dict(proposal.params) == self._baseline
+    def _is_baseline(self, proposal: Proposal, branch: Branch | None) -> bool:
+        # What was trained on from it has its parameters too.
+        return branch is None and self._baseline == dict(proposal.params)
 
     def _is_raced(self, running: Running) -> bool:
         """Whether a training may be stopped: not the one that others are read against."""
-        is_new = running.branch is None and not self._is_baseline(running.proposal)
+        is_new = running.branch is None and not self._is_baseline(running.proposal, None)
         return self.settings.race and self.settings.metric == "accuracy" and is_new
 
     # --- Telling --------------------------------------------------------------------------
