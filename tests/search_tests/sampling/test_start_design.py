@@ -173,3 +173,29 @@ def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> N
 def test_a_round_value_stays_round(value: float) -> None:
     rate = Parameter("learning_rate", "float", 3e-4, 2e-2, log=True, default=3e-3)
     assert from_unit(rate, to_unit(rate, value)) == value
+
+
+def test_a_quarter_is_pruned_with_usual_double_and_half_the_learning_rate() -> None:
+    space = analytic.analytic_space()
+    pruned = start_design(space, 24)[7:13]
+    usual = float(space["learning_rate"].default or 0)
+    assert {params["pruning_schedule"] for params in pruned} == {"polynomial"}
+    rates = [float(params["learning_rate"]) / usual for params in pruned]
+    assert rates == pytest.approx([1.0, 2.0, 0.5, 1.0, 2.0, 0.5])
+    sparsities = [float(params["final_sparsity"]) for params in pruned]
+    assert len(set(sparsities)) == len(sparsities)
+    # Three quarters of the range: what is hardly pruned is on the diagonal already.
+    low, high = (
+        float(end or 0) for end in (space["final_sparsity"].low, space["final_sparsity"].high)
+    )
+    assert min(sparsities) >= low + (high - low) / 4
+    assert len({params["filters_1"] for params in pruned}) > 3
+
+
+def test_what_fills_the_space_has_every_choice() -> None:
+    space = analytic.analytic_space()
+    filling = start_design(space, 24)[13:]
+    for name in ("batch_size", "optimizer"):
+        assert {params[name] for params in filling} == set(space[name].choices)
+    rates = sorted(float(params["learning_rate"]) for params in filling)
+    assert rates[0] < 1e-3 and rates[-1] > 1e-2
