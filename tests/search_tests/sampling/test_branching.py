@@ -204,11 +204,11 @@ class TestBrancher:
                 s: (1 - (1 - a) / 2, b / 3, c / 4) for s, (a, b, c) in points_of(config).items()
             }
             brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
-        branch = self.propose(brancher)
-        assert isinstance(branch, Branch) and branch.kind == KINDS[0]
+        proposed = self.propose(brancher)
+        assert isinstance(proposed, Branch) and proposed.kind == KINDS[0]
         expected = [(1 - (1 - a) / 2, b / 3, c / 4) for a, b, c in points_of(config_of()).values()]
         added = self.hypervolume(expected) - self.hypervolume([])
-        assert branch.predicted == pytest.approx(added)
+        assert proposed.predicted == pytest.approx(added)
 
     def test_what_was_tried_leaves_other_kinds_to_try(self) -> None:
         brancher = self.brancher(gain_of_new=0.0)
