@@ -14,7 +14,7 @@ from search.run.driver import Driver
 from search.sampling.gaussian_process import GaussianProcess
 from search.sampling.gp_sampler import SurrogateSampler
 from search.sampling.hypervolume_improvement import Improvement
-from search.sampling.known_trainings import KnownTrainings
+from search.sampling.known_trainings import MAX_ROWS, KnownTrainings
 from search.sampling.mirror import Mirror
 from search.sampling.samplers import make_sampler
 from search.sampling.trainings import thinned
@@ -225,3 +225,24 @@ def test_a_branch_with_its_parents_parameters_does_not_take_its_place() -> None:
     assert np.exp(log_error) == pytest.approx(0.2)
     [best] = known.most_accurate(2)
     assert known.by_key[best].params == parent.params
+
+
+def test_what_is_known_is_bounded_and_keeps_the_front() -> None:
+    """Of many trainings it learns from all on the front, and a spread of the others."""
+    mirror = Mirror(make_sampler("random", 2), 2)
+    n_good, n_bad = 12, 2 * MAX_ROWS
+    for index in range(n_good + n_bad):
+        is_good = index < n_good
+        # The good ones are the larger the more accurate they are; the others are dominated.
+        values = (0.8 + index / 100, 1000.0 * (index + 1), 0.1) if is_good else (0.5, 1e6, 1.0)
+        proposal = mirror.propose(SPACE)
+        mirror.end(proposal.handle, Ending(TrialState.COMPLETE, values))
+    known = KnownTrainings(REFERENCE)
+    known.read(mirror.study, n_good + n_bad)
+    chosen = known.chosen()
+    assert len(chosen) == MAX_ROWS
+    errors = sorted(float(np.exp(e)) for t in chosen for e, _, _ in t.points.values())
+    assert errors[:n_good] == pytest.approx([0.2 - i / 100 for i in reversed(range(n_good))])
+    best = [known.by_key[key] for key in known.most_accurate(3)]
+    found = [1 - float(np.exp(min(e for e, _, _ in t.points.values()))) for t in best]
+    assert found == pytest.approx([0.8 + i / 100 for i in (11, 10, 9)])
