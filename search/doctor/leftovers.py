@@ -7,7 +7,6 @@ removes most of it too; `search doctor --clean` does so now.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import signal
@@ -21,6 +20,7 @@ from search.doctor.findings import Finding
 from search.storage.urls import sqlite_path, storage_url
 from search.units import format_size
 from spaces.data.cache import abandoned, default_cache_dir
+from spaces.file_locks import is_free
 from spaces.wording import counted
 from workers.processes.run_folder import dead_folders
 
@@ -49,7 +49,7 @@ class Leftovers:
         for folder in self.folders:
             shutil.rmtree(folder, ignore_errors=True)
         for lock in self.locks:
-            if _is_free(lock):
+            if is_free(lock):
                 lock.unlink(missing_ok=True)
 
 
@@ -64,7 +64,7 @@ def find(storage: str | Path, parents: tuple[Path, ...] | None = None) -> Leftov
     entries = abandoned(default_cache_dir() / "datasets")
     path = sqlite_path(storage_url(storage))
     locks = [] if path is None else path.absolute().parent.glob(f".{path.name}.*.lock")
-    free = tuple(sorted(lock for lock in locks if _is_free(lock)))
+    free = tuple(sorted(lock for lock in locks if is_free(lock)))
     return Leftovers((*dead, *entries), free, tuple(_living_in(dead)))
 
 
@@ -91,21 +91,6 @@ def judge(found: Leftovers, *, cleaned: bool = False) -> Iterator[Finding]:
         yield Finding("leftovers", f"removed, {text}")
         return
     yield Finding("leftovers", text, "Remove them: search doctor --clean", "note")
-
-
-def _is_free(lock: Path) -> bool:
-    """Whether nobody holds a lock file."""
-    try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
 
 
 def _living_in(folders: list[Path]) -> Iterator[int]:

@@ -25,7 +25,12 @@ def database(storage: str | Path) -> Iterator[Finding]:
     url = storage_url(storage)
     path = sqlite_path(url)
     if path is not None:
-        yield judge_disk("database", measure_disk(path.absolute().parent), holds_database=True)
+        folder = path.absolute().parent
+        if not folder.is_dir():
+            fix = "Make it, or name another database with --storage."
+            yield Finding("database", f"the folder of {path} does not exist", fix, "stop")
+            return
+        yield judge_disk("database", measure_disk(folder), holds_database=True)
         if not path.exists():
             yield Finding("database", f"no {path} yet: the first run makes it")
             return

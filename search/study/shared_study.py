@@ -188,6 +188,8 @@ class SharedStudy(OpenStudy):
         self._queue.mark_tried(past.tried)
         for trial in past.known:
             self._mirror.add(trial)
+        # The race judges by others' trainings too, or it would let pass what they dominate.
+        self._shortcuts.remember(ended)
         for trial in past.retries:
             self._queue.try_again(trial)
         points = {

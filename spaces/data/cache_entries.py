@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spaces.errors import ConfigError
+from spaces.file_locks import is_free
 
 META_NAME = "meta.json"
 LIMIT_VARIABLE = "SEARCH_CACHE_GB"
@@ -117,19 +118,7 @@ def _entry(directory: Path) -> Entry:
     except (ValueError, KeyError, TypeError):
         name = "(damaged)"
     is_young = time.time() - used < YOUNG_S
-    return Entry(directory, name, n_bytes, used, is_young or not _is_free(meta))
-
-
-def _is_free(meta: Path) -> bool:
-    """Whether nobody holds an entry."""
-    descriptor = os.open(meta, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return Entry(directory, name, n_bytes, used, is_young or not is_free(meta))
 
 
 def trim(cache_dir: Path, limit: float) -> list[Entry]:

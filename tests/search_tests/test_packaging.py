@@ -58,7 +58,7 @@ ROOMS = {
 }
 ON_TOP = {
     # Modules beside the rooms: what may be imported by all, and what imports all.
-    "spaces": {"errors", "wording", "__init__"},
+    "spaces": {"errors", "file_locks", "wording", "__init__"},
     "workers": {"__init__"},
     "search": {"options", "notebook", "tables", "units", "__init__", "__main__"},
 }

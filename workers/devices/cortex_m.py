@@ -1,32 +1,13 @@
-"""A Cortex-M7 without a board: time by a model of operators, fitted to published measurements.
+"""A Cortex-M core without a board: what the models of all of them share.
 
-An int8 inference takes ::
-
-    cycles = 0.973 * MACs of convolutions and dense layers, depthwise ones not counted
-           + 10.81 * bytes of activations that operators read and write
-           + 3.618 * bytes of weights
-
-Depthwise convolutions are bound by the bytes they move: their arithmetic explains nothing more.
-The three numbers are the least relative squares over 15 networks (MobileNetV1 0.25 to 1.0,
-FD-MobileNet 0.25, MobileNetV2 0.35 to 1.4; 96 to 224 pixels) that STMicroelectronics measured with
-STM32Cube.AI 10.0.0 on an STM32H747I-DISCO at 400 MHz; ``benchmarks/latency/cortex_m7.py`` has each
-with its source, and fits them anew. Predicted from the 14 others, a network is off by 3 % on
-average and 13 % at most; from the other families only, by 4 % and 15 %.
-
-What it does not know: other runtimes, such as tflite-micro with CMSIS-NN; wide 3x3 convolutions;
-other chips and memories. Of MLPerf Tiny's networks on an STM32H7A3 with X-CUBE-AI 8.1 (in
-``benchmarks/latency/cortex_m4.py``) it foresees the convolutional ones by 8 % too fast to 52 % too
-slow, and the dense one 2.5 times too slow. Cycles are taken to be the same at every clock: ST's
-own FD-MobileNet took 38.1 and 12.8 million of them at 216 MHz (STM32F769I-DISCO), and 40.8 and
-12.9 million at 400 MHz.
-
-There is no such device for Cortex-M55: what we found published was measured with an NPU beside it.
+Latencies are modelled, by numbers fitted to published measurements; each core's module has its own
+(``workers/devices/cortex_m4.py``, ``workers/devices/cortex_m7.py``).
 """
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from spaces.config.schemes import QuantizationScheme
 from spaces.errors import ConversionError
@@ -35,18 +16,8 @@ from workers.devices.device import Device, Measurement, modelled_latency
 if TYPE_CHECKING:
     from workers.conversion.operator_costs import OperatorCost
 
-CYCLES_PER_MAC = 0.973
-CYCLES_PER_MOVED_BYTE = 10.81
-CYCLES_PER_WEIGHT_BYTE = 3.618
-"""Of int8 networks; see the module's own text."""
-
-MEAN_ERROR, LARGEST_ERROR = 0.032, 0.13
-"""Of a network predicted from the other measurements, as fractions."""
-
-USUAL_MHZ = 400
 FASTEST_MHZ = 1000
 
-_NAME = re.compile(r"cortex-m7(?:@([1-9][0-9]{0,3}))?")
 _WITH_WEIGHTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 _FREE = ("RESHAPE", "PAD", "SQUEEZE", "EXPAND_DIMS")
 """Merged into their neighbours, or done by a pointer."""
@@ -62,29 +33,29 @@ _UNKNOWN = (
 """Kernels like none of those that were measured."""
 
 
-class CortexM7(Device):
-    """A Cortex-M7 at one clock. Flash is the ``.tflite``, as it is.
+class CortexM(Device):
+    """A core at one clock. Flash is the ``.tflite``, as it is.
 
     Args:
-        mhz: Its clock.
+        mhz: Its clock; None for the usual one.
 
     Attributes:
+        core: Name of the core, and of the device at its usual clock.
+        usual_mhz: What measurements were made at.
+        runtime: Of the measurements, with the errors of the model.
         mhz: Its clock.
     """
 
+    core: ClassVar[str]
+    usual_mhz: ClassVar[int]
+    runtime: ClassVar[str]
     schemes = (QuantizationScheme.INT8, QuantizationScheme.QAT_INT8)
     tells_flash = True
     depends_on_weights = False
-    note = (
-        f"Latencies of cortex-m7 are modelled, not measured: fitted to 15 networks on an "
-        f"STM32H747 with STM32Cube.AI, each predicted from the others to {100 * MEAN_ERROR:.0f} % "
-        f"on average and {100 * LARGEST_ERROR:.0f} % at most; on another chip, an STM32H7A3, "
-        f"by up to 52 %, and dense networks more."
-    )
 
-    def __init__(self, mhz: int = USUAL_MHZ) -> None:
-        self.mhz = mhz
-        self.name = "cortex-m7" if mhz == USUAL_MHZ else f"cortex-m7@{mhz}"
+    def __init__(self, mhz: int | None = None) -> None:
+        self.mhz = mhz or self.usual_mhz
+        self.name = self.core if self.mhz == self.usual_mhz else f"{self.core}@{self.mhz}"
 
     def measure(self, tflite: bytes) -> Measurement:
         """Compute what a model takes.
@@ -92,35 +63,31 @@ class CortexM7(Device):
         Raises:
             ConversionError: If it has operators like none that was measured.
         """
-        milliseconds = cortex_m7_cycles(tflite) / (self.mhz * 1e3)
-        runtime = (
-            f"modelled at {self.mhz} MHz, STM32Cube.AI 10.0 (leave-one-out error "
-            f"{100 * MEAN_ERROR:.0f} %, at most {100 * LARGEST_ERROR:.0f} %)"
-        )
+        milliseconds = self.cycles(tflite) / (self.mhz * 1e3)
+        runtime = f"modelled at {self.mhz} MHz, {self.runtime}"
         return Measurement(modelled_latency(milliseconds, self.name, runtime), len(tflite))
 
+    @abstractmethod
+    def cycles(self, tflite: bytes) -> float:
+        """Return the cycles of one inference of an int8 model.
 
-def cortex_m7(name: str) -> CortexM7 | None:
-    """Return the device of a name such as ``cortex-m7@480``; None for other names."""
-    found = _NAME.fullmatch(name)
-    if found is None:
+        Raises:
+            ConversionError: If it has operators like none that was measured.
+        """
+
+
+_Core = TypeVar("_Core", bound=CortexM)
+
+
+def at_clock(core: type[_Core], name: str) -> _Core | None:
+    """Return a core at the clock that a name such as ``cortex-m7@480`` says; None for others."""
+    before, at, mhz = name.partition("@")
+    if before != core.core:
         return None
-    mhz = int(found[1] or USUAL_MHZ)
-    return CortexM7(mhz) if mhz <= FASTEST_MHZ else None
-
-
-def cortex_m7_cycles(tflite: bytes) -> float:
-    """Return the cycles of one inference of an int8 model.
-
-    Raises:
-        ConversionError: If it has operators like none that was measured.
-    """
-    cycles = 0.0
-    for cost in known_costs(tflite, "Cortex-M7"):
-        macs = 0 if cost.name == "DEPTHWISE_CONV_2D" else cost.macs
-        cycles += CYCLES_PER_MAC * macs + CYCLES_PER_MOVED_BYTE * cost.moved_bytes
-        cycles += CYCLES_PER_WEIGHT_BYTE * cost.weight_bytes
-    return cycles
+    if not at:
+        return core()
+    is_clock = mhz.isascii() and mhz.isdigit() and not mhz.startswith("0")
+    return core(int(mhz)) if is_clock and int(mhz) <= FASTEST_MHZ else None
 
 
 def known_costs(tflite: bytes, core: str) -> list[OperatorCost]:

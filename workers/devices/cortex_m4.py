@@ -12,11 +12,7 @@ few channels and dense layers take longer than it says, large ones less.
 
 from __future__ import annotations
 
-import re
-
-from spaces.config.schemes import QuantizationScheme
-from workers.devices.cortex_m import FASTEST_MHZ, known_costs
-from workers.devices.device import Device, Measurement, modelled_latency
+from workers.devices.cortex_m import CortexM, known_costs
 
 CYCLES_PER_MAC = 1.696
 """Of int8 networks; see the module's own text."""
@@ -24,24 +20,16 @@ CYCLES_PER_MAC = 1.696
 MEAN_ERROR, LARGEST_ERROR = 0.203, 0.29
 """Of a network predicted from the other measurements, as fractions."""
 
-USUAL_MHZ = 120
 
-_NAME = re.compile(r"cortex-m4(?:@([1-9][0-9]{0,3}))?")
+class CortexM4(CortexM):
+    """A Cortex-M4 at one clock."""
 
-
-class CortexM4(Device):
-    """A Cortex-M4 at one clock. Flash is the ``.tflite``, as it is.
-
-    Args:
-        mhz: Its clock.
-
-    Attributes:
-        mhz: Its clock.
-    """
-
-    schemes = (QuantizationScheme.INT8, QuantizationScheme.QAT_INT8)
-    tells_flash = True
-    depends_on_weights = False
+    core = "cortex-m4"
+    usual_mhz = 120
+    runtime = (
+        f"X-CUBE-AI 10.2 (leave-one-out error {100 * MEAN_ERROR:.0f} %, at most "
+        f"{100 * LARGEST_ERROR:.0f} %)"
+    )
     note = (
         f"Latencies of cortex-m4 are modelled, not measured: by multiply-accumulates alone, "
         f"fitted to the four networks of MLPerf Tiny on an STM32L4R5 with X-CUBE-AI, each "
@@ -49,29 +37,10 @@ class CortexM4(Device):
         f"{100 * LARGEST_ERROR:.0f} % at most."
     )
 
-    def __init__(self, mhz: int = USUAL_MHZ) -> None:
-        self.mhz = mhz
-        self.name = "cortex-m4" if mhz == USUAL_MHZ else f"cortex-m4@{mhz}"
-
-    def measure(self, tflite: bytes) -> Measurement:
-        """Compute what a model takes.
+    def cycles(self, tflite: bytes) -> float:
+        """Return the cycles of one inference of an int8 model.
 
         Raises:
             ConversionError: If it has operators like none that was measured.
         """
-        macs = sum(cost.macs for cost in known_costs(tflite, "Cortex-M4"))
-        runtime = (
-            f"modelled at {self.mhz} MHz, X-CUBE-AI 10.2 (leave-one-out error "
-            f"{100 * MEAN_ERROR:.0f} %, at most {100 * LARGEST_ERROR:.0f} %)"
-        )
-        milliseconds = CYCLES_PER_MAC * macs / (self.mhz * 1e3)
-        return Measurement(modelled_latency(milliseconds, self.name, runtime), len(tflite))
-
-
-def cortex_m4(name: str) -> CortexM4 | None:
-    """Return the device of a name such as ``cortex-m4@80``; None for other names."""
-    found = _NAME.fullmatch(name)
-    if found is None:
-        return None
-    mhz = int(found[1] or USUAL_MHZ)
-    return CortexM4(mhz) if mhz <= FASTEST_MHZ else None
+        return CYCLES_PER_MAC * sum(cost.macs for cost in known_costs(tflite, "Cortex-M4"))

@@ -10,8 +10,9 @@ from functools import cache
 from spaces.errors import DeviceError
 from spaces.tasks.user_code import Kind, canonical_code_ref, is_code_ref, load_code
 from spaces.wording import guess
-from workers.devices.cortex_m import CortexM7, cortex_m7
-from workers.devices.cortex_m4 import CortexM4, cortex_m4
+from workers.devices.cortex_m import at_clock
+from workers.devices.cortex_m4 import CortexM4
+from workers.devices.cortex_m7 import CortexM7
 from workers.devices.device import Device, Measurement
 from workers.devices.ethos_u import ethos_u_devices
 from workers.devices.micro import MicroDevice, WithArena
@@ -55,7 +56,7 @@ def is_builtin_device(ref: str) -> bool:
 
 
 def _builtin(ref: str) -> Device | None:
-    return builtin_devices().get(ref) or cortex_m7(ref) or cortex_m4(ref)
+    return builtin_devices().get(ref) or at_clock(CortexM7, ref) or at_clock(CortexM4, ref)
 
 
 def canonical_device(ref: str) -> str:

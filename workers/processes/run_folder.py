@@ -20,6 +20,8 @@ try:
 except ImportError:  # Not on Windows.
     fcntl = None  # type: ignore[assignment, unused-ignore]
 
+from spaces.file_locks import is_free
+
 PREFIX = "search-run-"
 MAX_LENGTH = 37
 """Bytes of a folder's path. Ray's sockets are named 66 bytes below it, and must not exceed 107
@@ -93,18 +95,11 @@ def _is_dead(folder: Path) -> bool:
     """Whether a folder is ours and the run that made it has ended."""
     try:
         status = folder.lstat()
-        if fcntl is None or not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
             return False
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     except OSError:
         return False  # Being made or removed just now.
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True
+    return is_free(folder / _LOCK)
 
 
 def _parents() -> tuple[Path, ...]:

@@ -243,6 +243,15 @@ def doctor(folder: Path, *arguments: str) -> tuple[int, list[dict[str, str]]]:
     return done.exit_code, json.loads(done.stdout)
 
 
+def test_a_database_in_no_folder_stops_a_run(tmp_path: Path) -> None:
+    missing = tmp_path / "nodir" / "studies.db"
+    code, found = doctor(tmp_path, "--storage", str(missing))
+    stops = [one for one in found if one["level"] == "stop"]
+    assert code == 1 and len(stops) == 1
+    assert str(missing) in stops[0]["text"] and "Make it" in stops[0]["fix"]
+    assert not missing.parent.exists()
+
+
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_study: object) -> None:
     monkeypatch.setenv("SEARCH_CACHE_DIR", str(tmp_path / "cache"))
     code, found = doctor(tmp_path)

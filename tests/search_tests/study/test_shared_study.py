@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from search.storage.settings import StudySettings
 from search.study.create_or_resume import study_for_run
 from spaces.errors import StudyError
 from tests.search_tests import analytic
+from workers.messages.race import MIN_CURVES
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -31,6 +33,7 @@ from search.storage import leases
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import study_for_run
 from tests.search_tests import analytic
+from workers.messages.race import MIN_CURVES
 from workers.messages.executor import InlineExecutor
 
 storage, name, target, hang_at = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -186,6 +189,33 @@ def test_a_driver_that_returns_too_late_lets_go(
             assert late.front.keys == other.front.keys
             assert late.hypervolume == other.hypervolume
             assert late.n_points == other.n_points
+
+
+@pytest.mark.slow
+def test_a_training_is_raced_against_those_of_other_drivers(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = StudySettings("raced", analytic.task_info(), sampler="random", seed=1, branch=False)
+    with (
+        study_for_run(postgres_url, settings, share=True) as first,
+        study_for_run(postgres_url, settings, share=True) as second,
+    ):
+        first.set_target(100)
+        second.set_target(100)
+        for _ in range(MIN_CURVES):
+            asked = first.ask(analytic.make_config)
+            assert asked is not None
+            request = replace(first.request(asked.number), race=None)
+            first.tell(asked.number, analytic.make_result(request))
+        own, other = first.ask(analytic.make_config), second.ask(analytic.make_config)
+        assert own is not None and other is not None
+        races = first.request(own.number).race, second.request(other.number).race
+        assert races[0] is not None and races[0].front and races[0].can_judge
+        # Curves are stored with six digits.
+        same = replace(races[0], curves=())
+        assert races[1] is not None and replace(races[1], curves=()) == same
+        assert len(races[1].curves) == len(races[0].curves)
 
 
 def test_on_sqlite_the_second_driver_is_refused(tmp_path: Path) -> None:
