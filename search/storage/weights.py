@@ -17,6 +17,8 @@ MAX_COUNT = 32
 MAX_BYTES = 256 * 2**20
 
 _SUFFIX = ".npz"
+_HALF = ".part"
+"""Of a file that is being written."""
 
 
 class WeightKeeper:
@@ -71,6 +73,12 @@ class WeightKeeper:
             return []
         return [path for path in self._folder.glob(f"{self._prefix}*") if path.is_file()]
 
+    def sweep(self) -> None:
+        """Remove half a file that a killed driver left; for whoever holds the study."""
+        for half in () if self._folder is None else self._folder.glob(f"{self._prefix}*{_HALF}"):
+            with suppress(OSError):
+                half.unlink()
+
     def put(self, number: int, content: bytes, worth: Callable[[int], float]) -> None:
         """Keep a trial's weights, and let go of those that are worth least.
 
@@ -87,12 +95,14 @@ class WeightKeeper:
             self._in_memory[number] = content
         else:
             path = self._path(number)
+            half = path.with_suffix(_HALF)
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
-                part = path.with_suffix(".part")
-                part.write_bytes(content)
-                os.replace(part, path)
+                half.write_bytes(content)
+                os.replace(half, path)
             except OSError:
+                with suppress(OSError):
+                    half.unlink()
                 return
         self._sizes[number] = len(content)
         order = sorted(self._sizes, key=lambda n: (worth(n), n))

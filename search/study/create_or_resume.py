@@ -141,6 +141,7 @@ def study_for_run(
                 identity = _identity(database, record)
                 artifacts = ArtifactKeeper(folder, identity)
                 weights = WeightKeeper(folder, identity, formerly=former)
+                weights.sweep()
                 opened = open_study(database, settings, artifacts, weights, share=share)
             if isinstance(opened, SharedStudy):
                 held.callback(opened.close)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -66,3 +67,29 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(tmp_path: Path) -> None:
     keeper.put(1, b"one", no_worth)
     assert keeper.numbers == ()
     assert keeper.get(1) is None
+
+
+def test_half_a_file_of_a_killed_driver_is_removed(tmp_path: Path) -> None:
+    keeper = WeightKeeper(tmp_path, "db/study")
+    keeper.put(7, b"seven", no_worth)
+    (whole,) = keeper.files()
+    half = whole.with_suffix(".part")
+    half.write_bytes(b"sev")
+    others = half.with_name("0123456789ab-7.part")
+    others.write_bytes(b"another study's, being written")
+    again = WeightKeeper(tmp_path, "db/study")
+    assert half.exists()  # Whoever only looks removes nothing.
+    again.sweep()
+    assert not half.exists() and others.exists() and again.get(7) == b"seven"
+
+
+def test_what_cannot_be_written_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("search.storage.weights.os.replace", full)
+    keeper = WeightKeeper(tmp_path, "db/study")
+    keeper.put(7, b"seven", no_worth)
+    assert keeper.numbers == () and keeper.files() == []
