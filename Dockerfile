@@ -11,13 +11,14 @@ COPY spaces spaces
 COPY workers workers
 COPY search search
 # uv, itself locked and hashed, holds every package to the version and the hash in the lock; what only
-# developers need is left out.
+# developers need is left out. Bytecode is written here once: nobody may write it where it runs, and
+# every process would compile TensorFlow anew.
 RUN python -m venv /venv \
     && sed -n '/^uv==/,/[^\\]$/p' requirements.lock >uv.lock \
     && python -m pip install --no-cache-dir --require-hashes --no-deps --requirement uv.lock \
     && uv pip install --no-cache --python /venv --constraint requirements.lock setuptools \
-    && uv pip install --no-cache --python /venv --constraint requirements.lock \
-        --no-build-isolation .
+    && uv pip install --no-cache --compile-bytecode --python /venv \
+        --constraint requirements.lock --no-build-isolation .
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 1000 search

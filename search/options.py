@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
+from search.units import QUANTITIES, typed
 from spaces.errors import ConfigError
 from spaces.wording import guess
 
@@ -139,9 +140,6 @@ def options_of(
     return cls(**given)
 
 
-_UNITS = {"size": "B", "latency": "ms", "duration": "s"}
-
-
 def words_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
     """Return options as words of a command line.
 
@@ -158,8 +156,8 @@ def words_of(cls: type[Any], values: Mapping[str, Any]) -> list[str]:
             words += [flag] if value != getattr(cls, name) else []
         elif one.kind == "pairs":
             words += [word for pair in value.items() for word in (flag, "=".join(map(str, pair)))]
-        elif one.kind in _UNITS or one.kind == "fraction":
-            words += [flag, f"{value:.12g}{_UNITS.get(one.kind, '')}"]
+        elif one.kind in QUANTITIES:
+            words += [flag, typed(one.kind, value)]
         else:
             words += [flag, str(value)]
     return words

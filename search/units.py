@@ -99,6 +99,35 @@ def parse_fraction(text: str) -> float:
     return value
 
 
+_TYPED = {
+    "size": (("MB", 1e6), ("kB", 1e3), ("B", 1.0)),
+    "latency": (("s", 1e3), ("ms", 1.0)),
+    "duration": (("d", 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)),
+    "fraction": (("", 1.0),),
+}
+QUANTITIES: frozenset[str] = frozenset(_TYPED)
+"""Kinds of numbers that people type with a unit, or as a fraction."""
+
+
+def typed(kind: str, value: float) -> str:
+    """Return a number as a person would type it: ``20kB`` and not ``20000B``.
+
+    The unit is the largest in which the number is whole.
+
+    Args:
+        kind: One of :data:`QUANTITIES`: bytes, milliseconds, seconds, or a fraction.
+        value: Number in that unit.
+
+    Returns:
+        What the parser of its kind reads as the same number.
+    """
+    units = _TYPED[kind]
+    name, scale = next(
+        ((name, scale) for name, scale in units if value and not value % scale), units[-1]
+    )
+    return f"{value / scale:.12g}{name}"
+
+
 def format_size(n_bytes: float) -> str:
     """Return a size in three digits, as ``12.3 kB``."""
     for unit, scale in (("B", 1.0), ("kB", 1e3), ("MB", 1e6)):

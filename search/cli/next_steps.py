@@ -31,6 +31,7 @@ def say_what_next(front: StudyFront, storage: str, again: list[str], ended_by: s
     at = [] if is_understood else ["--storage", masked(storage) if "://" in storage else storage]
     commands = [
         (["search", "front", front.study, *at], "the whole front"),
+        (["search", "report", front.study, *at, "-o", "report.html"], "one page to choose from"),
         (["search", "dashboard", *at], "the study in a browser"),
         (["search", "export", front.study, *at, "-o", "best.json"], "one model, to retrain it"),
         ([*again, *at], "go on searching"),

@@ -13,7 +13,7 @@ from click.shell_completion import CompletionItem
 
 from search.options import Option, declared
 from search.storage.attributes import DEFAULT_STORAGE
-from search.units import parse_accuracy, parse_duration, parse_latency, parse_size
+from search.units import parse_accuracy, parse_duration, parse_latency, parse_size, typed
 from spaces.errors import ConfigError
 
 STORAGE_VARIABLE = "SEARCH_STORAGE"
@@ -35,17 +35,17 @@ class Quantity(Retyped):
     Args:
         name: What ``--help`` shows in its place.
         parse: Turns the text into a number, or raises ``ConfigError``.
-        unit: Of the number, as ``parse`` reads it.
+        kind: Which of the numbers that people type it is (see :func:`search.units.typed`).
     """
 
-    def __init__(self, name: str, parse: Callable[[str], float], unit: str = "") -> None:
+    def __init__(self, name: str, parse: Callable[[str], float], kind: str) -> None:
         self.name = name
         self._parse = parse
-        self._unit = unit
+        self._kind = kind
 
     def format(self, value: float) -> str:
         """Return a text that :meth:`convert` turns into the number again."""
-        return f"{value:.12g}{self._unit}"
+        return typed(self._kind, value)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -146,10 +146,10 @@ class KnownName(click.ParamType):  # type: ignore[type-arg, unused-ignore]
 STUDY = StudyName()
 TASK = KnownName("task")
 DEVICE = KnownName("device")
-SIZE = Quantity("size", parse_size, "B")
-LATENCY = Quantity("time", parse_latency, "ms")
-DURATION = Quantity("time", parse_duration, "s")
-ACCURACY = Quantity("fraction", parse_accuracy)
+SIZE = Quantity("size", parse_size, "size")
+LATENCY = Quantity("time", parse_latency, "latency")
+DURATION = Quantity("time", parse_duration, "duration")
+ACCURACY = Quantity("fraction", parse_accuracy, "fraction")
 PATH = click.Path(path_type=Path)
 NAME_VALUE = NameValue()
 _TYPES: dict[str, click.ParamType] = {  # type: ignore[type-arg, unused-ignore]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from search.doctor import leftovers, services
+from search.doctor.bytecode import bytecode
 from search.doctor.findings import Finding, looked_at
 from search.doctor.machine import cores_and_memory, judge_disk, measure_disk, versions
 from search.units import format_size
@@ -27,6 +28,7 @@ def examine(
         clean: Whether leftovers of killed runs are removed.
     """
     yield from looked_at("versions", versions)
+    yield from looked_at("bytecode", bytecode)
     yield from looked_at("memory", cores_and_memory)
     yield from looked_at("database", lambda: services.database(storage))
     yield from looked_at("ray", lambda: services.ray(address, dict(os.environ)))

@@ -18,11 +18,19 @@ from search.units import (
     parse_fraction,
     parse_latency,
     parse_size,
+    typed,
 )
 from spaces.errors import ConfigError
 from spaces.wording import counted
 
 Parse = Callable[[str], float]
+
+READERS: dict[str, Parse] = {
+    "size": parse_size,
+    "latency": parse_latency,
+    "duration": parse_duration,
+    "fraction": parse_accuracy,
+}
 
 
 @pytest.mark.parametrize(
@@ -69,6 +77,35 @@ def test_what_is_no_number_with_a_unit_is_refused(parse: Parse, text: str) -> No
 def test_a_number_without_a_unit_is_asked_for_it(parse: Parse, known: str) -> None:
     with pytest.raises(ConfigError, match=f": {known}, but got '20'"):
         parse("20")
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("size", 20_000, "20kB"),
+        ("size", 20_480, "20480B"),
+        ("size", 1_500_000, "1500kB"),
+        ("size", 12e6, "12MB"),
+        ("latency", 5, "5ms"),
+        ("latency", 0.25, "0.25ms"),
+        ("latency", 2000, "2s"),
+        ("duration", 1800, "30m"),
+        ("duration", 5400, "90m"),
+        ("duration", 1.5, "1.5s"),
+        ("fraction", 0.9, "0.9"),
+    ],
+)
+def test_numbers_as_people_type_them(kind: str, value: float, text: str) -> None:
+    assert typed(kind, value) == text
+
+
+@given(
+    st.sampled_from(sorted(READERS)),
+    st.floats(1e-3, 1, allow_subnormal=False) | st.integers(1, 10**9),
+)
+def test_what_is_typed_is_read_as_it_was(kind: str, value: float) -> None:
+    value = min(value, 1.0) if kind == "fraction" else value
+    assert READERS[kind](typed(kind, value)) == pytest.approx(value, rel=1e-11)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 
 from search.cli.main import cli
 from search.doctor import leftovers, services
+from search.doctor.bytecode import bytecode, judge_bytecode
 from search.doctor.findings import Finding, looked_at
 from search.doctor.machine import (
     Disk,
@@ -43,6 +45,31 @@ def levels(findings: list[Finding]) -> list[str]:
 )
 def test_pythons(version: tuple[int, int], level: str) -> None:
     assert judge_python(version, "3.x").level == level
+
+
+@pytest.mark.parametrize(
+    ("is_compiled", "is_written", "level"),
+    [(True, False, "ok"), (True, True, "ok"), (False, True, "ok"), (False, False, "note")],
+)
+def test_bytecode(is_compiled: bool, is_written: bool, level: str) -> None:
+    found = judge_bytecode(Path("/lib/tensorflow"), is_compiled=is_compiled, is_written=is_written)
+    assert found.level == level
+    assert ("compileall -q /lib" in found.fix) == (level == "note")
+
+
+def test_bytecode_that_is_neither_there_nor_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framework = tmp_path / "tensorflow" / "python" / "framework"
+    framework.mkdir(parents=True)
+    for module in (tmp_path / "tensorflow" / "__init__.py", framework / "ops.py"):
+        module.write_text("raise RuntimeError('nothing of it is to be run')")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert levels(list(bytecode())) == ["note"]
+    py_compile.compile(str(framework / "ops.py"))
+    assert levels(list(bytecode())) == ["ok"]
 
 
 @pytest.mark.parametrize(

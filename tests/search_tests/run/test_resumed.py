@@ -82,7 +82,7 @@ def test_by_its_name_alone(calls: list[tuple[str, RunOptions]], tmp_path: Path) 
     (first, begun), (second, gone_on) = calls
     assert first == second == "fruit"
     assert asked_for(gone_on) == asked_for(begun)
-    assert "--max-size 20000B" in told[0] and "--fix family=cnn" in told[0]
+    assert "--max-size 20kB" in told[0] and "--fix family=cnn" in told[0]
 
 
 def test_what_is_given_now_comes_first(
@@ -95,7 +95,7 @@ def test_what_is_given_now_comes_first(
     assert done.exit_code == 0, done.stderr
     asked = asked_for(calls[-1][1])
     assert asked == {**ASKED, "max_size_bytes": 9000.0}
-    assert f"search run --max-size 9000B --study mine --more 50 --storage {storage}" in done.stderr
+    assert f"search run --max-size 9kB --study mine --more 50 --storage {storage}" in done.stderr
     # And from now on it is what the study goes on with.
     run_study(study="mine", storage=storage, more=1)
     assert asked_for(calls[-1][1]) == asked
@@ -128,7 +128,7 @@ def test_a_study_of_before_goes_on_with_what_it_holds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("ref", "device", "given", "message"),
     [
-        ("shapes.py:TASK", "host", {}, "search run shapes.py:TASK --study own --max-size 9000B"),
+        ("shapes.py:TASK", "host", {}, "search run shapes.py:TASK --study own --max-size 9kB"),
         ("fruit", "board.py", {}, "search run fruit --study own --device board.py"),
         ("fruit", "board.py", {"device": "board.py"}, ""),
     ],
