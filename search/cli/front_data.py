@@ -87,7 +87,7 @@ def front_to_csv(front: StudyFront, points: Sequence[FrontPoint] | None = None) 
     chosen = front.points if points is None else points
     names = sorted({name for point in chosen for name in point.params})
     columns = [*COLUMNS, *(f"params_{name}" for name in names), "generated_pictures", "device"]
-    columns += ["accuracy_low", "accuracy_high"]
+    columns += ["accuracy_low", "accuracy_high", "accuracy_error"]
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

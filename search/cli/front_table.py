@@ -223,6 +223,10 @@ def _footnotes(front: StudyFront, points: Sequence[FrontPoint]) -> list[str]:
     lines = []
     if any(not point.is_distinguishable for point in points):
         lines.append("~ faster than a point no worse in accuracy and size, but within the noise.")
+    if any(point.same_accuracy_as is not None for point in points):
+        lines.append(
+            "~ more accurate than a smaller point, no slower, but within one standard error."
+        )
     lines.append(front.accuracy_context.line(best))
     if is_uneven(front.class_counts.get("val", ())) or front.metric != "accuracy":
         scored = [point for point in points if point.class_scores]
@@ -267,7 +271,7 @@ def _points_table(
     for index, point in enumerate(points):
         cells = [
             str(point.trial),
-            format_accuracy(point.accuracy),
+            ("" if point.same_accuracy_as is None else "~") + format_accuracy(point.accuracy),
             format_size(point.size_bytes),
             ("" if point.is_distinguishable else "~") + format_latency(point.latency_ms),
             point.quantization + (" mixed" if point.is_mixed else ""),

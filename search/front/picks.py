@@ -34,6 +34,7 @@ def pick(
     *,
     at_least: float | None = None,
     reference: ReferencePoint | None = None,
+    lead_errors: npt.NDArray[np.float64] | None = None,
 ) -> int:
     """Return the index of the point that a rule picks among those which keep the limits.
 
@@ -42,7 +43,9 @@ def pick(
     that would be best in everything (Zeleny, "Compromise programming", 1973). It compares
     ratios (logarithms of error, size and latency), each scaled to the range of the points which
     keep the limits. Accuracy weighs as much as size and latency together: those two mostly rise
-    and fall as one, and would outvote it.
+    and fall as one, and would outvote it. Of the point that it would be, smaller ones count as
+    accurate if they are less so by no more than one standard error (after the rule of Breiman,
+    Friedman, Olshen and Stone, 1984): which of them is ahead on other pictures, nobody knows.
 
     Args:
         values: Points, as a rule those on a front.
@@ -53,6 +56,8 @@ def pick(
             has it: what somebody has already.
         reference: Where the study's hypervolume is measured from: what counts nothing there is no
             compromise, unless nothing counts.
+        lead_errors: ``[points, points]``: standard error of each one's lead in accuracy over each
+            other, NaN where not known; None to take every lead for real.
 
     Raises:
         ConfigError: If there are no points, or none keeps the limits; the text says how close
@@ -76,8 +81,18 @@ def pick(
         if worth.any():
             kept, losses = kept[worth], losses[worth]
         too_low = rows[kept, 0] < (-math.inf if at_least is None else at_least)
-        distances = _squared_distances(rows[kept], reference.error_floor)
+        scale = rows[kept]
+        distances = _squared_distances(scale, scale, reference.error_floor)
         order = np.lexsort((losses[:, 0], distances, too_low))
+        if lead_errors is not None:
+            best = order[0]
+            leads = scale[best, 0] - scale[:, 0]
+            is_smaller = (scale[:, 1] < scale[best, 1]) & (too_low <= too_low[best])
+            same = is_smaller & (leads > 0) & (leads <= lead_errors[kept[best], kept])
+            as_good = scale.copy()
+            as_good[same, 0] = scale[best, 0]
+            distances = _squared_distances(as_good, scale, reference.error_floor)
+            order = np.lexsort((losses[:, 0], distances, ~same & (np.arange(len(kept)) != best)))
     else:
         # Accuracy is the first to break a tie: it is what people regret.
         ties = [other for other in (0, 1, 2) if other != column]
@@ -86,10 +101,25 @@ def pick(
 
 
 def _squared_distances(
-    rows: npt.NDArray[np.float64], least_error: float
+    rows: npt.NDArray[np.float64], scale: npt.NDArray[np.float64], least_error: float
 ) -> npt.NDArray[np.float64]:
-    """Return how far each point lies from the best in everything, see :func:`pick`."""
-    logs = np.log10(
+    """Return how far each point lies from the best in everything, see :func:`pick`.
+
+    Args:
+        rows: The points.
+        scale: Points whose range is the unit, and the best of which in everything is meant.
+        least_error: What an error of 0 counts as.
+    """
+    low = (logs := _logarithms(scale, least_error)).min(axis=0)
+    width = logs.max(axis=0) - low
+    scaled = (_logarithms(rows, least_error) - low) / np.where(width > 0, width, 1)
+    distances: npt.NDArray[np.float64] = scaled**2 @ np.array([0.5, 0.25, 0.25])
+    return distances
+
+
+def _logarithms(rows: npt.NDArray[np.float64], least_error: float) -> npt.NDArray[np.float64]:
+    """Return logarithms of error, size and latency."""
+    logs: npt.NDArray[np.float64] = np.log10(
         np.column_stack(
             [
                 np.maximum(1 - rows[:, 0], least_error),
@@ -98,11 +128,7 @@ def _squared_distances(
             ]
         )
     )
-    low = logs.min(axis=0)
-    width = logs.max(axis=0) - low
-    scaled = (logs - low) / np.where(width > 0, width, 1)
-    distances: npt.NDArray[np.float64] = scaled**2 @ np.array([0.5, 0.25, 0.25])
-    return distances
+    return logs
 
 
 def _with_ram(

@@ -16,6 +16,7 @@ import numpy as np
 
 from search.front.baseline import Baseline
 from search.front.broken_limits import broken_limits
+from search.front.lead_errors import lead_errors
 from search.front.pareto import ReferencePoint, pareto_mask
 from search.front.scheme_failures import scheme_failures, why_no_model
 from search.front.study_front import FrontPoint as FrontPoint
@@ -109,7 +110,10 @@ def front_of(study: StudyRecord) -> StudyFront:
         moment for t in trials for moment in (t.datetime_start, t.datetime_complete) if moment
     ]
     limits = Limits(**stored.get(attributes.LIMITS, {}))
+    metric, n_val = stored.get(attributes.METRIC, "accuracy"), int(task["n_val"])
     points = _front_points(complete, limits)
+    if metric == "accuracy":
+        points = _with_same_accuracy(points, n_val)
     return StudyFront(
         study=study.name,
         n_foreign=len(study.trials) - len(trials),
@@ -118,7 +122,7 @@ def front_of(study: StudyRecord) -> StudyFront:
         generated=bool(task["generated"]),
         device=stored[attributes.DEVICE],
         size_metric=stored[attributes.SIZE_METRIC],
-        metric=stored.get(attributes.METRIC, "accuracy"),
+        metric=metric,
         n_target=stored.get(attributes.TARGET),
         n_trials=sum(outcome in COUNTED for outcome in outcomes),
         n_infeasible=outcomes.count("infeasible"),
@@ -130,7 +134,7 @@ def front_of(study: StudyRecord) -> StudyFront:
         ),
         n_failed=outcomes.count("failed"),
         n_points=len(complete),
-        n_val=int(task["n_val"]),
+        n_val=n_val,
         reference=ReferencePoint.from_dict(stored[attributes.REFERENCE_POINT]),
         last_activity=max(moments, default=None),
         points=points,
@@ -206,6 +210,23 @@ def _same_speed(points: Sequence[FrontPoint]) -> list[int | None]:
     return found
 
 
+def _with_same_accuracy(points: Sequence[FrontPoint], n_val: int) -> tuple[FrontPoint, ...]:
+    """Return points, smallest first, with those that no more than chance keeps from being best."""
+    errors = lead_errors([point.hits for point in points], n_val)
+    accuracies = np.array([point.accuracy for point in points])
+    latencies = np.array([point.latency_ms for point in points])
+    noises = np.array([point.latency_noise or 0.0 for point in points])
+    marked = []
+    for index, point in enumerate(points):
+        leads = point.accuracy - accuracies
+        is_same = (leads > 0) & (leads <= errors[index])
+        is_same &= np.array([other.size_bytes < point.size_bytes for other in points], bool)
+        is_same &= latencies / point.latency_ms - 1 <= np.hypot(noises, noises[index])
+        smallest = points[int(np.argmax(is_same))].trial if is_same.any() else None
+        marked.append(replace(point, same_accuracy_as=smallest))
+    return tuple(marked)
+
+
 def point_of(trial: FrozenTrial) -> FrontPoint:
     """Return what was measured of a complete trial, as if it were on the front."""
     score, size_bytes, latency_ms = trial.values
@@ -228,6 +249,7 @@ def point_of(trial: FrozenTrial) -> FrontPoint:
         latency_noise=_latency_noise(stored.get(attributes.LATENCY)),
         float_operations=stored.get(attributes.LEDGER, {}).get("float_operations"),
         metrics=stored.get(attributes.METRICS, {}),
+        hits=stored.get(attributes.HITS, ""),
     )
 
 

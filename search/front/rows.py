@@ -6,6 +6,7 @@ from typing import Any
 
 from search.front.study_front import FrontPoint, StudyFront
 from spaces.config.objectives import OBJECTIVES
+from spaces.data.accuracy_context import standard_error
 
 COLUMNS = (
     "trial",
@@ -22,6 +23,7 @@ COLUMNS = (
     "balanced_accuracy",
     "macro_f1",
     "float_operations",
+    "same_accuracy_as",
 )
 """Columns of JSON and CSV before the parameters; only ever added to."""
 
@@ -47,10 +49,12 @@ def point_row(point: FrontPoint) -> dict[str, Any]:
         "float_operations": (
             None if point.float_operations is None else sum(point.float_operations.values())
         ),
+        "same_accuracy_as": point.same_accuracy_as,
     }
 
 
 def certainty(front: StudyFront, point: FrontPoint) -> dict[str, float]:
-    """Return the 95 % interval of a point's accuracy."""
+    """Return the 95 % interval of a point's accuracy, and its standard error."""
     low, high = front.accuracy_context.interval(point.accuracy)
-    return {"accuracy_low": low, "accuracy_high": high}
+    error = standard_error(point.accuracy, front.accuracy_context.n_images)
+    return {"accuracy_low": low, "accuracy_high": high, "accuracy_error": error}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from search.front.baseline import Baseline
 from search.front.broken_limits import BrokenLimit
+from search.front.lead_errors import lead_errors
 from search.front.pareto import ReferencePoint, hypervolume
 from search.front.picks import PickRule, pick
 from search.front.scheme_failures import SchemeFailure
@@ -22,6 +23,8 @@ from spaces.wording import counted
 from workers.messages.result import Limits
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas
     from matplotlib.figure import Figure
 
@@ -53,6 +56,11 @@ class FrontPoint:
             None if not known.
         same_speed_as: Number of a point no worse in accuracy and size, which this one is faster
             than by less than their noise; None if it is on the front for a better reason.
+        same_accuracy_as: Number of a smaller point, no slower, which this one is more accurate
+            than by no more than the standard error of that lead; None if there is none, or it
+            cannot be told.
+        hits: Which validation images it labels rightly (``workers.messages.hits``); empty if not
+            recorded.
     """
 
     trial: int
@@ -67,6 +75,8 @@ class FrontPoint:
     params: Mapping[str, ParamValue]
     latency_noise: float | None = None
     same_speed_as: int | None = None
+    same_accuracy_as: int | None = None
+    hits: str = field(default="", repr=False)
     ram_bytes: int | None = None
     class_scores: Mapping[str, float] = field(default_factory=dict)
     score: float | None = None
@@ -180,7 +190,8 @@ class StudyFront:
         """Return the point that a rule picks (see ``search.front.picks.pick``).
 
         The compromise is one between points that are no less accurate than the baseline, where
-        there are such: nobody wants to be given less than what they had.
+        there are such: nobody wants to be given less than what they had. A point whose lead in
+        accuracy is no more than its standard error does not take the place of a smaller one.
 
         Raises:
             ConfigError: If the front is empty, or no point keeps the limits.
@@ -188,8 +199,23 @@ class StudyFront:
         values = [point.values for point in self.points]
         ram_bytes = [point.ram_bytes for point in self.points]
         had = self.baseline.values[0] if self.baseline and self.baseline.values else None
-        index = pick(values, rule, limits, ram_bytes, at_least=had, reference=self.reference)
+        index = pick(
+            values,
+            rule,
+            limits,
+            ram_bytes,
+            at_least=had,
+            reference=self.reference,
+            lead_errors=self._lead_errors if rule == "knee" else None,
+        )
         return self.points[index]
+
+    @cached_property
+    def _lead_errors(self) -> npt.NDArray[np.float64] | None:
+        """Standard error of each point's lead over each other; None for another metric."""
+        if self.metric != "accuracy":
+            return None
+        return lead_errors([point.hits for point in self.points], self.n_val)
 
     def __repr__(self) -> str:
         """Return the study and what its front spans, in one line."""

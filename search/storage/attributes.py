@@ -107,6 +107,9 @@ CLASS_SCORES = "class_scores"
 CONFUSION = "confusion"
 """A row for each true class: how often the converted model called it what, on validation. Not
 there where there are many classes, nor in trials older than this."""
+HITS = "hits"
+"""Which validation images the converted model labels rightly: a bit each, in base64. Not there
+where there are more than 10,000, nor in trials older than this."""
 LATENCY = "latency"
 """``Latency``: median and spread, runs, threads, device and runtime."""
 TFLITE_SHA256 = "tflite_sha256"

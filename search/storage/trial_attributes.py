@@ -79,6 +79,7 @@ def point_ending(point: Point, result: TrialResult, limits: Limits) -> Ending:
             **({attributes.CLASS_SCORES: dict(point.class_scores)} if point.class_scores else {}),
             **({attributes.METRICS: dict(point.metrics)} if point.metrics else {}),
             **({attributes.CONFUSION: point.confusion} if point.confusion else {}),
+            **({attributes.HITS: point.hits} if point.hits else {}),
         },
         system_attrs={
             attributes.CONSTRAINTS: constraint_values(

@@ -53,6 +53,7 @@ class Shortcuts:
     ) -> None:
         self.n_branches = 0
         self._max_ram_bytes = settings.limits.max_ram_bytes
+        self._n_val = settings.task.n_val
         self._files = files
         self._weights = weights
         self._brancher = Brancher(
@@ -81,7 +82,13 @@ class Shortcuts:
         reference = self._files.reference
         # As long as nothing is of use, on a hard task or at the start, all that comes nearer is.
         useful = reference.min_accuracy if self._files.counting else 0.0
-        return Race(front, tuple(self._curves), useful=useful, least_error=reference.error_floor)
+        return Race(
+            front,
+            tuple(self._curves),
+            useful=useful,
+            least_error=reference.error_floor,
+            n_images=self._n_val,
+        )
 
     def next_branch(self) -> Branch | None:
         """Return the branch to try now; None if a new training is worth more."""

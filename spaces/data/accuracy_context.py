@@ -29,6 +29,18 @@ def wilson_interval(share: float, n: int) -> tuple[float, float]:
     return low, high
 
 
+def standard_error(accuracy: float, n: int) -> float:
+    """Return the standard error of a share that was found in ``n`` independent cases.
+
+    Of the binomial distribution, by Laplace's rule of succession: where none or all of few cases
+    are right, the next one may still be otherwise.
+    """
+    if n < 1:
+        return 1.0
+    share = (accuracy * n + 1) / (n + 2)
+    return math.sqrt(share * (1 - share) / n)
+
+
 @dataclass(frozen=True)
 class AccuracyContext:
     """What accuracies on a split have to be read against.

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from spaces.config.trial import TrialConfig
+from spaces.data.accuracy_context import standard_error
 
 QUANTILE = 0.95
 """Share of finished trainings that did not get further from the same point. On recorded
@@ -72,6 +73,8 @@ class Race:
         useful: Accuracy up to which a model counts nothing, however small and fast; 0 as long as
             there is none above it.
         least_error: What an error of 0 counts as where its logarithm is taken.
+        n_images: That accuracies are of: a bar is the luckiest of many measurements, so that what
+            comes within its standard error is not known to be worse. 0 if not known.
     """
 
     front: tuple[tuple[float, float, float], ...] = ()
@@ -79,6 +82,7 @@ class Race:
     quantile: float = QUANTILE
     useful: float = 0.0
     least_error: float = LEAST_ERROR
+    n_images: int = 0
 
     @property
     def can_judge(self) -> bool:
@@ -189,9 +193,11 @@ class Race:
                 cause where the bar of the others would not have stopped the training.
         """
         expected = self.expected(accuracies, n_epochs, settled_from, recipe) + CHANCE
-        if expected >= max(bar, floor, self.useful):
+        error = standard_error(bar, self.n_images) if self.n_images and bar else 0.0
+        is_below_bar = expected + max(0.0, error - CHANCE) < bar
+        if not is_below_bar and expected >= max(floor, self.useful):
             return ""
-        if expected < bar:
+        if is_below_bar:
             why = f"models no larger and no slower reach {bar:.4f}"
         elif expected < floor:
             why = f"the limit on accuracy (--min-accuracy) is {floor:.4f}"

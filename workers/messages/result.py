@@ -126,6 +126,8 @@ class Point:
         metrics: What the model's ``compile`` names beside accuracy, of the same answers.
         confusion: A row for each true class: how often it was called what; empty where there
             are too many classes.
+        hits: Which validation images it labels rightly, as ``workers.messages.hits`` packs them;
+            empty where there are too many.
     """
 
     config: TrialConfig
@@ -138,6 +140,7 @@ class Point:
     metric: Metric = "accuracy"
     metrics: Mapping[str, float] = field(default_factory=dict)
     confusion: tuple[tuple[int, ...], ...] = field(default=(), repr=False)
+    hits: str = field(default="", repr=False)
 
     @property
     def tflite_sha256(self) -> str:

@@ -16,6 +16,7 @@ from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationSc
 from spaces.data.dataset import Dataset, Split
 from spaces.errors import ConversionError
 from workers.messages.fan_out import passed_over
+from workers.messages.hits import MAX_HITS, packed_hits
 from workers.messages.limits import Foreseen
 from workers.messages.result import EvaluateRequest, Ledger, Point, SizeMetric
 from workers.training.compiled import own_training
@@ -81,6 +82,7 @@ class _Converted:
     sizes: Ledger
     scores: dict[str, float]
     confusion: tuple[tuple[int, ...], ...]
+    hits: str
     metrics: Mapping[str, float]
 
 
@@ -163,13 +165,13 @@ def measure_points(
                 )
             with watch.stage("measure"):
                 budget = None if scheme is own else budget_s
-                scores, confusion = _scores(tflite, dataset, budget, windows, are_logits)
+                scores, confusion, hits = _scores(tflite, dataset, budget, windows, are_logits)
                 metrics = own_metrics(trained, tflite, dataset.val)
                 sizes = compare_on(device, tflite, sizes, dataset.val.images)
         except ConversionError as error:
             skipped[scheme] = str(error)
         else:
-            converted[scheme] = _Converted(tflite, sizes, scores, confusion, metrics)
+            converted[scheme] = _Converted(tflite, sizes, scores, confusion, hits, metrics)
     points: dict[QuantizationScheme, Point] = {}
     with watch.stage("latency"):
         quiet = windows.window() if windows is not None and device.needs_quiet else None
@@ -188,8 +190,12 @@ def _scores(
     budget_s: float | None,
     windows: QuietWindows | None,
     are_logits: bool,
-) -> tuple[dict[str, float], tuple[tuple[int, ...], ...]]:
-    """Return accuracy, its like and what was taken for what on validation, if there is time."""
+) -> tuple[dict[str, float], tuple[tuple[int, ...], ...], str]:
+    """Return accuracy and its like, what was taken for what, and hits, on validation.
+
+    Raises:
+        ConversionError: If there is no time for it, or the runtime cannot run the model.
+    """
     from spaces.config.metrics import class_scores, confusion_matrix
     from workers.conversion.accuracy import tflite_labels
     from workers.latency.host import quick_latency_ms
@@ -205,7 +211,9 @@ def _scores(
     predicted = tflite_labels(tflite, dataset.val, are_logits=are_logits, pause=pause)
     n_classes = len(dataset.class_names)
     labels = dataset.val.labels
-    return class_scores(predicted, labels), confusion_matrix(predicted, labels, n_classes)
+    hits = packed_hits(predicted == labels) if len(labels) <= MAX_HITS else ""
+    scores = class_scores(predicted, labels)
+    return scores, confusion_matrix(predicted, labels, n_classes), hits
 
 
 def _point(
@@ -228,6 +236,7 @@ def _point(
         accuracy=model.scores["accuracy"],
         class_scores=model.scores,
         confusion=model.confusion,
+        hits=model.hits,
         metric=request.metric,
         size_bytes=sizes.size_bytes(request.size_metric),
         latency=latency,

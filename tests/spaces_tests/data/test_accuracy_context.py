@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.data.accuracy_context import AccuracyContext, wilson_interval
+from spaces.data.accuracy_context import AccuracyContext, standard_error, wilson_interval
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,19 @@ def test_the_interval_holds_the_share(n: int, share: float) -> None:
     low, high = wilson_interval(share, n)
     assert 0 <= low <= share <= high <= 1
     assert low < high
+
+
+@pytest.mark.parametrize(
+    ("n_right", "n", "error"),
+    [
+        (31, 38, 0.0649),  # By Laplace, somewhat more than 0.0629.
+        (38, 38, 0.0253),  # None of 38 was wrong; one may well be.
+        (0, 0, 1.0),
+        (8_000, 10_000, 0.0040),
+    ],
+)
+def test_standard_error(n_right: int, n: int, error: float) -> None:
+    assert standard_error(n_right / max(n, 1), n) == pytest.approx(error, abs=1e-4)
 
 
 def test_one_line_says_it() -> None:

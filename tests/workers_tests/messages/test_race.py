@@ -89,6 +89,24 @@ def test_below_its_bar_a_training_is_stopped_and_the_verdict_says_why() -> None:
     assert "0.8000" in verdict and "0.9520" in verdict and "0.9600" in verdict
 
 
+@pytest.mark.parametrize(
+    ("n_images", "bar", "is_stopped"),
+    [
+        (0, 0.96, True),
+        (38, 0.98, False),  # 0.952 is to be expected, and the error of 0.98 is 0.033.
+        (38, 0.99, True),
+        (10_000, 0.96, True),
+    ],
+)
+def test_within_the_error_of_few_pictures_nothing_is_known_to_be_worse(
+    n_images: int, bar: float, is_stopped: bool
+) -> None:
+    race = Race(FRONT, HALVING, n_images=n_images)
+    assert bool(race.verdict([0.8], 3, 0, bar=bar)) is is_stopped
+    # What breaks a limit is measured on these pictures, and breaks it.
+    assert "limit on accuracy" in race.verdict([0.8], 3, 0, bar=0.0, floor=0.96)
+
+
 @given(
     finals=st.lists(st.tuples(fractions, fractions), min_size=MIN_CURVES, max_size=30),
     accuracy=fractions,
