@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+LEARNED_FROM = "learned from"
+"""What stands for figures on validation, where its pictures were trained on."""
+
 SPREAD_NAMES = ("accuracy", "val_accuracy", "size_bytes", "latency_ms")
 
 
@@ -55,7 +58,7 @@ def print_metrics(console: Console, metrics: Mapping[str, Any]) -> None:
         ("latency", "latency_ms", format_latency),
     ):
         before = form(promised[key]) if key in promised else ""
-        table.add_row(name, before, form(measured[key]))
+        table.add_row(name, before, form(measured[key]) if key in measured else LEARNED_FROM)
     table.add_row("RAM", *ram_cells(metrics))
     for key, name in (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
         before, now = (one.get("class_scores", {}).get(key) for one in (promised, measured))
@@ -158,28 +161,37 @@ def seed_rows(metrics: Mapping[str, Any]) -> list[list[str]]:
         [
             f"{found['own_seed']} (its own)",
             format_percent(metrics["test"]["accuracy"]),
-            format_percent(measured["accuracy"]),
+            format_percent(measured["accuracy"]) if "accuracy" in measured else LEARNED_FROM,
             format_size(measured["size_bytes"]),
             format_latency(measured["latency_ms"]),
         ]
     ]
-    forms = (format_percent, format_percent, format_size, format_latency)
+    forms = dict(
+        zip(
+            SPREAD_NAMES,
+            (format_percent, format_percent, format_size, format_latency),
+            strict=True,
+        )
+    )
     for run in found["runs"]:
         if "reason" in run:
             rows.append([str(run["seed"]), "failed", "", "", ""])
             continue
-        values = [run[name] for name in SPREAD_NAMES]
-        cells = [form(value) for form, value in zip(forms, values, strict=True)]
+        cells = [form(run[name]) if name in run else "" for name, form in forms.items()]
         rows.append([str(run["seed"]), *cells])
     if SPREAD_NAMES[0] not in found:
         return rows
+    known = {name: form for name, form in forms.items() if name in found}
     for key, label in (("mean", "mean of the others"), ("std", "standard deviation")):
-        values = [found[name][key] for name in SPREAD_NAMES]
-        if None not in values:
-            rows.append([label, *(form(v) for form, v in zip(forms, values, strict=True))])
-    ranges = []
-    for name, form in zip(SPREAD_NAMES, forms, strict=True):
-        ranges.append(form(found[name]["max"] - found[name]["min"]))
+        if None not in [found[name][key] for name in known]:
+            cells = [
+                form(found[name][key]) if name in known else "" for name, form in forms.items()
+            ]
+            rows.append([label, *cells])
+    ranges = [
+        form(found[name]["max"] - found[name]["min"]) if name in known else ""
+        for name, form in forms.items()
+    ]
     rows.append(["highest - lowest", *ranges])
     return rows
 
@@ -197,6 +209,8 @@ def remarks(metrics: Mapping[str, Any]) -> list[str]:
         texts.append("The pictures are generated: on photos, expect other accuracies.")
     if not metrics["same_data"]:
         texts.append("Trained on other data than the trial: nothing was promised for it.")
+    if metrics.get("with_validation"):
+        texts.append("Trained on validation pictures too: only the test split tells its worth.")
     if metrics["identical_to_trial"]:
         texts.append("model.tflite is the trial's, byte for byte.")
     return texts

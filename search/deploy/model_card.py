@@ -102,7 +102,9 @@ def _figures(export: Mapping[str, Any], metrics: Mapping[str, Any] | None) -> st
     nouns = sample_kind(data.get("kind")).nouns
     measured = promised if metrics is None else metrics["measured"]
     rows = [["split", nouns, "accuracy", "95 % interval", "balanced accuracy", "macro F1"]]
-    rows.append(_score_row("validation", data.get("n_val"), measured))
+    is_learned_from = metrics is not None and metrics.get("with_validation")
+    why = "learned from" if is_learned_from else "not measured"
+    rows.append(_score_row("validation", data.get("n_val"), measured, why))
     if metrics is not None:
         deployed = metrics["models"]["deployed"]
         of_test = {"accuracy": metrics["test"]["accuracy"], "class_scores": _macro(deployed)}
@@ -131,9 +133,11 @@ def _macro(row: Mapping[str, Any]) -> dict[str, float]:
     return {name: macro[key] for key, name in names.items() if macro.get(key) is not None}
 
 
-def _score_row(split: str, n: int | None, measured: Mapping[str, Any]) -> list[str]:
+def _score_row(
+    split: str, n: int | None, measured: Mapping[str, Any], why_none: str = "not measured"
+) -> list[str]:
     if "accuracy" not in measured:
-        return [split, "", "not measured", "", "", ""]
+        return [split, "", why_none, "", "", ""]
     accuracy = measured["accuracy"]
     low, high = wilson_interval(accuracy, n or 0)
     scores = measured.get("class_scores") or {}
@@ -214,10 +218,11 @@ def _reproduction(
     config = export["config"]
     found = metrics or export
     epochs = config["training"]["epochs"] if metrics is None else metrics["epochs"]
+    option = " --with-validation" if found.get("with_validation") else ""
     lines = [
         "## How to make it again",
         "",
-        "    search retrain export.json -o again",
+        f"    search retrain export.json -o again{option}",
         "",
         f"- Study {_plain(export.get('study', 'unknown'))}, trial {export.get('trial', 'unknown')}"
         f"; configuration `{export.get('config_hash', 'edited by hand')}`, seed {config['seed']}, "

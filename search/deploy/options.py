@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search.options import check_options, option
+from spaces.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,14 @@ class RetrainOptions:
         shown="the trial's",
         python="Train on this data instead of where the export says it lies.",
     )
+    with_validation: bool = option(
+        False,
+        "switch",
+        "Train on the validation pictures too: more to learn from, where pictures are few. "
+        "Only the test split says then what the model is worth.",
+        python="Whether to train on the validation pictures too, which have done their work; the "
+        "model is then another one, and only the test split says what it is worth.",
+    )
     seeds: int = option(
         0,
         "count",
@@ -66,8 +75,13 @@ class RetrainOptions:
     force: bool = option(False, "switch", "Overwrite the files of an earlier retraining.")
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value, and the two that exclude each other."""
         check_options(self)
+        if self.with_validation and self.patience is not None:
+            raise ConfigError(
+                "Only one of patience and with_validation can be given: patience goes by pictures "
+                f"that are not learned from; got (patience={self.patience}, with_validation=True)."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

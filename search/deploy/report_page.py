@@ -91,9 +91,10 @@ def _models(metrics: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _interval(accuracy: float, n_images: int | None) -> str:
-    """Return the 95 % interval (Wilson) of an accuracy; nothing of an unknown number of images."""
-    if not n_images:
+def _interval(accuracy: float | None, n_images: int | None) -> str:
+    """Return the 95 % interval (Wilson) of an accuracy; nothing where it, or of how many, is not
+    known."""
+    if accuracy is None or not n_images:
         return ""
     low, high = wilson_interval(accuracy, n_images)
     return f"{100 * low:.1f} to {100 * high:.1f} %"
@@ -281,11 +282,11 @@ def _seeds(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     trainings = {f"{found['own_seed']} (its own)": (metrics["test"], metrics["measured"])}
     for run in found["runs"]:
         if "reason" not in run:
-            trainings[str(run["seed"])] = (run, {"accuracy": run["val_accuracy"]})
+            trainings[str(run["seed"])] = (run, {"accuracy": run.get("val_accuracy")})
     for label, test, val, *others in seed_rows(metrics):
         intervals = ["", ""]
         if label in trainings:
-            on_test, on_val = (split["accuracy"] for split in trainings[label])
+            on_test, on_val = (split.get("accuracy") for split in trainings[label])
             intervals = [_interval(on_test, n_test), _interval(on_val, n_val)]
         rows.append([label, test, intervals[0], val, intervals[1], *others])
     values = [run["accuracy"] for run in found["runs"] if "reason" not in run]

@@ -103,6 +103,12 @@ class Dataset:
         splits = (self.train, self.val, self.test)
         return replace(self, fingerprint=fingerprint_arrays(self.class_names, splits))
 
+    def learning_from_validation(self) -> Dataset:
+        """Return the data set with the validation split in the training split too."""
+        images = np.concatenate([self.train.images, self.val.images])
+        labels = np.concatenate([self.train.labels, self.val.labels])
+        return replace(self, train=Split(images, labels)).with_true_fingerprint()
+
     @property
     def samples(self) -> SampleKind:
         """What its samples are, and what they are called."""

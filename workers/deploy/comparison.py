@@ -40,6 +40,7 @@ class Bench:
         dataset: Trained on ``train``, judged on ``test``.
         device: Whose latency counts.
         size_metric: Which size is ``size_bytes``.
+        source_fingerprint: Of the data as they were loaded, whatever of them is trained on.
         flips: Whether mirrored pictures show the same thing.
         progress: Called after every epoch.
         early_stopping: When trainings end before their last epoch; not those that branch off.
@@ -51,6 +52,7 @@ class Bench:
     dataset: Dataset
     device: Device
     size_metric: SizeMetric
+    source_fingerprint: str
     flips: bool
     progress: Progress
     early_stopping: EarlyStopping | None = None

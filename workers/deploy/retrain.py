@@ -56,6 +56,8 @@ class FullTraining:
         seeds: From how many other seeds to train it too.
         patience: Epochs without a better validation accuracy after which training ends, with the
             best weights; None to train to the last epoch and take its weights.
+        with_validation: Whether to train on the validation split too. Nothing is told then of
+            what is measured on it.
     """
 
     epochs: int | None
@@ -66,6 +68,7 @@ class FullTraining:
     tta: bool
     seeds: int
     patience: int | None
+    with_validation: bool = False
 
 
 def retrain_job(
@@ -112,7 +115,10 @@ def retrain_job(
     progress("measuring", 0, 1)
     model, metrics = _measured(bench, config, trainings, export)
     metrics["patience"] = asked.patience
-    metrics["same_data"] = config.data_fingerprint == exported.data_fingerprint
+    metrics["same_data"] = bench.source_fingerprint == exported.data_fingerprint
+    metrics["with_validation"] = asked.with_validation
+    if asked.with_validation:
+        _leave_out_validation(metrics)
     folder = Path(out_dir)
     samples = network_input(bench.dataset.val.images[:N_COMPARED])
     write_models(folder, model, trained, samples, metrics)
@@ -135,8 +141,24 @@ def retrain_job(
         for row in looked["images"]
     ]
     metrics["grad_cam"] = {**looked, "images": images}
+    if asked.with_validation:
+        _leave_out_validation(metrics)
     write_metrics(folder, metrics)
     return {**metrics, "grad_cam": looked}
+
+
+def _leave_out_validation(metrics: dict[str, Any]) -> None:
+    """Take out what was measured on pictures that were learned from."""
+    for name in ("images", "accuracy", "accuracy_interval", "class_scores"):
+        metrics["measured"].pop(name, None)
+    metrics["measured"]["metrics"] = {}
+    metrics["curves"]["best_epoch"] = None
+    seeds = metrics["seeds"] or {"runs": []}
+    curves = [metrics["history"], metrics["curves"]["history"], *seeds["runs"], seeds]
+    curves += [(metrics["models"]["float"] or {}).get("history", {})]
+    for found in curves:
+        for name in [name for name in found if name.startswith("val_")]:
+            del found[name]
 
 
 def _looked_at(
@@ -203,11 +225,15 @@ def bench_of(
             f"({exported.data_fingerprint}), but got {dataset.fingerprint}. Bring it back, or "
             f"name the data to train on with --data."
         )
+    source_fingerprint = dataset.fingerprint
+    if asked.with_validation:
+        dataset = dataset.learning_from_validation()
     return Bench(
         load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset),
         dataset,
         target,
         export["size_metric"],
+        source_fingerprint=source_fingerprint,
         flips=mirrored_shows_the_same(loaded),
         progress=progress,
         early_stopping=None if asked.patience is None else EarlyStopping(asked.patience),

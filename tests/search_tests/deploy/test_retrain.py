@@ -67,6 +67,13 @@ def test_counts_are_refused_before_training(
     assert not (tmp_path / "deploy").exists()
 
 
+def test_nobody_ends_a_training_by_pictures_that_it_learns_from(
+    exported: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="Only one of patience and with_validation"):
+        retrain(exported, tmp_path / "deploy", patience=3, with_validation=True)
+
+
 def test_the_report_is_written_beside_the_metrics(
     exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -244,3 +244,25 @@ def test_metrics_of_the_models_own_stand_beside_the_accuracy() -> None:
     assert ["recall,", "validation", "0.5000"] in rows
     texts = page(metrics)[1].texts
     assert texts[texts.index("auc, validation") + 1 :][:2] == ["0.9000", "0.9877"]
+
+
+def test_nothing_is_said_of_pictures_that_were_learned_from() -> None:
+    seeds = {name: value for name, value in retrained.SEEDS.items() if name != "val_accuracy"}
+    seeds["runs"] = [
+        {name: value for name, value in run.items() if name != "val_accuracy"}
+        for run in retrained.SEEDS["runs"]  # type: ignore[attr-defined]
+    ]
+    metrics = retrained.metrics(with_validation=True, seeds=seeds)
+    for name in ("images", "accuracy"):
+        del metrics["measured"][name]
+    metrics["curves"]["best_epoch"] = None
+    _, parsed = page(metrics)
+    said = " ".join(parsed.texts)
+    assert "only the test split tells its worth" in said
+    console = Console(file=io.StringIO(), width=80)
+    print_metrics(console, metrics)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert re.search(r"accuracy, validation +95\.0 % +learned from", text)
+    assert "only the test split tells its worth" in text
+    assert re.search(r"mean of the others +\d+\.\d\d %  +\d", text)

@@ -204,6 +204,35 @@ def test_metrics_say_what_was_promised_and_what_came_out(
     assert TrialConfig.from_dict(metrics["config"]) == exported.point.config
 
 
+def test_it_learns_from_validation_where_it_is_asked_to(
+    exported: Exported, retrained: tuple[dict[str, Any], Path], tmp_path: Path
+) -> None:
+    found = []
+    for name in ("once", "again"):
+        (tmp_path / name).mkdir()
+        metrics = retrain(exported, tmp_path / name, with_validation=True, seeds=1)
+        found.append((tmp_path / name / "out" / TFLITE_NAME).read_bytes())
+    assert found[0] == found[1] != exported.point.tflite
+    assert metrics["identical_to_trial"] is False
+    assert metrics["same_data"] is True
+    assert metrics["with_validation"] is True and retrained[0]["with_validation"] is False
+    # As the same configuration on the joined pictures, by hand.
+    joined = exported.dataset.learning_from_validation()
+    assert len(joined.train) == len(exported.dataset.train) + len(exported.dataset.val)
+    by_hand = TrialEvaluator(exported.point.config.task, joined)(
+        EvaluateRequest(
+            exported.point.config.with_data_fingerprint(joined.fingerprint), fan_out=False
+        )
+    )
+    assert by_hand.point is not None and by_hand.point.tflite == found[0]
+    assert metrics["test"]["accuracy"] == tflite_accuracy(found[0], exported.dataset.test)
+    # What was learned from says nothing, and is nowhere.
+    text = (tmp_path / "again" / "out" / METRICS_NAME).read_text()
+    assert "val_accuracy" not in text and "val_loss" not in text
+    assert not {"accuracy", "accuracy_interval", "class_scores"} & set(metrics["measured"])
+    assert json.loads(text)["measured"]["size_bytes"] == metrics["measured"]["size_bytes"]
+
+
 def test_other_epochs_give_another_model(exported: Exported, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     metrics = retrain(exported, tmp_path, epochs=5, progress=lambda *event: seen.append(event))
