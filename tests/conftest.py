@@ -78,7 +78,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("search.run.run_study"), "RayExecutor", executor)
 
 
-def _missing(what: str) -> NoReturn:
+def missing(what: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what}; tests may not skip in CI", pytrace=False)
     pytest.skip(what)
@@ -96,7 +96,7 @@ def shared_data() -> Path:
     """Folder ``shared/data`` beside the checkout, with real pictures to read, never to write."""
     path = CHECKOUT.parent / "shared" / "data"
     if not path.is_dir():
-        _missing("needs the pictures in ../shared/data")
+        missing("needs the pictures in ../shared/data")
     return path
 
 
@@ -106,7 +106,7 @@ def chromium() -> Chromium:
     browser = _program("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     driver = _program("chromedriver")
     if browser is None or driver is None:
-        _missing("needs chromium and chromedriver (scripts/install-test-system-packages)")
+        missing("needs chromium and chromedriver (scripts/install-test-system-packages)")
     return Chromium(browser, driver)
 
 
@@ -175,7 +175,7 @@ def postgres_url() -> Iterator[str]:
     """
     programs = _postgres_folder()
     if programs is None:
-        _missing("needs a PostgreSQL server (scripts/install-test-system-packages)")
+        missing("needs a PostgreSQL server (scripts/install-test-system-packages)")
     user = _postgres_user()
     # Not in tmp_path: its parents are closed to other users, and the path of a Unix socket may
     # have no more than about 100 characters.

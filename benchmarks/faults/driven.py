@@ -95,7 +95,7 @@ def start(folder: Folder, plan: Plan = Plan()) -> int:
     try:
         os.setsid()
         _redirect(folder)
-        _replace_parts(folder)
+        replace_parts(folder)
         _carry_out(plan)
         cli.main(
             [
@@ -129,7 +129,8 @@ def _redirect(folder: Folder) -> None:
     sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)
 
 
-def _replace_parts(folder: Folder) -> None:
+def replace_parts(folder: Folder) -> None:
+    """Let ``search run`` of this process search formulas, and note what is told."""
     module: Any = run_module
 
     def prepare(*_: object, **__: object) -> tuple[TaskInfo, Dataset]:

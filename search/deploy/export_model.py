@@ -16,13 +16,15 @@ from search.front.nearest import nearest_point
 from search.front.picks import PickRule
 from search.front.read import find_study, load_front, reading
 from search.storage import attributes
+from search.storage.artifact_places import place_of, read_file
 from search.storage.attributes import DEFAULT_STORAGE
-from search.storage.urls import artifacts_dir, storage_url
+from search.storage.urls import storage_url
 from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ExportError
 from workers.messages.result import Limits
 from workers.processes.child_process import run_job
+from workers.processes.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from search.front.read import FrontPoint
@@ -79,19 +81,22 @@ def export_model(
         DataError: If only the data says what the model takes, and it is gone or changed.
     """
     content = export_config(study, storage, rule=rule, trial=trial, limits=limits)
-    path = _model_file(study, DEFAULT_STORAGE if storage is None else storage, content)
+    tflite = _model_file(study, DEFAULT_STORAGE if storage is None else storage, content)
     folder = output_folder(Path(out_dir), DEPLOYED_FILES, force)
     _remove_older(folder)
-    found = run_job(
-        "workers.deploy.package_model:package_model_job",
-        {
-            "export": content,
-            "tflite_path": str(path.absolute()),
-            "out_dir": str(folder),
-            "cache_dir": str(default_cache_dir()),
-        },
-        progress,
-    )
+    with RunFolder() as here:  # The model may come from a bucket.
+        path = here.path / MODEL_NAME
+        path.write_bytes(tflite)
+        found = run_job(
+            "workers.deploy.package_model:package_model_job",
+            {
+                "export": content,
+                "tflite_path": str(path),
+                "out_dir": str(folder),
+                "cache_dir": str(default_cache_dir()),
+            },
+            progress,
+        )
     metrics = _metrics(content, found)
     try:
         (folder / METRICS_NAME).write_text(json.dumps(metrics, indent=2) + "\n", encoding="utf-8")
@@ -125,8 +130,8 @@ def micro_refusal(
     return MicroRefusal(f"{scheme} models do not run on tflite-micro", nearest)
 
 
-def _model_file(study: str, storage: str | Path, content: Mapping[str, Any]) -> Path:
-    """Return where a trial's file lies, after a look at its hash."""
+def _model_file(study: str, storage: str | Path, content: Mapping[str, Any]) -> bytes:
+    """Return a trial's file, after a look at its hash."""
     number = content["trial"]
     with reading(storage) as opened:
         record = find_study(opened, study)
@@ -136,9 +141,8 @@ def _model_file(study: str, storage: str | Path, content: Mapping[str, Any]) -> 
         if link is None or link[0] not in ids or meta in (None, "null"):
             continue
         if json.loads(meta)["filename"] == MODEL_NAME:
-            path = artifacts_dir(storage_url(storage)) / link[1]
-            _check(path, content)
-            return path
+            place = place_of(storage_url(storage), record.user_attrs)
+            return _checked(read_file(place, link[1]), link[1], content)
     raise ExportError(
         f"The file of trial {number} is not kept: those of points that left the front are "
         f"removed. Pick a point of the front, or train it again: export without --with-model, "
@@ -146,22 +150,23 @@ def _model_file(study: str, storage: str | Path, content: Mapping[str, Any]) -> 
     )
 
 
-def _check(path: Path, content: Mapping[str, Any]) -> None:
+def _checked(tflite: bytes | None, name: str, content: Mapping[str, Any]) -> bytes:
     number = content["trial"]
-    try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
+    if tflite is None:
         raise ExportError(
-            f"The file of trial {number} cannot be read: {path}: {error.strerror or error}. The "
+            f"The file of trial {number} cannot be read: there is no artifact {name}. The "
             f"folder `artifacts` belongs beside the database; without it, export without "
             f"--with-model and use search retrain."
-        ) from error
+        )
+    sha256 = hashlib.sha256(tflite).hexdigest()
     stored = content["measured"].get(attributes.TFLITE_SHA256)
     if stored is not None and sha256 != stored:
         raise ExportError(
-            f"{path} is not the file that trial {number} measured: its SHA-256 is {sha256}, and "
-            f"the study says {stored}. Export without --with-model, and train it again."
+            f"Artifact {name} is not the file that trial {number} measured: its SHA-256 is "
+            f"{sha256}, and the study says {stored}. Export without --with-model, and train it "
+            f"again."
         )
+    return tflite
 
 
 def _metrics(content: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:

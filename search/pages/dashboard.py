@@ -7,7 +7,9 @@ from pathlib import Path
 
 from search.pages.local_server import DEFAULT_PORT, HOST, App, LocalServer
 from search.pages.told_studies import ToldStudies
+from search.storage.artifact_places import SeveralPlaces, place_of
 from search.storage.artifacts import ArtifactKeeper
+from search.storage.attributes import ARTIFACTS
 from search.storage.database import open_storage, storage_errors
 from search.storage.urls import artifacts_dir, masked, storage_url
 from spaces.errors import StudyError
@@ -37,7 +39,6 @@ class Dashboard(LocalServer):
 def _dashboard_app(storage: str | Path) -> App:
     """Return optuna-dashboard's app, with the artifacts beside the database."""
     import optuna
-    from optuna.artifacts import FileSystemArtifactStore
     from optuna_dashboard import wsgi
 
     opened = open_storage(storage, must_exist=True)
@@ -52,5 +53,9 @@ def _dashboard_app(storage: str | Path) -> App:
     artifacts = artifacts_dir(url)
     with suppress(OSError):  # Needed for what people upload only; looking works without.
         artifacts.mkdir(exist_ok=True)
-    app: App = wsgi(opened, artifact_store=FileSystemArtifactStore(artifacts))
-    return ToldStudies(app, opened.engine, ArtifactKeeper(artifacts, ""))
+    with storage_errors(url):
+        studies = opened.get_all_studies()
+    buckets = {one.user_attrs[ARTIFACTS] for one in studies if ARTIFACTS in one.user_attrs}
+    place = SeveralPlaces([place_of(url, {ARTIFACTS: one}) for one in (None, *sorted(buckets))])
+    app: App = wsgi(opened, artifact_store=place)
+    return ToldStudies(app, opened.engine, ArtifactKeeper(place, ""))

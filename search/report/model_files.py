@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from search.storage.artifact_places import place_of, read_file
 from search.storage.artifacts import MODEL_FILE, artifacts_of
 from search.storage.attributes import ARTIFACT_PREFIX, linked_artifact
 from search.storage.reader import StudyRecord
-from search.storage.urls import artifacts_dir, storage_url
+from search.storage.urls import storage_url
 
 MAX_BYTES = 4_000_000
 """Larger files are left out: a page of hundreds of megabytes opens nowhere."""
@@ -37,10 +38,10 @@ def read_model_files(study: StudyRecord, storage: str | Path, trials: Iterable[i
 
     Args:
         study: The study.
-        storage: Its database: the folder of artifacts lies beside it.
+        storage: Its database: the folder of artifacts lies beside it, unless they are elsewhere.
         trials: Their numbers.
     """
-    folder = artifacts_dir(storage_url(storage))
+    place = place_of(storage_url(storage), study.user_attrs)
     linked: dict[int, list[str]] = {}
     for key, meta in study.system_attrs.items():
         if (link := linked_artifact(key)) is not None and _is_model(meta):
@@ -59,13 +60,14 @@ def read_model_files(study: StudyRecord, storage: str | Path, trials: Iterable[i
                 if _is_model(trial.system_attrs[ARTIFACT_PREFIX + one])
             ),
         ]
-        path = next((folder / one for one in ids if (folder / one).is_file()), None)
-        if path is None:
+        contents = (read_file(place, one) for one in ids)
+        content = next((one for one in contents if one is not None), None)
+        if content is None:
             missing.append(number)
-        elif path.stat().st_size > MAX_BYTES:
+        elif len(content) > MAX_BYTES:
             too_large.append(number)
         else:
-            found[number] = base64.b64encode(path.read_bytes()).decode()
+            found[number] = base64.b64encode(content).decode()
     return ModelFiles(found, tuple(missing), tuple(too_large))
 
 

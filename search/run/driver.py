@@ -40,6 +40,9 @@ TRIAL_TIMEOUT_FACTOR = 20.0
 MIN_TRIAL_TIMEOUT_S = 1200.0
 """What any trial may take, in seconds, unless ``--trial-timeout`` says less."""
 
+MAX_NODE_LOSSES = 5
+"""Times that the node may leave on which a trial runs: it may be what brings nodes down."""
+
 MIN_PATIENCE_S = 300.0
 """Seconds that trials under way get after ``--timeout``, or as long as it was, if that is less."""
 
@@ -76,6 +79,7 @@ class RunReport:
 class _Ticket:
     asked: Asked
     losses: int = 0
+    node_losses: int = 0
     started: float | None = None  # When a worker got free for it.
 
 
@@ -297,23 +301,31 @@ class Driver:
             )
 
     def _take_loss(self, ticket: _Ticket, loss: Lost) -> None:
-        """Try a trial again whose worker died; once, as a trial may be what kills workers."""
-        ticket.losses += 1
+        """Try a trial again whose worker died; once, as a trial may be what kills workers.
+
+        What leaves with its node is no fault of it, and tried some times more.
+        """
         number = ticket.asked.number
-        self._state.losses_in_a_row += 1
+        if loss.with_node:
+            ticket.node_losses += 1
+        else:
+            ticket.losses += 1
+            self._state.losses_in_a_row += 1
         if self._state.losses_in_a_row >= 2 * self._executor.n_workers + 3:
             raise WorkersLostError(
                 f"{self._state.losses_in_a_row} workers died in a row with no trial finished "
                 f"between. The last one: {loss.reason}"
             )
-        if ticket.losses < self._settings.max_losses:
+        is_worth_it = ticket.losses < self._settings.max_losses
+        if is_worth_it and ticket.node_losses < MAX_NODE_LOSSES:
             self._observer.message(f"Trial {number}: {loss.reason} Trying it once more.")
             ticket.started = None
             self._submit(ticket)
             self._update(f"trial {number} started again")
             return
+        n_losses = ticket.losses + ticket.node_losses
         told = self._study.fail(
-            number, f"Its worker died {ticket.losses} times. The last time: {loss.reason}"
+            number, f"Its worker died {n_losses} times. The last time: {loss.reason}"
         )
         self._update(ended_line(told))
         self._state.last_failure = told.reason

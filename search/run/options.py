@@ -181,6 +181,14 @@ class RunOptions:
         group=WHERE,
         metavar="URL",
     )
+    artifacts: str | None = option(
+        None,
+        "text",
+        "Bucket for model files, s3://BUCKET or s3://BUCKET/FOLDER.",
+        group=WHERE,
+        metavar="URL",
+        shown="as the study was begun, or artifacts/ beside the database",
+    )
     accept_code: bool = option(
         False,
         "switch",
@@ -189,7 +197,20 @@ class RunOptions:
         python="Whether to go on with a study although code of one's own has changed since.",
     )
     address: str | None = option(
-        None, "text", "Ray cluster to join (auto: the one on this machine).", group=WHERE
+        None,
+        "text",
+        "Ray cluster to join, such as 10.0.0.1:6379 (auto: that of RAY_ADDRESS, or of this "
+        "machine).",
+        group=WHERE,
+    )
+    latency_on: str | None = option(
+        None,
+        "text",
+        "Measure latencies only on nodes of the cluster with this resource, such as bench for "
+        "those started with --resources '{\"bench\": 1}'.",
+        group=WHERE,
+        metavar="RESOURCE",
+        shown="where a model was trained",
     )
     sampler: str = option("gp", "choice", "Who picks trials.", group=PARTS, choices=SAMPLERS)
     seed: int | None = option(
@@ -242,6 +263,15 @@ class RunOptions:
                 "Only one of trials and more can be given: trials is what the study shall have in "
                 f"the end, more is added to it; got (trials={self.trials}, more={self.more})."
             )
+        if self.artifacts is not None:
+            from search.storage.artifact_places import check_place  # Imports Optuna.
+
+            check_place(self.artifacts)
+        if self.latency_on is not None and self.address is None:
+            raise ConfigError(
+                f"Nodes with a resource are those of a cluster, but got (latency_on="
+                f"{self.latency_on}) and no address. Name the cluster with --address."
+            )
 
     @property
     def limits(self) -> Limits:
@@ -266,6 +296,7 @@ _TUNE_DECIDES = (
     "timeout_s",
     "trial_timeout_s",
     "address",
+    "latency_on",
     "race",
     "branch",
 )

@@ -21,8 +21,11 @@ from search.run.making import ConfigMaker as ConfigMaker
 from search.run.notebook import NotebookDisplay
 from search.run.options import RunOptions
 from search.run.resumed import asked_for, resumed
+from search.storage.artifact_places import place_of
+from search.storage.attributes import ARTIFACTS
 from search.storage.database import open_storage
 from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
+from search.storage.urls import storage_url
 from search.study.create_or_resume import data_drawn_by_name, size_metric_of, study_for_run
 from search.study.enqueued import fit_to_space
 from search.study.open_study import OpenStudy
@@ -30,14 +33,17 @@ from search.study.sources import read_source
 from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset, Split
 from spaces.data.request import Progress, no_progress
+from spaces.tasks.code_files import CodeFiles, read_code
 from spaces.tasks.registry import canonical_ref
 from spaces.tasks.user_code import code_folder
 from spaces.wording import counted
 from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
+from workers.executors.latency_nodes import LatencyNodes
 from workers.executors.ray_workers import RayExecutor
 from workers.latency.quiet_windows import QuietWindows
 from workers.messages.executor import Outcome
 from workers.messages.result import SizeMetric, TaskInfo
+from workers.processes.import_path import import_path
 from workers.trial.evaluate import MakeEvaluator
 from workers.trial.prepare import prepare_task
 
@@ -128,13 +134,26 @@ def run_study(
             progress("starting workers", 0, 1)
             n_left = target - opened.n_done
             windows = uuid.uuid4().hex
+            code = () if options.address is None else own_code(info, options.device)
+            elsewhere = None
+            if options.latency_on is not None:
+                elsewhere = LatencyNodes(options.latency_on, windows, code)
             executor = RayExecutor(
-                MakeEvaluator(info.ref, THREADS, windows, code_folder(info.ref)),
+                MakeEvaluator(
+                    info.ref,
+                    THREADS,
+                    windows,
+                    code_folder(info.ref),
+                    code,
+                    elsewhere,
+                ),
                 plain_dataset(dataset),
-                n_workers=None if options.workers is None else min(options.workers, n_left),
+                n_workers=options.workers,
+                at_most=n_left,
                 address=options.address,
                 threads=THREADS,
                 start_timeout_s=left_s(),
+                needs=options.latency_on,
                 notice=observer.message,
             )
             progress("starting workers", 1, 1)
@@ -197,6 +216,9 @@ def prepare_run(
     canonical_ref(task)  # A name that is mistyped leaves no database behind.
     if with_storage:
         open_storage(options.storage).engine.dispose()  # Before minutes are spent on data.
+        if options.artifacts is not None:
+            place = place_of(storage_url(options.storage), {ARTIFACTS: options.artifacts})
+            place.sizes("-")  # Whether it can be reached.
     info, dataset = prepare_task(
         task,
         None if options.data is None else Path(options.data),
@@ -247,6 +269,13 @@ def plain_dataset(dataset: Dataset) -> Dataset:
         val=plain(dataset.val),
         test=plain(dataset.test),
     )
+
+
+def own_code(info: TaskInfo, device: str) -> tuple[CodeFiles, ...]:
+    """Return the user's own code, for nodes of a cluster that lack it."""
+    refs = {"task": info.ref, "device": canonical_device(device)}
+    found = [read_code(refs[kind], hashes, import_path()) for kind, hashes in info.code.items()]
+    return tuple(files for files in found if files is not None)
 
 
 class _NoWorkers:

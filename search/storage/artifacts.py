@@ -1,8 +1,8 @@
 """Files that trials leave: the ``.tflite`` of every point on the front, training histories.
 
-They lie in Optuna's artifact store beside the database, so that a trial's page in
-optuna-dashboard offers them and ``optuna.artifacts`` finds them. A file is written before the
-trial that names it, and removed after it is named no more: a driver killed in between leaves
+They lie in an artifact store of Optuna's, beside the database or in a bucket, so that a trial's
+page in optuna-dashboard offers them and ``optuna.artifacts`` finds them. A file is written before
+the trial that names it, and removed after it is named no more: a driver killed in between leaves
 a file without a name, which :meth:`ArtifactKeeper.sweep` removes at the next start.
 """
 
@@ -17,11 +17,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from optuna.artifacts import ArtifactMeta, FileSystemArtifactStore
-from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.artifacts import ArtifactMeta
 
+from search.storage.artifact_places import ArtifactPlace, FolderPlace, read_file
 from search.storage.attributes import ARTIFACT_PREFIX
-from spaces.errors import StorageError
 
 MODEL_FILE = "model.tflite"
 HISTORY_FILE = "history.json"
@@ -33,14 +32,13 @@ class ArtifactKeeper:
     """Files of one study.
 
     Args:
-        folder: Folder of the artifact store; made when the first file comes.
+        place: Where they lie; a folder is made when the first file comes.
         owner: Identity of the study; names of the files start with its hash, as several studies
             share a folder.
     """
 
-    def __init__(self, folder: Path, owner: str) -> None:
-        self._folder = folder
-        self._store = FileSystemArtifactStore(folder)
+    def __init__(self, place: ArtifactPlace | Path, owner: str) -> None:
+        self._place = FolderPlace(place) if isinstance(place, Path) else place
         # The dashboard takes hexadecimal digits and dashes only.
         self._prefix = hashlib.sha256(owner.encode()).hexdigest()[:12] + "-"
 
@@ -51,15 +49,7 @@ class ArtifactKeeper:
             StorageError: If there is no room for it.
         """
         artifact_id = self._prefix + uuid.uuid4().hex
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            self._store.write(artifact_id, BytesIO(content))
-        except OSError as error:
-            raise StorageError(
-                f"Artifacts cannot be written to {str(self._folder)!r}: "
-                f"{error.strerror or error}. Everything told so far is kept; run the same "
-                f"command again to go on."
-            ) from error
+        self._place.write(artifact_id, BytesIO(content))
         meta = ArtifactMeta(
             artifact_id=artifact_id,
             filename=file_name,
@@ -70,30 +60,21 @@ class ArtifactKeeper:
 
     def read(self, artifact_id: str) -> bytes | None:
         """Return a file by its id; None if it is gone."""
-        try:
-            with self._store.open_reader(artifact_id) as reader:
-                return reader.read()
-        except ArtifactNotFound:
-            return None
+        return read_file(self._place, artifact_id)
 
-    def files(self) -> list[Path]:
-        """Return all files of this study, whether a trial names them or not."""
-        return [path for path in self._folder.glob(self._prefix + "*") if path.is_file()]
+    def sizes(self) -> Mapping[str, int]:
+        """Return the ids of all files of this study, named by a trial or not, and their bytes."""
+        return self._place.sizes(self._prefix)
 
     def remove(self, artifacts: Iterable[str]) -> None:
         """Remove files by their ids."""
         for artifact_id in artifacts:
-            try:
-                self._store.remove(artifact_id)
-            except ArtifactNotFound:
-                pass
+            self._place.remove(artifact_id)
 
     def sweep(self, named: Iterable[str]) -> int:
         """Remove this study's files but those named by their ids; return how many there were."""
-        wanted = set(named)
-        stray = [path for path in self.files() if path.name not in wanted]
-        for path in stray:
-            path.unlink(missing_ok=True)
+        stray = set(self.sizes()) - set(named)
+        self.remove(sorted(stray))
         return len(stray)
 
 

@@ -28,6 +28,8 @@ class StudySettings:
         size_metric: Which size is ``size_bytes``.
         metric: The first objective. With another one than accuracy there is no race: curves of
             training are accuracies.
+        artifacts: ``s3://BUCKET/FOLDER`` where its files lie; None for as it was begun, beside
+            the database.
         limits: What feasible models keep. They may change from run to run: what is stored is
             judged anew.
         sampler: Name of the sampler. It may change from run to run.
@@ -48,6 +50,7 @@ class StudySettings:
     device: str = "host"
     size_metric: SizeMetric = "gzip"
     metric: Metric = "accuracy"
+    artifacts: str | None = None
     limits: Limits = Limits()
     sampler: str = "gp"
     seed: int | None = None

@@ -18,6 +18,7 @@ from search.front.pareto import ReferencePoint
 from search.sampling.mirror import Mirror
 from search.sampling.samplers import make_sampler, sampler_seed
 from search.storage import attributes
+from search.storage.artifact_places import place_of
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder, Recorder
 from search.storage.code_history import code_history
@@ -32,7 +33,7 @@ from search.storage.weights import WeightKeeper
 from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
-from search.study.same_study import FORMAT, check_same, check_space
+from search.study.same_study import FORMAT, check_same, check_space, placed
 from search.study.shared_study import SharedStudy, Sharing
 from spaces.config.documents import to_plain
 from spaces.config.objectives import OBJECTIVES
@@ -48,6 +49,7 @@ _OUR_ATTRIBUTES = {
     attributes.DATA_FINGERPRINT,
     attributes.DEVICE,
     attributes.METRIC,
+    attributes.ARTIFACTS,
     attributes.SIZE_METRIC,
     attributes.LIMITS,
     attributes.SAMPLER,
@@ -135,11 +137,13 @@ def study_for_run(
             with opening, storage_errors(url):
                 folder, former = artifacts_dir(url), ""
                 record = _record(database, settings.name) or create_study(database, settings.name)
+                settings = placed(settings, record.user_attrs if record.is_ours else {})
                 if record.is_ours and attributes.IDENTITY not in record.user_attrs:
                     path = sqlite_path(url)
                     former = f"{path.name if path else masked(url)}/{settings.name}"
                 identity = _identity(database, record)
-                artifacts = ArtifactKeeper(folder, identity)
+                place = place_of(url, {attributes.ARTIFACTS: settings.artifacts})
+                artifacts = ArtifactKeeper(place, identity)
                 weights = WeightKeeper(folder, identity, formerly=former)
                 weights.sweep()
                 opened = open_study(database, settings, artifacts, weights, share=share)
@@ -378,6 +382,7 @@ def _study_attrs(
         attributes.DEVICE: settings.device,
         attributes.SIZE_METRIC: settings.size_metric,
         **({} if settings.metric == "accuracy" else {attributes.METRIC: settings.metric}),
+        **({} if settings.artifacts is None else {attributes.ARTIFACTS: settings.artifacts}),
         attributes.LIMITS: asdict(settings.limits),
         attributes.SAMPLER: settings.sampler,
         attributes.SEED: seed,

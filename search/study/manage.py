@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from optuna.storages import RDBStorage
 
 from search.storage import attributes
+from search.storage.artifact_places import place_of, read_file
 from search.storage.artifacts import ArtifactKeeper, artifacts_of
 from search.storage.batches import Batch
 from search.storage.database import open_storage, storage_errors
@@ -85,10 +86,9 @@ class StudyShelf:
             StudyError: If there is none, or this program did not make it.
         """
         record = self._record(name)
-        files = self._files(record)
-        return StudyContents(
-            name, len(record.trials), len(files), sum(path.stat().st_size for path in files)
-        )
+        sizes = [path.stat().st_size for path in self._weights(record)]
+        sizes += self._files(record).values()
+        return StudyContents(name, len(record.trials), len(sizes), sum(sizes))
 
     def delete(self, name: str) -> None:
         """Delete a study with all that belongs to it.
@@ -98,11 +98,14 @@ class StudyShelf:
         """
         with self._locked(name):
             record = self._record(name)
-            files = self._files(record)
+            files, weights = self._files(record), self._weights(record)
             with storage_errors(self._url):
                 self._database.delete_study(record.study_id)
             # Named no more: killed from here on, files without a study are left, and nothing else.
-            for path in files:
+            place = place_of(self._url, record.user_attrs)
+            for artifact_id in files:
+                place.remove(artifact_id)
+            for path in weights:
                 path.unlink(missing_ok=True)
 
     def rename(self, name: str, new_name: str) -> None:
@@ -164,7 +167,7 @@ class StudyShelf:
     ) -> None:
         made = create_study(database, new_name)
         identity = uuid.uuid4().hex
-        keeper = ArtifactKeeper(artifacts_dir(url), identity)
+        keeper = ArtifactKeeper(place_of(url, record.user_attrs), identity)
         weights = WeightKeeper(artifacts_dir(url), identity)
         try:
             copies = self._copied_files(record, keeper)
@@ -194,10 +197,10 @@ class StudyShelf:
         self, record: StudyRecord, keeper: ArtifactKeeper
     ) -> dict[str, tuple[str, str]]:
         """Copy the files of a study; return ids and descriptions of the copies by the old ids."""
-        source = ArtifactKeeper(self._folder, str(record.user_attrs.get(attributes.IDENTITY, "")))
+        source = place_of(self._url, record.user_attrs)
         copies = {}
         for artifact_id, name in _file_names(record).items():
-            content = source.read(artifact_id)
+            content = read_file(source, artifact_id)
             if content is not None:
                 copies[artifact_id] = keeper.write(name, content)
         return copies
@@ -232,15 +235,22 @@ class StudyShelf:
         check_ours(record)  # What a killed driver left half made may go as well.
         return record
 
-    def _files(self, record: StudyRecord) -> list[Path]:
-        """Return all files of a study: models, histories, weights."""
-        ids = [one for of in linked_files(record).values() for one in of]
-        ids += [one for trial in record.trials for one in artifacts_of(trial.system_attrs)]
-        files = {path for one in ids if (path := self._folder / one).is_file()}
+    def _files(self, record: StudyRecord) -> dict[str, int]:
+        """Return ids and bytes of all files of a study: models and histories."""
+        place = place_of(self._url, record.user_attrs)
+        ids = {one for of in linked_files(record).values() for one in of}
+        ids |= {one for trial in record.trials for one in artifacts_of(trial.system_attrs)}
+        prefixes = {one.partition("-")[0] for one in ids}
+        sizes = {name: size for one in prefixes for name, size in place.sizes(one).items()}
+        files = {one: size for one, size in sizes.items() if one in ids}
         if identity := record.user_attrs.get(attributes.IDENTITY):
-            files.update(ArtifactKeeper(self._folder, str(identity)).files())
-            files.update(WeightKeeper(self._folder, str(identity)).files())
-        return sorted(files)
+            files.update(ArtifactKeeper(place, str(identity)).sizes())
+        return dict(sorted(files.items()))
+
+    def _weights(self, record: StudyRecord) -> list[Path]:
+        """Return the files of weights that are kept for branches."""
+        identity = record.user_attrs.get(attributes.IDENTITY)
+        return WeightKeeper(self._folder, str(identity)).files() if identity else []
 
 
 def _file_names(record: StudyRecord) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from search.storage import attributes
+from search.storage.artifact_places import check_place
 from search.storage.code_history import task_words
 from search.storage.settings import StudySettings
 from spaces.errors import StudyError
@@ -36,6 +38,7 @@ def check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) ->
         ),
         "epochs": (task["epochs"], settings.task.epochs),
         "device": (stored[attributes.DEVICE], settings.device),
+        "latency on": (_latency_on(stored.get(attributes.ASKED)), _latency_on(settings.asked)),
         "metric": (stored.get(attributes.METRIC, "accuracy"), settings.metric),
         "size": (stored[attributes.SIZE_METRIC], settings.size_metric),
         "seed": (stored[attributes.SEED], seed),
@@ -52,10 +55,34 @@ def check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) ->
         )
 
 
+def _latency_on(asked: Mapping[str, Any] | None) -> str:
+    """Return the nodes that latencies are measured on, as a run is told."""
+    return (asked or {}).get("latency_on") or "any node"
+
+
 def _splits(rule: str, group_by: str | None) -> str:
     """Return how pictures came to their splits, as a run is told."""
     how = "drawn by name, as earlier versions did" if rule == "by_name" else "stratified"
     return how if group_by is None else f"{how} --group-by {group_by}"
+
+
+def placed(settings: StudySettings, stored: Mapping[str, Any]) -> StudySettings:
+    """Return the settings with where the study's files lie: as it was begun.
+
+    Raises:
+        StudyError: If the run asks for another place.
+    """
+    wanted = None if settings.artifacts is None else check_place(settings.artifacts)
+    if not stored:
+        return replace(settings, artifacts=wanted)
+    begun: str | None = stored.get(attributes.ARTIFACTS)
+    if wanted not in (None, begun):
+        raise StudyError(
+            f"The files of study {settings.name!r} lie {begun or 'beside the database'}, but "
+            f"this run asks for {wanted}. Leave --artifacts out, or use --study NEW_NAME to start "
+            f"a new study."
+        )
+    return replace(settings, artifacts=begun)
 
 
 def check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:

@@ -53,9 +53,14 @@ def source_hashes(ref: str) -> SourceHashes:
             source = path.read_bytes()
         except OSError:
             continue
-        found[path] = hashlib.sha256(_what_counts(source)).hexdigest()[:16]
+        found[path] = source_hash(source)
         waiting += _imported(source, path, folder)
     return {_shown(path, folder): found[path] for path in sorted(found)}
+
+
+def source_hash(source: bytes) -> str:
+    """Return the hash of one source file: 16 hex digits."""
+    return hashlib.sha256(_what_counts(source)).hexdigest()[:16]
 
 
 def describe_change(before: CodeHashes, now: CodeHashes) -> str:

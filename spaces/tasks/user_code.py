@@ -72,9 +72,20 @@ def code_folder(ref: str) -> str | None:
     return str(folder)
 
 
+_copies: dict[str, str] = {}
+
+
+def use_copy(folder: str, copy: str) -> None:
+    """Load code of a folder from a copy of it: this host has no such folder."""
+    _copies[folder] = copy
+
+
 def add_code_folder(folder: str | None) -> None:
     """Let this process import from a folder that was named, after everything else."""
-    if folder is not None and folder not in sys.path:
+    if folder is None:
+        return
+    folder = _copies.get(folder, folder)
+    if folder not in sys.path:
         sys.path.append(folder)
 
 
@@ -152,8 +163,10 @@ def _check_file(path: Path, kind: Kind) -> None:
 
 def _load_file(path: Path, kind: Kind) -> ModuleType:
     """Import a file under a name of its own, the same in every process."""
-    _check_file(path, kind)
     digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    if (copy := _copies.get(str(path.parent))) is not None:
+        path = Path(copy, path.name)
+    _check_file(path, kind)
     module_name = f"search_user_code_{digest}"
     if module_name in sys.modules:
         return sys.modules[module_name]

@@ -8,6 +8,7 @@ process knocks without one.
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 from spaces.data.request import Progress, no_progress
@@ -15,6 +16,9 @@ from spaces.errors import SearchError
 from workers.processes.child_process import run_job
 
 CONNECT_S = 5.0
+
+ROOM_S = 20.0
+"""How long a cluster may take to have room for all our workers, before fewer begin."""
 _KNOCK_S = 60.0
 
 HOW_TO_GUARD = (
@@ -82,3 +86,18 @@ def knock(progress: Progress = no_progress, *, address: str) -> str:
         words = f"{type(error).__name__} {error}".lower()
         return "refused" if "auth" in words or "token" in words else "unknown"
     return "open"
+
+
+def free_resource(ray: Any, name: str) -> int:
+    """Return how much of a resource nobody in the cluster uses."""
+    return int(ray.available_resources().get(name, 0))
+
+
+def free_room(ray: Any, wanted: int, threads: int) -> int:
+    """Return for how many workers a cluster has room; waits a moment for those that have ended."""
+    deadline = time.monotonic() + ROOM_S
+    while True:
+        room = free_resource(ray, "CPU") // threads
+        if room >= wanted or time.monotonic() > deadline:
+            return room
+        time.sleep(0.2)

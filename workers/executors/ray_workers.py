@@ -4,24 +4,24 @@ An actor imports TensorFlow once and keeps its evaluator for the whole run. The 
 into Ray's shared memory once a node; all actors there read the same pages. Ray is imported when an
 executor is made, by ``workers.executors.ray_start``.
 
-A cluster's nodes need this program installed (``spaces`` and ``workers`` are imported there),
-and, for a task in a file of its own, that file under the same path.
+On a cluster, workers start as there is room for them: a run begins with those that have room, and
+the others wait where Ray sees them, so that a cluster which grows by demand does. A node that
+leaves costs the trials that ran there one more attempt each.
 """
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from spaces.errors import ConfigError, SearchError, WorkersLostError
-from workers.executors.memory import oom_kills
+from spaces.wording import counted
+from workers.executors.cluster import free_resource, free_room
 from workers.executors.ray_start import StartedRay, available_cores, last_line
+from workers.executors.worker import Slot, Worker, raised_by, why_it_died
 from workers.messages.executor import (
     Evaluator,
     Finished,
@@ -30,7 +30,7 @@ from workers.messages.executor import (
     TimedOut,
     overdue_reason,
 )
-from workers.messages.result import EvaluateRequest, TrialResult
+from workers.messages.result import EvaluateRequest
 from workers.processes.import_path import import_path
 
 PayloadT = TypeVar("PayloadT")
@@ -43,60 +43,11 @@ _MAX_FAILED_STARTS = 3
 _START_S = 600.0
 """How long a worker may take to start: TensorFlow's import, on a machine that is busy."""
 
-_ROOM_S = 20.0
-"""How long a cluster may take to have room for our workers."""
+_GROW_S = 5.0
+"""How often it is looked at whether a cluster has room for more workers."""
 
 _POLL_S = 1.0
 """How often it is looked at whether Ray lives, and whether a trial takes too long."""
-
-_FEWER = " Fewer at a time need less: --workers."
-
-
-class _Worker:
-    """Lives in a process of its own."""
-
-    def __init__(self, import_path: list[str]) -> None:
-        # What the driver can import (a task beside the notebook it runs in) is importable
-        # here too; set before the evaluator arrives and is unpickled.
-        sys.path.extend(entry for entry in import_path if entry not in sys.path)
-        self._evaluate: Evaluator | None = None
-        # Ctrl-C is for the driver. What a task's own code raises of that kind is the trial's.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def prepare(self, make_evaluator: Callable[[Any], Evaluator], payload: Any) -> int:
-        """Make the evaluator, which takes seconds; return the process's id."""
-        self._evaluate = make_evaluator(payload)
-        return os.getpid()
-
-    def evaluate(self, request: EvaluateRequest) -> TrialResult:
-        """Evaluate one trial."""
-        assert self._evaluate is not None
-        return self._evaluate(request)
-
-
-@dataclass
-class _Slot:
-    """One worker: an actor, and what it does now."""
-
-    actor: Any
-    ref: Any
-    ticket: int | None = None  # None while it starts.
-    n_trials: int = 0
-    n_failed_starts: int = 0
-    pid: int = 0
-    since: float = 0.0  # When the present call began, by time.monotonic().
-    timeout_s: float | None = None  # Of the present call.
-    oom_kills: int | None = None  # Of the machine before it began.
-
-    def begin(self, ref: Any, timeout_s: float | None) -> None:
-        """A call has begun."""
-        self.ref, self.timeout_s = ref, timeout_s
-        self.since, self.oom_kills = time.monotonic(), oom_kills()
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether its call takes longer than it may."""
-        return self.timeout_s is not None and time.monotonic() - self.since > self.timeout_s
 
 
 class RayExecutor:
@@ -110,17 +61,20 @@ class RayExecutor:
             does the payload.
         payload: What all evaluators share, as a rule a ``Dataset``. Arrays in it arrive
             read-only, in shared memory.
-        n_workers: Trials that run side by side; None for one a core.
+        n_workers: Trials that run side by side; None for one a core, on a cluster as many as
+            there is room for, also later.
+        at_most: Trials there will be: more workers are not started.
         address: A running cluster to join, ``auto`` for the one of this machine; None starts
             Ray here, listening on loopback only.
         threads: Cores that a worker is given.
         trials_a_worker: Trials after which a worker is replaced.
         start_timeout_s: Seconds after which workers must have started; None for as long as they
             take.
+        needs: A resource of Ray's that evaluators ask for; it is told if no node has it.
         notice: Told what a person should know.
 
     Raises:
-        ConfigError: If there is no cluster at the address, or no room for the workers.
+        ConfigError: If there is no cluster at the address.
         WorkersLostError: If Ray cannot be started, workers die while they start, or time is up.
     """
 
@@ -130,10 +84,12 @@ class RayExecutor:
         payload: PayloadT,
         *,
         n_workers: int | None = None,
+        at_most: int | None = None,
         address: str | None = None,
         threads: int = 1,
         trials_a_worker: int = _TRIALS_A_WORKER,
         start_timeout_s: float | None = None,
+        needs: str | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         if n_workers is not None and n_workers < 1:
@@ -141,17 +97,28 @@ class RayExecutor:
         self._threads = threads
         self._trials_a_worker = trials_a_worker
         self._queue: deque[tuple[int, EvaluateRequest]] = deque()
-        self._slots: list[_Slot] = []
+        self._slots: list[Slot] = []
         self._next_ticket = 0
         self._is_shut_down = False
         self._error: BaseException | None = None
+        self._notice = notice
+        self._grows = n_workers is None
+        self._at_most = at_most
+        self._next_look = 0.0
+        if n_workers is not None and at_most is not None:
+            n_workers = min(n_workers, at_most)
         deadline = None if start_timeout_s is None else time.monotonic() + start_timeout_s
         self._started = StartedRay(address, n_workers, threads, payload, notice)
         self._ray = self._started.ray
         try:
-            self._n_workers = self._count_workers(n_workers, address)
+            n_first = self._count_workers(n_workers, address)
+            if needs is not None and not self._ray.cluster_resources().get(needs):
+                notice(
+                    f"No node of the cluster has the resource {needs!r} yet, which latencies are "
+                    f"measured on: they wait for one (ray start --resources='{{\"{needs}\": 1}}')."
+                )
             self._make_evaluator, self._payload = self._share(make_evaluator), self._share(payload)
-            self._slots = [self._new_slot() for _ in range(self._n_workers)]
+            self._add_slots(n_first)
             self._start_workers(deadline)
         except BaseException:
             self.shutdown()
@@ -159,13 +126,15 @@ class RayExecutor:
 
     @property
     def n_workers(self) -> int:
-        """How many trials run side by side."""
-        return self._n_workers
+        """How many trials run side by side: one at least, also while all wait for room."""
+        if self._started.is_local:
+            return len(self._slots)
+        return max(1, sum(not slot.waits for slot in self._slots))
 
     @property
     def worker_pids(self) -> tuple[int, ...]:
         """Process ids of the workers that have started."""
-        return tuple(slot.pid for slot in self._slots if slot.pid)
+        return tuple(slot.pid for slot in self._slots if slot.is_ready)
 
     def submit(self, request: EvaluateRequest) -> int:
         """Start a trial, or queue it when all workers are busy; return its ticket."""
@@ -203,19 +172,37 @@ class RayExecutor:
     # --- Workers --------------------------------------------------------------------------
 
     def _count_workers(self, wanted: int | None, address: str | None) -> int:
-        """Return how many workers to start: those wanted, or as many as there is room for."""
+        """Return how many workers to ask for: those wanted, or as many as there is room for."""
         if self._started.is_local:
-            return wanted or max(1, available_cores() // self._threads)
-        # Ray would wait for room without a word, for as long as others use the cluster.
-        room = _room(self._ray, wanted or 1, self._threads)
-        if room < (wanted or 1):
-            where = "that runs in this process" if address is None else f"at {address!r}"
-            fix = f"--workers {room}" if room else "wait until it has, or leave out --address"
-            raise ConfigError(
-                f"The cluster {where} must have {wanted or 1} free cores for as many workers, "
-                f"but has {room}: {fix}."
+            return wanted or max(1, min(available_cores() // self._threads, self._cap))
+        room = free_room(self._ray, wanted or 1, self._threads)
+        where = "that runs in this process" if address is None else f"at {address!r}"
+        if room == 0:
+            self._notice(
+                f"The cluster {where} has no free core: its first worker waits until it has. "
+                f"Ctrl-C ends that."
             )
-        return wanted or room
+        elif room < (wanted or 1):
+            self._notice(
+                f"The cluster {where} has {counted(room, 'free core')} for {wanted} workers: "
+                f"{room} of them begin, and the others as soon as there is room."
+            )
+        return wanted or max(1, min(room, self._cap))
+
+    @property
+    def _cap(self) -> int:
+        return sys.maxsize if self._at_most is None else max(1, self._at_most)
+
+    def _grow(self) -> None:
+        """Use what a cluster has room for by now, if work waits."""
+        now = time.monotonic()
+        if not (self._grows and self._queue) or self._started.is_local or now < self._next_look:
+            return
+        self._next_look = now + _GROW_S
+        if any(not slot.is_ready for slot in self._slots):
+            return  # What is free may be for them.
+        room = free_resource(self._ray, "CPU") // self._threads
+        self._add_slots(min(room, self._cap - len(self._slots)))
 
     def _share(self, value: Any) -> Any:
         """Put a value where all workers find it.
@@ -232,18 +219,31 @@ class RayExecutor:
                 f"(TMPDIR)."
             ) from error
 
-    def _new_slot(self) -> _Slot:
+    def _add_slots(self, n: int) -> None:
+        """Ask for more workers: the first of them with a GPU each, as far as there are some."""
+        n_with_gpu = 0 if self._started.is_local or n < 1 else free_resource(self._ray, "GPU")
+        self._slots += [self._new_slot(int(i < n_with_gpu)) for i in range(n)]
+
+    def _new_slot(self, n_gpus: int = 0) -> Slot:
         self._started.check()
+        is_local = self._started.is_local
+        options: dict[str, Any] = {"num_cpus": self._threads, "num_gpus": n_gpus}
         # Never restarted by Ray: a restarted actor would lack its evaluator.
-        options = {"num_cpus": self._threads, "max_restarts": 0, "max_task_retries": 0}
-        actor = self._ray.remote(**options)(_Worker).remote(import_path())
-        slot = _Slot(actor, None)
-        slot.begin(actor.prepare.remote(self._make_evaluator, self._payload), _START_S)
+        options |= {"max_restarts": 0, "max_task_retries": 0}
+        hide_gpus = not is_local and not n_gpus
+        actor = self._ray.remote(**options)(Worker).remote(import_path(), hide_gpus)
+        slot = Slot(actor, None, n_gpus)
+        # Room in a cluster may be long in coming: nodes are started for it.
+        slot.begin(actor.arrive.remote(), _START_S if is_local else None)
         return slot
 
     def _start_workers(self, deadline: float | None) -> None:
-        """Wait until all workers have made their evaluators; they do so side by side."""
-        while any(slot.ref is not None and slot.ticket is None for slot in self._slots):
+        """Wait until all workers have made their evaluators; they do so side by side.
+
+        On a cluster, until the first has: the others come when they come.
+        """
+        is_enough = all if self._started.is_local else any
+        while not is_enough(slot.is_ready for slot in self._slots):
             self._collect(_POLL_S)
             if self._error is not None:
                 raise self._error
@@ -253,19 +253,26 @@ class RayExecutor:
                     "TensorFlow and load the task. Give it more time, or look what hangs."
                 )
 
-    def _replace(self, slot: _Slot) -> None:
+    def _replace(self, slot: Slot) -> None:
         """Give a slot a new actor, which starts in the background."""
         self._ray.kill(slot.actor)
-        fresh = self._new_slot()
-        slot.actor, slot.ticket = fresh.actor, None
-        slot.begin(fresh.ref, fresh.timeout_s)
-        slot.n_trials = slot.pid = 0
+        n_gpus = slot.n_gpus
+        if n_gpus and slot.node and self._has_left(slot.node):
+            n_gpus = min(1, free_resource(self._ray, "GPU"))
+        fresh = self._new_slot(n_gpus)
+        fresh.n_failed_starts = slot.n_failed_starts
+        self._slots[self._slots.index(slot)] = fresh
+
+    def _has_left(self, node: str) -> bool:
+        """Whether a node of the cluster is gone."""
+        alive = {one["NodeID"] for one in self._ray.nodes() if one["Alive"]}
+        return not self._started.is_local and node not in alive
 
     def _dispatch(self) -> None:
         for slot in self._slots:
             if not self._queue:
                 return
-            if slot.ref is None:
+            if slot.ref is None and slot.is_ready:
                 self._started.check()
                 slot.ticket, request = self._queue.popleft()
                 slot.begin(slot.actor.evaluate.remote(request), request.timeout_s)
@@ -282,6 +289,7 @@ class RayExecutor:
         if not busy:
             return []
         self._started.check()
+        self._grow()
         ready, rest = self._ray.wait(list(busy), num_returns=1, timeout=timeout_s)
         if ready and rest:
             more, rest = self._ray.wait(rest, num_returns=len(rest), timeout=0)
@@ -298,7 +306,7 @@ class RayExecutor:
             self._error = self._error or error
         return [outcome for outcome in outcomes if outcome is not None]
 
-    def _take(self, slot: _Slot) -> Outcome | None:
+    def _take(self, slot: Slot) -> Outcome | None:
         """Take what a worker's call gave: None if it has just started, or raised."""
         errors = self._ray.exceptions
         ref, ticket = slot.ref, slot.ticket
@@ -307,21 +315,27 @@ class RayExecutor:
         except errors.RayTaskError as error:
             slot.ref = slot.ticket = None
             if self._error is None:
-                self._error = _raised(error)
+                self._error = raised_by(error)
             return None
         except errors.RayError as error:
             self._started.check()
-            return self._lose(slot, ticket, _died(slot, error))
+            return self._lose(slot, ticket, *self._why(slot, error))
         slot.ref = slot.ticket = None
-        if ticket is None:
-            slot.pid, slot.n_failed_starts = value, 0
+        if slot.waits:
+            slot.pid, slot.node = value
+            prepared = slot.actor.prepare.remote(self._make_evaluator, self._payload)
+            slot.begin(prepared, _START_S)
             return None
+        if not slot.is_ready:
+            slot.is_ready, slot.n_failed_starts = True, 0
+            return None
+        assert ticket is not None
         slot.n_trials += 1
         if slot.n_trials >= self._trials_a_worker:
             self._replace(slot)
         return Finished(ticket, value)
 
-    def _end(self, slot: _Slot) -> Outcome | None:
+    def _end(self, slot: Slot) -> Outcome | None:
         """End a call that takes too long, with its worker: nothing else ends it."""
         ticket, timeout_s = slot.ticket, slot.timeout_s
         assert timeout_s is not None
@@ -330,43 +344,24 @@ class RayExecutor:
         self._replace(slot)
         return TimedOut(ticket, overdue_reason(timeout_s))
 
-    def _lose(self, slot: _Slot, ticket: int | None, reason: str) -> Outcome | None:
-        if ticket is None:
+    def _why(self, slot: Slot, error: Exception) -> tuple[str, bool]:
+        """Say why a worker died, and whether it went with its node, or the way there."""
+        is_cut_off = isinstance(error, self._ray.exceptions.ActorUnavailableError)
+        if slot.node and (is_cut_off or self._has_left(slot.node)):
+            how = "cannot be reached any more" if is_cut_off else "has left the cluster"
+            return f"The node of its worker (process {slot.pid}) {how}.", True
+        return why_it_died(slot, error), False
+
+    def _lose(
+        self, slot: Slot, ticket: int | None, reason: str, with_node: bool = False
+    ) -> Outcome | None:
+        if ticket is None and not with_node:
             slot.n_failed_starts += 1
             if slot.n_failed_starts >= _MAX_FAILED_STARTS:
                 raise WorkersLostError(
                     f"A worker died {slot.n_failed_starts} times while it started. {reason}"
                 )
         self._replace(slot)
-        return None if ticket is None else Lost(ticket, reason)
-
-
-def _raised(error: Any) -> Exception:
-    """Return what an evaluator raised, with the worker's traceback as its cause."""
-    original = getattr(error, "cause", None)
-    if not isinstance(original, Exception):
-        original = SearchError(f"A worker failed: {last_line(error)}")
-    original.__cause__ = error
-    return original
-
-
-def _room(ray: Any, wanted: int, threads: int) -> int:
-    """Return for how many workers a cluster has room; waits a moment for those that have ended."""
-    deadline = time.monotonic() + _ROOM_S
-    while True:
-        room = int(ray.available_resources().get("CPU", 0)) // threads
-        if room >= wanted or time.monotonic() > deadline:
-            return room
-        time.sleep(0.2)
-
-
-def _died(slot: _Slot, error: Exception) -> str:
-    """Say why a worker died, as far as anybody knows."""
-    process = f" (process {slot.pid})" if slot.pid else ""
-    text = str(error)
-    # Ray's own watch over the machine's memory, then the kernel's.
-    if "running low on memory" in text or type(error).__name__ == "OutOfMemoryError":
-        return f"A worker{process} was stopped because the machine runs out of memory.{_FEWER}"
-    if slot.oom_kills is not None and (oom_kills() or 0) > slot.oom_kills:
-        return f"A worker{process} was killed by the kernel for want of memory.{_FEWER}"
-    return f"A worker{process} died: it was killed, ran out of memory, or crashed."
+        if not self._started.is_local and all(slot.waits for slot in self._slots):
+            self._notice("No worker is left: the next one waits for room in the cluster.")
+        return None if ticket is None else Lost(ticket, reason, with_node)

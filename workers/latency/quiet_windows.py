@@ -123,6 +123,19 @@ class QuietWindows:
             self._disable(str(error))
 
     @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Keep no core busy within the block: wait for something, while others measure."""
+        if self.problem or self._window is not None:
+            yield
+            return
+        self._floor.release()
+        self._roll.release()
+        try:
+            yield
+        finally:
+            self.pause()
+
+    @contextmanager
     def window(self) -> Iterator[bool]:
         """Measure within the block, while all others pause.
 

@@ -47,10 +47,17 @@ class Finished:
 
 @dataclass(frozen=True)
 class Lost:
-    """A worker died over a trial. The executor has a new worker already."""
+    """A worker died over a trial. The executor has a new worker already, or waits for one.
+
+    Attributes:
+        ticket: The trial's.
+        reason: Why, in a sentence.
+        with_node: Whether its whole node went, or the way there: none of the trial's doing.
+    """
 
     ticket: int
     reason: str
+    with_node: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Executor(Protocol):
 
     @property
     def n_workers(self) -> int:
-        """How many trials run side by side."""
+        """How many trials run side by side now; on a cluster it may change."""
 
     def submit(self, request: EvaluateRequest) -> int:
         """Start a trial, or queue it when all workers are busy; return its ticket."""

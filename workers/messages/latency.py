@@ -50,6 +50,7 @@ class Latency:
         baseline_ms: The reference's time that ``latency_ms`` is scaled to; None for as measured.
         scatter_freedom: Degrees of freedom of ``scatter``, one less than the blocks it is of;
             None where it was not stored yet.
+        node: Host that it was measured on, where that is not the one that trained; else empty.
     """
 
     median_ms: float
@@ -69,6 +70,7 @@ class Latency:
     note: str = ""
     baseline_ms: float | None = None
     scatter_freedom: int | None = None
+    node: str = ""
 
     @property
     def latency_ms(self) -> float:

@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spaces.data.dataset import Dataset
 from spaces.errors import (
@@ -23,6 +23,7 @@ from spaces.errors import (
     TaskError,
     TrialFailedError,
 )
+from spaces.tasks.code_files import CodeFiles
 from spaces.tasks.registry import resolve_task
 from spaces.tasks.user_code import add_code_folder
 from spaces.wording import kind_and_line
@@ -33,12 +34,21 @@ from workers.messages.result import EvaluateRequest, TrialResult
 from workers.training.checkpoint import Resume
 from workers.training.hooks import Hooks, OnEpoch
 from workers.training.weights import pack_weights, unpack_weights
+from workers.trial.code import bring_code
 from workers.trial.measure import N_REPRESENTATIVE, measure_points
 from workers.trial.train_config import Stopwatch, Weights, build, train_config
 
 if TYPE_CHECKING:
     from workers.devices.device import Device
     from workers.trial.gate import Gate
+
+
+class Elsewhere(Protocol):
+    """Makes of a device that takes times here one that takes them on other nodes."""
+
+    def __call__(
+        self, device: Device, ref: str, with_ram: bool, windows: QuietWindows | None
+    ) -> Device: ...
 
 
 _OF_ONE_TRIAL = (TrialFailedError, ConversionError, ConfigError, TaskError)
@@ -56,6 +66,8 @@ class TrialEvaluator:
         dataset: The data; arrays may be read-only and shared with other workers.
         threads: TensorFlow threads, the same for every trial.
         windows: In which this node's workers measure latencies; None where no others run.
+        elsewhere: Makes of a device one whose times are taken on other nodes; None to take them
+            here.
     """
 
     def __init__(
@@ -64,6 +76,7 @@ class TrialEvaluator:
         dataset: Dataset,
         threads: int = 1,
         windows: QuietWindows | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         from workers.hypermodels.describe import load_hypermodel
         from workers.training.keras_compat import configure_tensorflow
@@ -75,6 +88,7 @@ class TrialEvaluator:
             task.model, dataset.input_shape, dataset.n_classes, dataset
         )
         self._windows = windows
+        self._elsewhere = elsewhere
 
     def __call__(
         self,
@@ -96,10 +110,9 @@ class TrialEvaluator:
             on_gate: Told what is known before training.
             resume: Where the training goes on; None to begin.
         """
-        from workers.devices.registry import get_device
         from workers.training.keras_compat import versions
 
-        device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
+        device = self._device(request)
         watch = Stopwatch()
         known: dict[str, Any] = {"outcome": "failed"}
         busy = nullcontext() if self._windows is None else self._windows.busy()
@@ -126,6 +139,15 @@ class TrialEvaluator:
             worker=f"{socket.gethostname()}:{os.getpid()}",
             **known,
         )
+
+    def _device(self, request: EvaluateRequest) -> Device:
+        from workers.devices.registry import get_device
+
+        with_ram = request.limits.max_ram_bytes is not None
+        device = get_device(request.device, with_ram=with_ram)
+        if self._elsewhere is None or not device.needs_quiet:
+            return device
+        return self._elsewhere(device, request.device, with_ram, self._windows)
 
     def _evaluate(
         self,
@@ -192,7 +214,7 @@ class TrialEvaluator:
             known.update(outcome="stopped", reason=referee.verdict)
             return
         points, skipped = measure_points(
-            trained, self._dataset, request, images, watch, self._windows, gate.at_best
+            trained, self._dataset, request, images, watch, self._windows, gate.at_best, device
         )
         own = points.pop(config.quantization, None)
         if own is None:
@@ -260,15 +282,20 @@ class MakeEvaluator:
         windows: Name of the run, by which the workers of a node find their quiet windows;
             empty for none.
         code_folder: Folder that the task's code is imported from, because it was named.
+        code: Files of the task's and the device's code, for hosts that lack them.
+        elsewhere: As for :class:`TrialEvaluator`.
     """
 
     task_ref: str
     threads: int = 1
     windows: str = ""
     code_folder: str | None = None
+    code: tuple[CodeFiles, ...] = ()
+    elsewhere: Elsewhere | None = None
 
     def __call__(self, dataset: Dataset) -> TrialEvaluator:
         """Import TensorFlow, load the task, and return what evaluates its trials."""
+        bring_code(self.code)
         add_code_folder(self.code_folder)
         windows = QuietWindows.of_run(self.windows) if self.windows else None
-        return TrialEvaluator(self.task_ref, dataset, self.threads, windows)
+        return TrialEvaluator(self.task_ref, dataset, self.threads, windows, self.elsewhere)

@@ -109,6 +109,7 @@ def measure_points(
     watch: Stopwatch,
     windows: QuietWindows | None = None,
     at_best: Mapping[QuantizationScheme, Foreseen] = MappingProxyType({}),
+    device: Device | None = None,
 ) -> tuple[dict[QuantizationScheme, Point], dict[QuantizationScheme, str]]:
     """Convert trained weights and measure them, under the trial's scheme and its siblings'.
 
@@ -123,6 +124,7 @@ def measure_points(
         watch: Takes the seconds by stage.
         windows: Quiet windows of this node; None to measure whatever else runs.
         at_best: What its models may be like, as far as the gate looked at them.
+        device: Measures; None for the one that the request names, on this node.
 
     Returns:
         Measured points by scheme, and why others are missing.
@@ -131,7 +133,8 @@ def measure_points(
     from workers.devices.device import compare_on
     from workers.devices.registry import get_device
 
-    device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
+    if device is None:
+        device = get_device(request.device, with_ram=request.limits.max_ram_bytes is not None)
     with watch.stage("convert"):
         float_model = float_tflite(trained.model)
     own = request.config.quantization

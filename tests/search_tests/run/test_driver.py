@@ -13,7 +13,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from search.run.driver import Driver
+from search.run.driver import MAX_NODE_LOSSES, Driver
 from search.run.events import RunProgress, Silent
 from search.storage import attributes
 from search.storage.database import open_storage
@@ -32,12 +32,14 @@ class Scripted:
 
     Args:
         is_lost: Told how often this configuration was submitted, and its hash.
+        with_node: Whether the whole node leaves.
     """
 
     n_workers = 2
 
-    def __init__(self, is_lost: Callable[[int, str], bool]) -> None:
+    def __init__(self, is_lost: Callable[[int, str], bool], *, with_node: bool = False) -> None:
         self._is_lost = is_lost
+        self._with_node = with_node
         self._queue: deque[tuple[int, EvaluateRequest]] = deque()
         self.submitted: list[EvaluateRequest] = []
         self.longest_queue = 0
@@ -54,7 +56,7 @@ class Scripted:
         ticket, request = self._queue.popleft()
         times = sum(other.config == request.config for other in self.submitted)
         if self._is_lost(times, request.config.hash):
-            return [Lost(ticket, "A worker (process 7) died: it was killed.")]
+            return [Lost(ticket, "A worker (process 7) died: it was killed.", self._with_node)]
         return [Finished(ticket, analytic.make_result(request))]
 
     def shutdown(self) -> None:
@@ -133,6 +135,21 @@ class TestLosses:
             assert trial.user_attrs[attributes.OUTCOME] == "failed"
             assert "died 2 times" in trial.user_attrs[attributes.REASON]
             assert "process 7" in trial.user_attrs[attributes.REASON]
+
+    def test_nodes_that_leave_cost_attempts_only(self, storage: InMemoryStorage) -> None:
+        executor = Scripted(lambda times, _: times < MAX_NODE_LOSSES, with_node=True)
+        report = drive(storage, executor, RunSettings(10))
+        assert (report.progress.n_done, report.progress.n_failed) == (10, 0)
+        assert len(executor.submitted) == 10 * MAX_NODE_LOSSES
+
+    def test_a_trial_that_brings_nodes_down_fails(self, storage: InMemoryStorage) -> None:
+        executor = Scripted(lambda _, config_hash: config_hash < "4", with_node=True)
+        report = drive(storage, executor, RunSettings(10))
+        assert (report.ended_by, report.progress.n_done) == ("target", 10)
+        failed = [t for t in trials_of(storage) if t.state == TrialState.FAIL]
+        assert failed
+        for trial in failed:
+            assert f"died {MAX_NODE_LOSSES} times" in trial.user_attrs[attributes.REASON]
 
     def test_workers_that_keep_dying_end_the_run(self, storage: InMemoryStorage) -> None:
         with pytest.raises(WorkersLostError, match="7 workers died in a row.*process 7"):

@@ -18,7 +18,7 @@ import pytest
 from spaces.config.trial import TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, DataError, WorkersLostError
 from tests.listening import listening
-from workers.executors import ray_workers
+from workers.executors import worker
 from workers.executors.memory import oom_kills
 from workers.executors.ray_start import WORKER_NICENESS
 from workers.executors.ray_workers import RayExecutor
@@ -130,6 +130,16 @@ class ExecutorTestCase:
         executor.shutdown()
         executor.shutdown()
         assert executor.wait(0.0) == []  # Nothing is under way any more.
+
+
+def work_until(executor: RayExecutor, is_reached: Callable[[], bool]) -> None:
+    """Keep an executor busy, with one trial queued, until something holds."""
+    deadline = time.monotonic() + 120
+    while not is_reached():
+        assert time.monotonic() < deadline
+        for _ in range(executor.n_workers + 1):
+            executor.submit(request())
+        executor.wait(1)
 
 
 def ray_node() -> Any:
@@ -281,15 +291,41 @@ class TestRayExecutor(ExecutorTestCase):
         executor.submit(request())
         assert executor.wait(0.05) == []
 
-    def test_a_cluster_with_too_few_cores_is_not_waited_for(
+    def test_a_cluster_with_too_few_cores_begins_with_what_there_is(
         self, make_ray: MakeRay, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = make_ray(ignore_payload(fail), n_workers=2)
-        monkeypatch.setattr("workers.executors.ray_workers._ROOM_S", 0.5)
-        with pytest.raises(ConfigError, match="must have 3 free cores .* but has 0"):
-            make_ray(ignore_payload(fail), n_workers=3)
-        first.submit(request(4))
-        assert reason(collect(first, 1)[0]) == "4"
+        monkeypatch.setattr("workers.executors.cluster.ROOM_S", 0.5)
+        first = make_ray(ignore_payload(fail))
+        said: list[str] = []
+        second = make_ray(ignore_payload(fail), n_workers=2, notice=said.append)
+        (line,) = said
+        assert "has 1 free core for 2 workers: 1 of them begin" in line
+        assert second.n_workers == 1
+        second.submit(request(4))
+        assert reason(collect(second, 1)[0]) == "4"
+        first.shutdown()  # The other worker comes when there is room.
+        work_until(second, lambda: second.n_workers == 2)
+
+    def test_a_full_cluster_is_waited_for_aloud(
+        self, make_ray: MakeRay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workers.executors.cluster.ROOM_S", 0.5)
+        make_ray(ignore_payload(fail), n_workers=2)
+        said: list[str] = []
+        with pytest.raises(WorkersLostError, match="Time is up"):
+            make_ray(ignore_payload(fail), start_timeout_s=1, notice=said.append)
+        (line,) = said
+        assert "has no free core" in line and "Ctrl-C" in line
+
+    def test_room_that_comes_is_used(
+        self, make_ray: MakeRay, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workers.executors.ray_workers._GROW_S", 0.0)
+        first = make_ray(ignore_payload(fail))
+        second = make_ray(ignore_payload(fail), n_workers=None, at_most=5)
+        assert second.n_workers == 1
+        first.shutdown()
+        work_until(second, lambda: second.n_workers == 2)
 
     def test_workers_that_do_not_start_in_time(self, make_ray: MakeRay) -> None:
         with pytest.raises(WorkersLostError, match="^Time is up .--timeout., and the workers"):
@@ -390,9 +426,10 @@ def test_why_a_worker_died(
 ) -> None:
     counter = tmp_path / "memory.events"
     counter.write_text(f"low 0\nhigh 0\nmax 3\noom 3\noom_kill {5 + n_kills}\n")
-    slot = ray_workers._Slot(None, None, pid=7, oom_kills=5)
-    monkeypatch.setattr(ray_workers, "oom_kills", lambda: oom_kills([tmp_path / "no", counter]))
-    assert told in ray_workers._died(slot, error) and "process 7" in ray_workers._died(slot, error)
+    slot = worker.Slot(None, None, pid=7, oom_kills=5)
+    monkeypatch.setattr(worker, "oom_kills", lambda: oom_kills([tmp_path / "no", counter]))
+    reason = worker.why_it_died(slot, error)
+    assert told in reason and "process 7" in reason
 
 
 def test_ray_that_cannot_write_says_where(monkeypatch: pytest.MonkeyPatch) -> None:
