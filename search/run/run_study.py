@@ -26,9 +26,10 @@ from search.storage.attributes import ARTIFACTS
 from search.storage.database import open_storage
 from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
 from search.storage.urls import storage_url
-from search.study.create_or_resume import data_drawn_by_name, size_metric_of, study_for_run
+from search.study.create_or_resume import drawn_otherwise, size_metric_of, study_for_run
 from search.study.enqueued import fit_to_space
 from search.study.open_study import OpenStudy
+from search.study.same_study import rule_words
 from search.study.sources import read_source
 from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset, Split
@@ -92,14 +93,14 @@ def run_study(
         return max(0.0, options.timeout_s - time.monotonic() + started)
 
     info, dataset = prepare_run(task, options, progress)
-    before = data_drawn_by_name(options.storage, options.study or info.name)
-    if before not in (None, info.data_fingerprint):
-        earlier = prepare_run(task, options, progress, split_rule="by_name")
-        if earlier[0].data_fingerprint == before:
+    before = drawn_otherwise(options.storage, options.study or info.name, info.split_rule)
+    if before is not None and before.fingerprint != info.data_fingerprint:
+        earlier = prepare_run(task, options, progress, split_rule=before.rule)
+        if earlier[0].data_fingerprint == before.fingerprint:
             info, dataset = earlier
             observer.message(
-                f"Study {options.study or info.name!r} keeps the splits it was begun with, which "
-                "are drawn by name; a new study gets stratified ones."
+                f"Study {options.study or info.name!r} keeps the splits it was begun with, drawn "
+                f"{rule_words(before.rule)}; a new study gets ones {rule_words('sized')}."
             )
     if options.metric != "accuracy" and options.race:
         observer.message(
@@ -198,7 +199,7 @@ def prepare_run(
     progress: Progress = no_progress,
     *,
     with_storage: bool = True,
-    split_rule: str = "stratified",
+    split_rule: str = "sized",
 ) -> tuple[TaskInfo, Dataset]:
     """Prepare what a run searches: the first part of :func:`run_study`.
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import optuna
 from optuna.storages import InMemoryStorage, RDBStorage
@@ -70,21 +70,32 @@ def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | Non
     return 0 if record is None else int(record.user_attrs.get(attributes.SEED, 0))
 
 
-def data_drawn_by_name(storage: str | Path, name: str) -> str | None:
-    """Return the data fingerprint of a study whose splits an earlier version drew.
+class Drawn(NamedTuple):
+    """How the splits of a study were drawn, and what came of it."""
+
+    rule: str
+    fingerprint: str
+
+
+def drawn_otherwise(storage: str | Path, name: str, rule: str) -> Drawn | None:
+    """Return how an earlier version drew the splits of a study, and the data's fingerprint.
 
     Args:
         storage: File name or SQLAlchemy URL.
         name: Of the study.
+        rule: How splits are drawn today.
 
     Returns:
         None if there is no such study, or today's rule drew its splits.
     """
     stored = _stored(storage, name)
-    if stored.get(attributes.TASK, {}).get("split_rule", "by_name") != "by_name":
+    if attributes.DATA_FINGERPRINT not in stored:
         return None
-    fingerprint: str | None = stored.get(attributes.DATA_FINGERPRINT)
-    return fingerprint
+    found = Drawn(
+        stored.get(attributes.TASK, {}).get("split_rule", "by_name"),
+        stored[attributes.DATA_FINGERPRINT],
+    )
+    return None if found.rule == rule else found
 
 
 def size_metric_of(storage: str | Path, name: str) -> SizeMetric | None:

@@ -10,6 +10,7 @@ from search.storage import attributes
 from search.storage.artifact_places import check_place
 from search.storage.code_history import task_words
 from search.storage.settings import StudySettings
+from spaces.data.drawn_splits import SPLIT_RULES
 from spaces.errors import StudyError
 from spaces.space.search_space import Parameter, SearchSpace
 from workers.messages.result import TaskInfo
@@ -44,8 +45,10 @@ def check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) ->
         "seed": (stored[attributes.SEED], seed),
     }
     different = [name for name, (old, new) in pairs.items() if old != new]
-    if "data" not in different and pairs["splits"][0] == _splits("by_name", None):
-        different = [name for name in different if name != "splits"]  # Nothing was drawn.
+    earlier = [_splits(rule, settings.task.group_by) for rule in SPLIT_RULES[1:]]
+    if "data" not in different and pairs["splits"][0] in (*earlier, _splits("by_name", None)):
+        # Nothing was drawn, or the same by either rule.
+        different = [name for name in different if name != "splits"]
     if different:
         was = ", ".join(f"{name} {pairs[name][0]}" for name in different)
         wants = ", ".join(f"{name} {pairs[name][1]}" for name in different)
@@ -62,7 +65,7 @@ def _latency_on(asked: Mapping[str, Any] | None) -> str:
 
 def _splits(rule: str, group_by: str | None) -> str:
     """Return how pictures came to their splits, as a run is told."""
-    how = "drawn by name, as earlier versions did" if rule == "by_name" else "stratified"
+    how = f"drawn {rule_words(rule)}"
     return how if group_by is None else f"{how} --group-by {group_by}"
 
 
@@ -83,6 +86,15 @@ def placed(settings: StudySettings, stored: Mapping[str, Any]) -> StudySettings:
             f"a new study."
         )
     return replace(settings, artifacts=begun)
+
+
+def rule_words(rule: str) -> str:
+    """Return how a rule draws splits, in words."""
+    return {
+        "sized": "by class, with more for validation where pictures are few",
+        "stratified": "by class, 15 % for validation, as an earlier version did",
+        "by_name": "by name, as earlier versions did",
+    }.get(rule, rule)
 
 
 def check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:

@@ -1,10 +1,12 @@
 """Splits that are drawn from a folder of files: stratified, and nearly the same ones tomorrow.
 
-Two rules. ``stratified`` is the one of today: of every class the exact share, in whole groups (a
+Three rules. ``sized`` is the one of today: of every class the exact share, in whole groups (a
 scene, a patient, copies of one picture), in the order of a hash. What is added shifts the ends
 of the shares, so that of ``n`` pictures added to a class at most ``3 n`` others change splits,
-and hardly one for two that are added. ``by_name`` is the one of earlier studies,
-kept so that they can go on: a hash of every file's name decides on its own, and shares are what
+and hardly one for two that are added. Of few pictures, validation takes a larger share
+(:func:`spaces.data.splits.validation_share`), which shrinks as pictures are added. The two rules
+of earlier studies are kept so that these can go on: ``stratified`` is the same with 15 % whatever
+there is; ``by_name`` lets a hash of every file's name decide on its own, and shares are what
 chance makes of them.
 """
 
@@ -15,18 +17,23 @@ from collections.abc import Sequence
 
 from spaces.data.cache import content_key
 from spaces.data.dataset import SPLIT_NAMES
+from spaces.data.splits import validation_share
 from spaces.errors import DataError
 
 SPLIT_OFF_FRACTION = 0.15
 
-SPLIT_RULES = ("stratified", "by_name")
+SPLIT_RULES = ("sized", "stratified", "by_name")
 
 Members = dict[str, list[int]]
 """For each split, indices of its files, ascending."""
 
 
 def draw_by_group(
-    classes: Sequence[str], groups: Sequence[str], to_split_off: Sequence[str], seed: int = 0
+    classes: Sequence[str],
+    groups: Sequence[str],
+    to_split_off: Sequence[str],
+    seed: int = 0,
+    val_fraction: float = SPLIT_OFF_FRACTION,
 ) -> Members:
     """Draw splits by class, without splitting a group.
 
@@ -36,23 +43,25 @@ def draw_by_group(
             and should be what stays when files are added, moved or renamed.
         to_split_off: Splits to draw, of ``test`` and ``val``; the rest is ``train``.
         seed: Chooses which ones.
+        val_fraction: Share of every class that goes to ``val``.
 
     Returns:
-        The members of all three splits. Of single files each class gives exactly 15 %, rounded
-        and at least one; of groups as near to it as their sizes allow.
+        The members of all three splits. Of single files each class gives exactly its share (of
+        ``test`` 15 %), rounded and at least one; of groups as near to it as their sizes allow.
 
     Raises:
         DataError: If a class has fewer groups than there are splits.
     """
     left = _Groups(classes, groups)
     _check_enough(left.n_left, len(to_split_off) + 1)
-    quota = {
-        name: max(1, round(n * SPLIT_OFF_FRACTION)) for name, n in sorted(Counter(classes).items())
-    }
+    fractions = {"val": val_fraction}
+    counts = sorted(Counter(classes).items())
     order = sorted(set(groups), key=lambda group: content_key("split", str(seed), group))
     members: Members = {split: [] for split in SPLIT_NAMES}
     for rank, split in enumerate(to_split_off):
         n_after = len(to_split_off) - rank  # Splits that are still to have a group.
+        fraction = fractions.get(split, SPLIT_OFF_FRACTION)
+        quota = {name: max(1, round(n * fraction)) for name, n in counts}
         missing = Counter(quota)
         for group in order:
             if left.can_go(group, n_after) and left.brings_nearer(group, missing):
@@ -103,6 +112,20 @@ class _Groups:
     def rest(self) -> list[int]:
         """Return the files of all groups that are left."""
         return [number for numbers in self._files.values() for number in numbers]
+
+
+def val_fraction_of(n: int, to_split_off: Sequence[str], rule: str) -> float:
+    """Return which share of all files goes to ``val`` by a rule.
+
+    Args:
+        n: Files that are drawn from.
+        to_split_off: Splits to draw.
+        rule: One of :data:`SPLIT_RULES`.
+    """
+    if rule != "sized":
+        return SPLIT_OFF_FRACTION
+    left = 1 - SPLIT_OFF_FRACTION if "test" in to_split_off else 1.0
+    return left * validation_share(round(n * left), SPLIT_OFF_FRACTION / left)
 
 
 def draw_by_name(

@@ -10,11 +10,17 @@ import numpy.typing as npt
 
 from spaces.data.copies import Pair, joined
 from spaces.data.dataset import SPLIT_NAMES
-from spaces.data.drawn_splits import draw_by_group, draw_by_name
+from spaces.data.drawn_splits import (
+    SPLIT_OFF_FRACTION,
+    draw_by_group,
+    draw_by_name,
+    val_fraction_of,
+)
 from spaces.data.groups import groups_asked_for, groups_by_name
 from spaces.data.listing import readable
 from spaces.data.picture_checks import Pictures
 from spaces.data.request import DataRequest
+from spaces.data.splits import why_so_many
 from spaces.errors import DataError
 
 MAX_JOINED = 20
@@ -83,6 +89,7 @@ def assign_splits(
         names = [readable(pictures[number][0].name) for number in to_draw]
         drawn = draw_by_name(classes, names, missing, seed)
     else:
+        share = val_fraction_of(len(to_draw), missing, request.split_rule)
         ways = [joined(groups, copies, MAX_JOINED), groups]
         if request.group_by is None:
             # Nobody asked for groups: where copies of too few pictures are all there is, what is
@@ -90,7 +97,8 @@ def assign_splits(
             ways.append([f"{number}" for number in range(len(pictures))])
         for way in ways:
             try:
-                drawn = draw_by_group(classes, [way[number] for number in to_draw], missing, seed)
+                groups_of_way = [way[number] for number in to_draw]
+                drawn = draw_by_group(classes, groups_of_way, missing, seed, share)
                 break
             except DataError:
                 if way is ways[-1]:
@@ -102,11 +110,16 @@ def assign_splits(
     return {split: np.array(sorted(numbers), np.int64) for split, numbers in members.items()}
 
 
-def split_note(given: Sequence[str], members: SplitMembers) -> tuple[str, ...]:
-    """Say which splits were drawn."""
+def split_note(given: Sequence[str], members: SplitMembers, rule: str) -> tuple[str, ...]:
+    """Say which splits were drawn, and where validation has more than usual, why."""
     missing = [split for split in ("val", "test") if split not in given]
     if not missing:
         return ()
     parts = " and ".join(f"{len(members[split])} as {split} split" for split in missing)
     source = "training pictures" if given else "pictures"
-    return (f"Of the {source} some were set aside, the same share of every class: {parts}.",)
+    note = f"Of the {source} some were set aside, the same share of every class: {parts}."
+    if "val" in missing:
+        drawn_from = ("train", *missing)
+        n = sum(len(members[split]) for split in drawn_from)
+        note += why_so_many(val_fraction_of(n, missing, rule), SPLIT_OFF_FRACTION)
+    return (note,)

@@ -154,7 +154,7 @@ def load_image_folder(
                     [file.class_name for file in files],
                     [readable(os.path.relpath(file.path, path)) for file in files],
                 ),
-                *split_note(found.splits, members),
+                *split_note(found.splits, members, request.split_rule),
                 *leaks,
             ),
             scales=decoded.scales,

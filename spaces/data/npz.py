@@ -30,7 +30,7 @@ from spaces.data.npz_images import as_pixels, check_splits_differ, laid_out
 from spaces.data.npz_names import names_of_arrays
 from spaces.data.request import DataRequest
 from spaces.data.samples import IMAGE, SIGNAL, SampleKind, Standardization, as_signals
-from spaces.data.splits import split_off
+from spaces.data.splits import split_off, validation_share, why_so_many
 from spaces.errors import DataError
 from spaces.wording import some
 
@@ -58,7 +58,8 @@ def load_npz(
     Nothing in the file is unpickled. Images of integers within 0 to 255 become uint8 (networks
     see them divided by 255; 0 and 1 become 0 and 255), those of floats become float32 (networks
     see them as they are). A missing validation or test split is a tenth of the training images,
-    the same one each time, with its share of every class.
+    the same one each time, with its share of every class; of few, validation takes more
+    (:func:`spaces.data.splits.validation_share`).
 
     Args:
         path: The file.
@@ -74,9 +75,11 @@ def load_npz(
     request.progress("reading arrays", 0, 1)
     parts = [label_set] if label_set else []
     parts += [] if kind is IMAGE else [kind.name]
+    is_sized = request.split_rule == "sized"
+    parts += ["sized"] if is_sized else []
     key = content_key("npz", READER_VERSION, name, _content_hash(path), *parts)
     dataset = cached_dataset(
-        key, request.cache_dir, lambda: _read_dataset(path, name, label_set, kind)
+        key, request.cache_dir, lambda: _read_dataset(path, name, label_set, kind, is_sized)
     )
     request.progress("reading arrays", 1, 1)
     return dataset
@@ -97,7 +100,9 @@ def _content_hash(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _read_dataset(path: Path, name: str, label_set: str, kind: SampleKind) -> Dataset:
+def _read_dataset(
+    path: Path, name: str, label_set: str, kind: SampleKind, is_sized: bool
+) -> Dataset:
     notes: list[str] = []
     arrays = _read_arrays(path, label_set, notes)
     splits = [split for split in SPLIT_NAMES if f"x_{split}" in arrays]
@@ -116,10 +121,13 @@ def _read_dataset(path: Path, name: str, label_set: str, kind: SampleKind) -> Da
     leaks = check_splits_differ(images, labels, path)
     for split in ("test", "val"):
         if split not in images:
-            _split_off_train(images, labels, split, class_names, path)
+            share = SPLIT_FRACTION
+            if split == "val" and is_sized:
+                share = validation_share(len(labels["train"]), SPLIT_FRACTION)
+            _split_off_train(images, labels, split, class_names, path, share)
             notes.append(
                 f"{_training_samples(len(labels[split]), kind)} set aside as {split} split, as "
-                f"{path.name} has no x_{split}."
+                f"{path.name} has no x_{split}.{why_so_many(share, SPLIT_FRACTION)}"
             )
     standardization = None
     if kind is SIGNAL and not is_raw:
@@ -297,7 +305,12 @@ def _check_pairs(images: Arrays, labels: Arrays, path: Path) -> None:
 
 
 def _split_off_train(
-    images: Arrays, labels: Arrays, split: str, class_names: tuple[str, ...], path: Path
+    images: Arrays,
+    labels: Arrays,
+    split: str,
+    class_names: tuple[str, ...],
+    path: Path,
+    share: float,
 ) -> None:
     counts = np.bincount(labels["train"], minlength=len(class_names))
     scarce = [name for name, count in zip(class_names, counts, strict=True) if count == 1]
@@ -306,6 +319,6 @@ def _split_off_train(
             f"{path}: every class needs an image in each split, but x_train has too few of "
             f"{some(scarce)} to set some aside for x_{split}. Add images, or x_{split}."
         )
-    stay, taken = split_off(labels["train"], SPLIT_FRACTION)
+    stay, taken = split_off(labels["train"], share)
     images[split], labels[split] = images["train"][taken], labels["train"][taken]
     images["train"], labels["train"] = images["train"][stay], labels["train"][stay]

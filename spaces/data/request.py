@@ -25,12 +25,12 @@ class DataRequest:
         progress: Called while it takes time.
         group_by: Which pictures of a folder belong together, as
             :func:`spaces.data.groups.groups_asked_for` reads it; None for what shows by itself.
-        split_rule: How missing splits are drawn: ``stratified``, or ``by_name`` as studies of
-            earlier versions did (see :mod:`spaces.data.drawn_splits`).
+        split_rule: How missing splits are drawn: ``sized``, or ``stratified`` or ``by_name`` as
+            studies of earlier versions did (see :mod:`spaces.data.drawn_splits`).
     """
 
     path: Path | None
     cache_dir: Path
     progress: Progress = no_progress
     group_by: str | None = None
-    split_rule: str = "stratified"
+    split_rule: str = "sized"

@@ -218,7 +218,7 @@ def bench_of(
     )
     dataset = load_task_data(loaded, request)
     if dataset.fingerprint != exported.data_fingerprint and asked.data is not None:
-        dataset = load_task_data(loaded, replace(request, split_rule="stratified"))
+        dataset = load_task_data(loaded, replace(request, split_rule="sized"))
     if dataset.fingerprint != exported.data_fingerprint and asked.data is None:
         raise DataError(
             f"The data at {path or 'the task itself'} must be what the trial was trained on "

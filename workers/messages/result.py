@@ -309,7 +309,7 @@ class TaskInfo:
     model_notes: tuple[str, ...] = ()
     class_counts: Mapping[str, list[int]] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)
-    split_rule: str = "stratified"
+    split_rule: str = "sized"
     group_by: str | None = None
     leaks: tuple[str, ...] = ()
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)

@@ -56,7 +56,7 @@ def prepare_task(
     size_metric: SizeMetric = "gzip",
     with_ram: bool = False,
     group_by: str | None = None,
-    split_rule: str = "stratified",
+    split_rule: str = "sized",
     timeout_s: float | None = None,
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
@@ -108,7 +108,7 @@ def prepare_job(
     size_metric: SizeMetric = "gzip",
     with_ram: bool = False,
     group_by: str | None = None,
-    split_rule: str = "stratified",
+    split_rule: str = "sized",
 ) -> dict[str, Any]:
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
     if not (is_builtin(ref) and is_builtin_device(device)):

@@ -10,7 +10,7 @@ import pytest
 from search.storage import attributes
 from search.storage.database import open_storage
 from search.storage.settings import StudySettings
-from search.study.create_or_resume import data_drawn_by_name, study_for_run
+from search.study.create_or_resume import Drawn, drawn_otherwise, study_for_run
 from spaces.errors import StudyError
 from tests.search_tests import analytic
 
@@ -41,9 +41,13 @@ def begin(path: Path, wanted: StudySettings, *, earlier_version: bool = False) -
         (
             {"group_by": "^(.*)_"},
             {},
-            r"stratified --group-by \^\(\.\*\)_; this run.* stratified\.",
+            r"are few --group-by \^\(\.\*\)_; this run.* are few\.",
         ),
-        ({}, {"group_by": "*_*"}, r"started with splits stratified; .* --group-by \*_\*\. Ask"),
+        (
+            {},
+            {"group_by": "*_*"},
+            r"started with splits drawn by class, .* --group-by \*_\*\. Ask",
+        ),
     ],
 )
 def test_other_groups_are_refused(
@@ -56,17 +60,35 @@ def test_other_groups_are_refused(
     begin(path, settings(**first))
 
 
+def drawn(path: Path, name: str = "analytic") -> Drawn | None:
+    return drawn_otherwise(path, name, "sized")
+
+
 def test_a_study_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "studies.db"
     begin(path, SETTINGS, earlier_version=True)
-    assert data_drawn_by_name(path, "analytic") == analytic.FINGERPRINT
-    assert data_drawn_by_name(path, "other") is None
+    assert drawn(path) == Drawn("by_name", analytic.FINGERPRINT)
+    assert drawn(path, "other") is None
     with pytest.raises(StudyError, match="splits drawn by name, as earlier versions did; this"):
         begin(path, settings(data_fingerprint="new"))
     begin(path, settings(split_rule="by_name"))
-    assert data_drawn_by_name(path, "analytic") == analytic.FINGERPRINT
+    assert drawn(path) == Drawn("by_name", analytic.FINGERPRINT)
     begin(path, SETTINGS)  # Its data has splits of its own: nothing was drawn by either rule.
-    assert data_drawn_by_name(path, "analytic") is None
+    assert drawn(path) is None
+
+
+def test_a_study_with_a_smaller_validation_split_keeps_it(tmp_path: Path) -> None:
+    path = tmp_path / "studies.db"
+    earlier = settings(split_rule="stratified", group_by="*_*")
+    begin(path, earlier)
+    assert drawn(path) == Drawn("stratified", analytic.FINGERPRINT)
+    with pytest.raises(StudyError, match="15 % for validation, as an earlier version did"):
+        begin(path, settings(data_fingerprint="new", group_by="*_*"))
+    with pytest.raises(StudyError, match="splits"):
+        begin(path, SETTINGS)  # Other groups.
+    begin(path, earlier)
+    begin(path, settings(group_by="*_*"))  # So many pictures that it is the same by either rule.
+    assert drawn(path) is None
 
 
 def test_what_counts_follows_from_the_largest_class_and_stays_so(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spaces.data.drawn_splits import Members, draw_by_group, draw_by_name
+from spaces.data.drawn_splits import Members, draw_by_group, draw_by_name, val_fraction_of
 from spaces.errors import DataError
 
 SPLITS = ("test", "val")
@@ -30,17 +30,40 @@ def test_24_and_24_give_4_and_4() -> None:
     counts=st.lists(st.integers(3, 80), min_size=1, max_size=4),
     seed=st.integers(0, 99),
     to_split_off=st.sampled_from([SPLITS, ("test",), ("val",), ()]),
+    val_fraction=st.sampled_from([0.15, 0.34, 0.4]),
 )
-def test_shares_are_exact(counts: list[int], seed: int, to_split_off: tuple[str, ...]) -> None:
+def test_shares_are_exact(
+    counts: list[int], seed: int, to_split_off: tuple[str, ...], val_fraction: float
+) -> None:
     classes = [str(label) for label, count in enumerate(counts) for _ in range(count)]
     names = [f"{n}" for n in range(len(classes))]
-    members = draw_by_group(classes, names, to_split_off, seed)
+    members = draw_by_group(classes, names, to_split_off, seed, val_fraction)
     assert sorted(split_of(members)) == list(range(len(classes)))
     for split in to_split_off:
         drawn = Counter(classes[number] for number in members[split])
+        fraction = val_fraction if split == "val" else 0.15
         assert [drawn[str(n)] for n in range(len(counts))] == [
-            max(1, round(count * 0.15)) for count in counts
+            max(1, round(count * fraction)) for count in counts
         ]
+
+
+@pytest.mark.parametrize(
+    ("n", "drawn", "n_val"),
+    [
+        (440, SPLITS, 150),  # 40 % of the 374 that are no test pictures.
+        (440, ("val",), 176),
+        (753, SPLITS, 256),  # As many as it takes.
+        (1_200, SPLITS, 256),
+        (1_707, SPLITS, 256),
+        (2_000, SPLITS, 300),  # 15 %, as of any larger number.
+        (2_000, ("val",), 300),
+        (1_000, ("val",), 256),
+    ],
+)
+def test_of_few_pictures_validation_takes_more(n: int, drawn: tuple[str, ...], n_val: int) -> None:
+    assert round(n * val_fraction_of(n, drawn, "sized")) == n_val
+    for rule in ("stratified", "by_name"):
+        assert val_fraction_of(n, drawn, rule) == 0.15
 
 
 @given(

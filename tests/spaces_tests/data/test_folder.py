@@ -113,8 +113,10 @@ class TestSplits:
             assert n_of.min() >= 1
             if split in given and split != "train":
                 assert n_of.tolist() == [100, 60, 3]
-            elif split != "train":
+            elif split == "test":
                 assert n_of.tolist() == [15, 9, 1]
+            elif split == "val":  # 40 % of what is no test picture: they are few.
+                assert n_of.tolist() == ([40, 24, 1] if "test" in given else [34, 20, 1])
         n_all = sum(len(getattr(dataset, split)) for split in ("train", "val", "test"))
         assert n_all == 163 * max(1, len(given))
         by_split = colours(dataset)
@@ -123,6 +125,8 @@ class TestSplits:
         assert not by_split["val"] & by_split["test"]
         assert len(set().union(*by_split.values())) == n_all
         assert any("set aside" in note for note in dataset.notes)
+        why = "ranked by luck; search retrain --with-validation"
+        assert any(why in note for note in dataset.notes) is ("val" not in given)
 
     def test_adding_pictures_moves_few_others(self, tmp_path: Path, load: Load) -> None:
         root = make_folder(tmp_path / "data", {"a": 60, "b": 60})

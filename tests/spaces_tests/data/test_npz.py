@@ -52,12 +52,27 @@ def test_keras_layout(load: Load) -> None:
     assert dataset.input_shape == (4, 5, 1)
     assert dataset.class_names == ("0", "1")
     assert dataset.train.images.dtype == np.uint8
-    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [36, 4, 10]
+    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [24, 16, 10]
     np.testing.assert_array_equal(dataset.test.images[..., 0], arrays["x_test"])
     np.testing.assert_array_equal(dataset.test.labels, arrays["y_test"])
-    assert np.bincount(dataset.val.labels).tolist() == [2, 2]
-    assert any("4 training images" in note for note in dataset.notes)
+    assert np.bincount(dataset.val.labels).tolist() == [8, 8]
+    assert any("16 training images" in note for note in dataset.notes)
+    assert any("has 40 % of them, not 10" in note for note in dataset.notes)
     assert not dataset.generated
+
+
+@pytest.mark.parametrize(
+    ("n_train", "rule", "n_val"),
+    [(1_000, "sized", 256), (3_000, "sized", 300), (1_000, "stratified", 100)],
+)
+def test_of_few_images_validation_takes_more(
+    tmp_path: Path, n_train: int, rule: str, n_val: int
+) -> None:
+    path = tmp_path / "digits.npz"
+    np.savez(path, **make_arrays(n_train=n_train))
+    dataset = load_npz(path, DataRequest(None, tmp_path / "cache", split_rule=rule))
+    assert len(dataset.val) == n_val
+    assert any("not 10, as models" in note for note in dataset.notes) is (n_val == 256)
 
 
 def test_validation_images_are_taken_from_training(load: Load) -> None:
@@ -87,7 +102,7 @@ def test_test_split_is_set_aside_too(load: Load) -> None:
     arrays = make_arrays(n_train=100)
     del arrays["x_test"], arrays["y_test"]
     dataset = load(arrays)
-    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [81, 9, 10]
+    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [54, 36, 10]
     splits = (dataset.train, dataset.val, dataset.test)
     assert len({image.tobytes() for split in splits for image in split.images}) == 100
 
