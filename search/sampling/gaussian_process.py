@@ -33,6 +33,19 @@ class GaussianProcess:
         """Whether hyperparameters were searched before."""
         return self._theta is not None
 
+    @property
+    def length_scales(self) -> Array:
+        """How far apart points must be to have little to do with each other, by input."""
+        assert self._theta is not None
+        scales: Array = np.exp(-self._theta[:-1])
+        return scales
+
+    @property
+    def noise(self) -> float:
+        """Variance of the noise, as a part of that of the outputs."""
+        assert self._theta is not None
+        return _noise(self._theta)
+
     def search_scales(self, inputs: Array, outputs: Array, n_steps: int) -> None:
         """Improve the length scales and the noise by their likelihood.
 

@@ -300,7 +300,8 @@ class SurrogateSampler(BaseSampler):
         return True
 
     def _inputs(self, many: Sequence[Mapping[str, ParamValue]]) -> Array:
-        return np.array([as_numbers(self._modelled, params) for params in many])
+        modelled = self._modelled
+        return np.array([as_numbers(modelled, params) for params in many])
 
     @property
     def _modelled(self) -> SearchSpace:

@@ -63,10 +63,13 @@ def filled(outputs: Array) -> Array:
     """Return outputs ``[trainings, schemes]`` without gaps (NaN).
 
     A scheme that is missing is taken to differ from those which are there by as much as it does
-    on average where it is there; one that is nowhere, not to differ.
+    on average where it is there; one that is nowhere, not to differ. Where no training has two of
+    them, schemes are taken to differ by as much as their trainings do on average.
     """
-    relative = outputs - np.nanmean(outputs, axis=1, keepdims=True)
-    n_known = (~np.isnan(relative)).sum(axis=0)
-    offsets = np.nansum(relative, axis=0) / np.maximum(n_known, 1)
+    is_known = ~np.isnan(outputs)
+    levels = np.nanmean(outputs, axis=1, keepdims=True)
+    if is_known.sum(axis=1).max() < 2:
+        levels = np.full_like(levels, np.nanmean(outputs))
+    offsets = np.nansum(outputs - levels, axis=0) / np.maximum(is_known.sum(axis=0), 1)
     level = np.nanmean(outputs - offsets, axis=1, keepdims=True)
-    return np.where(np.isnan(outputs), level + offsets, outputs)
+    return np.where(is_known, outputs, level + offsets)
