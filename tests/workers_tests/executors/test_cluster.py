@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,19 +24,43 @@ started.shutdown()
 """
 
 
+GPUS = """
+import os, sys
+from spaces.config.trial import TrainingConfig, TrialConfig
+from workers.executors.ray_workers import RayExecutor
+from workers.messages.result import EvaluateRequest, TrialResult
+
+def make_evaluator(payload):
+    def look(request):
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+        return TrialResult(request.config, "failed", reason=f"sees {seen!r}")
+    return look
+
+executor = RayExecutor(make_evaluator, None, n_workers=2, address=sys.argv[1])
+found = set()
+while len(found) < 2:  # Both have started, and one of them may be quicker.
+    for seed in range(executor.n_workers + 1):
+        config = TrialConfig("task", "data", (), TrainingConfig(1e-3, 32), seed=seed)
+        executor.submit(EvaluateRequest(config))
+    found |= {outcome.result.reason for outcome in executor.wait(60)}
+print(*sorted(found), sep=", ")
+executor.shutdown()
+"""
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
 
 
-@pytest.fixture
-def open_cluster() -> Iterator[str]:
-    """Address of a cluster on this machine that asks for no token."""
+@contextmanager
+def running_cluster(*words: str) -> Iterator[str]:
+    """Start a cluster on this machine that asks for no token; give its address."""
     with RunFolder() as folder:
         for _ in range(N_TRIES):  # On a busy machine Ray misses deadlines of its own.
             address = f"127.0.0.1:{free_port()}"
-            head = start_head(address, folder)
+            head = start_head(address, folder, *words)
             assert head.stdout is not None
             if any("--block" in line for line in head.stdout):
                 break  # It is there, and waits.
@@ -47,8 +72,8 @@ def open_cluster() -> Iterator[str]:
             head.communicate(timeout=60)
 
 
-def start_head(address: str, folder: RunFolder) -> subprocess.Popen[str]:
-    words = ["--head", "--block", "--num-cpus=1", "--include-dashboard=false"]
+def start_head(address: str, folder: RunFolder, *more: str) -> subprocess.Popen[str]:
+    words = ["--head", "--block", "--include-dashboard=false", *more]
     words += [f"--port={address.partition(':')[2]}", "--node-ip-address=127.0.0.1"]
     words += [f"--temp-dir={folder.path}", "--object-store-memory=80000000"]
     return subprocess.Popen(
@@ -59,20 +84,33 @@ def start_head(address: str, folder: RunFolder) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.slow
-def test_a_cluster_that_asks_for_no_token_is_told(open_cluster: str) -> None:
-    assert asks_for_token(open_cluster) is False
+def run_script(script: str, address: str) -> list[str]:
+    """Run a script that joins a cluster; return its lines."""
     done = subprocess.run(
-        [sys.executable, "-c", JOINING, open_cluster],
+        [sys.executable, "-c", script, address],
         env={**os.environ, "RAY_AUTH_MODE": "disabled"},
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert done.returncode == 0, done.stderr
-    (line,) = done.stdout.splitlines()
-    assert open_cluster in line and "asks for no token" in line
+    return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_a_cluster_that_asks_for_no_token_is_told() -> None:
+    with running_cluster("--num-cpus=1") as address:
+        assert asks_for_token(address) is False
+        (line,) = run_script(JOINING, address)
+    assert address in line and "asks for no token" in line
     assert "ray get-auth-token --generate" in line and "RAY_AUTH_MODE=token" in line
+
+
+@pytest.mark.slow
+def test_one_worker_has_the_gpu_and_the_other_sees_none() -> None:
+    with running_cluster("--num-cpus=2", "--num-gpus=1") as address:
+        (line,) = run_script(GPUS, address)
+    assert line == "sees '', sees '0'"
 
 
 def test_where_nothing_listens_it_is_told_at_once(tmp_path: Path) -> None:

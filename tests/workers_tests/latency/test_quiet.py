@@ -188,6 +188,15 @@ def test_a_worker_that_does_not_pause_makes_a_window_noisy(tmp_path: Path) -> No
         assert other.refusal == ""
 
 
+def test_who_waits_for_another_node_leaves_the_floor(tmp_path: Path) -> None:
+    one, other = (QuietWindows(tmp_path / "node") for _ in range(2))
+    with one.busy():
+        with one.aside(), other.window() as is_quiet:
+            assert is_quiet
+        with other.window() as is_quiet:  # It is back.
+            assert not is_quiet
+
+
 def test_a_window_within_a_window_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
