@@ -41,6 +41,7 @@ bench: install  ## milliseconds per trial, beside Ray Tune and Optuna
 
 docs: install  ## write the command reference anew, and build docs/ to site/
 	$(BIN)/python scripts/command_reference.py
+	$(BIN)/python scripts/licences.py
 	$(BIN)/python -m mkdocs build --strict --quiet
 
 wheel: install  ## build dist/*.whl

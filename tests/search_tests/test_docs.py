@@ -44,8 +44,9 @@ def test_a_shown_command_is_one(page: str, line: str) -> None:
     command.make_context(name, arguments, parent=context)
 
 
-def test_the_command_reference_is_of_today() -> None:
-    script = CHECKOUT / "scripts" / "command_reference.py"
+@pytest.mark.parametrize("name", ["command_reference.py", "licences.py"])
+def test_what_scripts_write_is_of_today(name: str) -> None:
+    script = CHECKOUT / "scripts" / name
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
