@@ -31,8 +31,8 @@ def retrain(export_file: Path, output: Path, as_json: bool, **given: Any) -> Non
     It is measured on the test split, beside the same network without pruning and without
     quantization. Writes model.tflite, model.keras, metrics.json and report.html, the firmware's
     C sources with preprocessing and a reference in Python, MODEL_CARD.md and SHA256SUMS,
-    model_float.tflite (before quantization), and model_compiled.tflite if the device has a
-    compiler.
+    model_float.tflite (before quantization), model_compiled.tflite if the device has a compiler,
+    and model.onnx if it is asked for.
     """
     from search.cli.progress import make_display
     from search.deploy.metrics_table import print_metrics
@@ -49,5 +49,6 @@ def retrain(export_file: Path, output: Path, as_json: bool, **given: Any) -> Non
         print_metrics(stdout_console(), metrics)
     compiled = metrics.get("compiled_file")
     names = ["model.tflite", "model.keras", *([compiled] if compiled else [])]
+    names += ["model.onnx"] if metrics.get("onnx") else []
     hint(f"Wrote {', '.join(names)}, report.html and what firmware needs to {output}")
     hint(f"Begin with {output / 'MODEL_CARD.md'}")

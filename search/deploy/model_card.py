@@ -166,6 +166,14 @@ def _sizes(
     rows[0] = ["what", "number", "size"]
     lines = ["## Sizes", "", *_table(rows), ""]
     lines.append(f"The search counted the size by `--size {export['size_metric']}`.")
+    onnx = (metrics or {}).get("onnx")
+    if onnx:
+        lines.append(
+            f"`model.onnx` is the same network: of {onnx['images']:,} validation "
+            f"{sample_kind(export.get('data', {}).get('kind')).nouns}, {onnx['runtime']} labels "
+            f"all as LiteRT does, and no output differs by more than "
+            f"{onnx['max_difference']:.2g}."
+        )
     if micro["arena_bytes"] is not None:
         lines.append(
             f"tflite-micro runs it in an arena of {micro['arena_bytes']:,} bytes, measured on a "

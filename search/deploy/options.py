@@ -68,6 +68,11 @@ class RetrainOptions:
         "switch",
         "Test-time augmentation: measure float models on shifted pictures too.",
     )
+    onnx: bool = option(
+        False,
+        "switch",
+        "Write model.onnx too, where ONNX Runtime labels every validation picture as LiteRT does.",
+    )
     task: str | None = option(
         None, "text", "The task, where it is code of your own: a file runs none unasked."
     )

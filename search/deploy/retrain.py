@@ -18,6 +18,7 @@ from spaces.data.request import Progress, no_progress
 from spaces.errors import ExportError
 from spaces.tasks.registry import canonical_ref, is_builtin
 from workers.deploy.model_folder import REPORT_NAME
+from workers.deploy.onnx_model import check_onnx_extra
 from workers.deploy.retrain import PICTURES, FullTraining
 from workers.devices.registry import canonical_device, is_builtin_device
 from workers.firmware.package import PACKAGE_NAMES
@@ -30,6 +31,7 @@ DEPLOYED_FILES = (
     "metrics.json",
     "model_float.tflite",
     "model_compiled.tflite",
+    "model.onnx",
     "report.html",
     *PACKAGE_NAMES,
     *ABOUT_NAMES,
@@ -54,8 +56,8 @@ def retrain(
         export: File written by ``search export``, or what ``export_config`` returns.
         out_dir: Folder for ``model.tflite``, ``model.keras``, ``metrics.json``, ``report.html``,
             the firmware's files (:mod:`workers.firmware.package`), ``MODEL_CARD.md``,
-            ``export.json`` and ``SHA256SUMS``, and ``model_compiled.tflite`` where the device has
-            a compiler of its own; made if it is not there.
+            ``export.json`` and ``SHA256SUMS``, ``model_compiled.tflite`` where the device has a
+            compiler of its own, and ``model.onnx`` where it is asked for; made if it is not there.
         progress: Called after every epoch; in a notebook, a bar unless it is given.
         {options}
 
@@ -68,6 +70,8 @@ def retrain(
         DataError: If the data is gone or is not what the trial was trained on.
     """
     options = options_of(RetrainOptions, given, "retrain")
+    if options.onnx:
+        check_onnx_extra()  # Now, and not after an hour of training.
     progress = progress_for_notebook(progress)
     if isinstance(export, Mapping):
         content = check_export(dict(export))

@@ -45,7 +45,11 @@ def fruit_networks(input_shape: tuple[int, int, int], n_classes: int) -> Familie
     return Families(
         input_shape,
         n_classes,
-        {"cnn": ConvBlocks(_USUAL_FILTERS), "flatten_dense": FlattenAndDense()},
+        {
+            "cnn": ConvBlocks(_USUAL_FILTERS),
+            "flatten_dense": FlattenAndDense(),
+            "mobilenet_v2": InvertedResiduals(),
+        },
     )
 
 

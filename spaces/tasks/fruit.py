@@ -59,7 +59,7 @@ FRUIT = Task(
     epochs=10,
     # A fruit may lie any way round. Its colour tells what it is, so that is left alone.
     augmentations=("none", "flip+shift"),
-    families=("cnn", "flatten_dense"),
+    families=("cnn", "flatten_dense", "mobilenet_v2"),
     baseline={
         "family": "flatten_dense",
         "input_pooling": 1,

@@ -22,6 +22,7 @@ from spaces.tasks.source import describe_change
 from workers.conversion.runtime import network_input
 from workers.deploy.model_folder import COMPILED_NAME, write_metrics, write_models
 from workers.deploy.model_input import describe_input, describe_output
+from workers.deploy.onnx_model import ONNX_NAME, write_onnx
 from workers.devices.device import N_COMPARED
 from workers.firmware.model import FirmwareModel
 from workers.firmware.package import micro_fit
@@ -58,6 +59,7 @@ class FullTraining:
             best weights; None to train to the last epoch and take its weights.
         with_validation: Whether to train on the validation split too. Nothing is told then of
             what is measured on it.
+        onnx: Whether to write the deployed model as ONNX too, where that says the same.
     """
 
     epochs: int | None
@@ -69,6 +71,7 @@ class FullTraining:
     seeds: int
     patience: int | None
     with_validation: bool = False
+    onnx: bool = False
 
 
 def retrain_job(
@@ -123,6 +126,12 @@ def retrain_job(
     samples = network_input(bench.dataset.val.images[:N_COMPARED])
     write_models(folder, model, trained, samples, metrics)
     progress("measuring", 1, 1)
+    metrics["onnx"] = None
+    (folder / ONNX_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
+    if asked.onnx:
+        metrics["onnx"], why_not = write_onnx(folder, model.tflite, bench.dataset.val.images)
+        if why_not:
+            metrics["notes"].append(f"There is no {ONNX_NAME}: {why_not}.")
     metrics["notes"] += _compare(bench, config, trained, metrics["models"], asked)
     task, device = asked.task or exported.task, asked.device or export["device"]
     metrics["notes"] += _code_notes(export, task, device)

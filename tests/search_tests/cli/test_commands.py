@@ -239,7 +239,7 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
     # Not by its dotted name: there, `search.deploy.retrain` is the function.
     monkeypatch.setattr(importlib.import_module("search.deploy.retrain"), "retrain", retrain)
     words = ["retrain", "best.json", "-o", "deploy", "--epochs", "9", "--force", "--seeds", "3"]
-    result = search_(*words, "--patience", "4", "--no-float", "--tta")
+    result = search_(*words, "--patience", "4", "--no-float", "--tta", "--onnx")
     assert result.exit_code == 0, result.stderr
     assert calls == [
         (
@@ -250,7 +250,9 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
                 "data": None,
                 "seeds": 3,
                 "float_model": False,
-                "tta": True,
+                    "tta": True,
+                    "with_validation": False,
+                    "onnx": True,
                 "task": None,
                 "device": None,
                 "force": True,
