@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 from typing import Any
 
@@ -25,6 +25,9 @@ _ENDING = tuple(
 )  # No SIGHUP on Windows.
 _SIGNALS = (signal.SIGINT, *_ENDING)
 
+AGAIN_S = 0.02
+"""Seconds after which a signal that was swallowed is sent again: callbacks are short."""
+
 
 class Interrupts:
     """Catches interrupts of the main thread while it is entered."""
@@ -32,15 +35,18 @@ class Interrupts:
     def __init__(self) -> None:
         self.requested: int | None = None
         self._is_waiting = False
-        self._previous: dict[int, Any] = {}
+        self._entered = ExitStack()
 
     def __enter__(self) -> Interrupts:
-        self._previous = _install(_SIGNALS, self._handle)
+        self._entered.enter_context(_handled(_SIGNALS, self._handle, self._forget))
         return self
 
     def __exit__(self, *_: object) -> None:
-        _restore(self._previous)
-        self._previous = {}
+        self._entered.close()
+
+    def _forget(self) -> None:
+        """Take the next signal for the first: of this one, nobody has heard."""
+        self.requested = None
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         is_second, self.requested = self.requested is not None, number
@@ -76,11 +82,8 @@ def ending_cleanly() -> Iterator[None]:
         _let_go_of_terminal(number)
         raise Interrupted(number)
 
-    previous = _install(_ENDING, handle)
-    try:
+    with _handled(_ENDING, handle):
         yield
-    finally:
-        _restore(previous)
 
 
 def signal_of(error: BaseException) -> int:
@@ -89,6 +92,45 @@ def signal_of(error: BaseException) -> int:
     while found is not None and not isinstance(found, Interrupted):
         found = found.__cause__ or found.__context__
     return signal.SIGINT if found is None else found.signal_number
+
+
+@contextmanager
+def _handled(
+    numbers: tuple[int, ...],
+    handle: Callable[..., None],
+    forget: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Handle signals within the block.
+
+    A handler runs wherever the program is, and Python swallows what is raised in a ``__del__`` or
+    a weak reference's callback, with a traceback. A signal that strikes there is sent again a
+    moment later.
+
+    Args:
+        numbers: Of the signals.
+        handle: Called in the main thread.
+        forget: Called before a signal is sent again.
+    """
+    before = sys.unraisablehook
+
+    def swallowed(what: sys.UnraisableHookArgs) -> None:
+        if not isinstance(what.exc_value, Interrupted):
+            before(what)
+            return
+        forget()
+        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), what.exc_value.signal_number))
+        again.daemon = True
+        again.start()
+
+    previous = _install(numbers, handle)
+    if previous:
+        sys.unraisablehook = swallowed
+    try:
+        yield
+    finally:
+        if previous:
+            sys.unraisablehook = before
+        _restore(previous)
 
 
 def _install(numbers: tuple[int, ...], handle: Callable[..., None]) -> dict[int, Any]:

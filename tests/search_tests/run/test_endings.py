@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,6 +28,10 @@ from tests.search_tests import analytic
 from tests.search_tests.run.driven import SETTINGS, Recording, drive, failing, trials_of
 from workers.messages.executor import Finished, InlineExecutor, Outcome
 from workers.messages.result import EvaluateRequest, TrialResult
+
+
+class Kept:
+    """Something that a weak reference can be to."""
 
 
 @pytest.fixture
@@ -235,6 +242,39 @@ class TestCtrlC:
         with pytest.raises(KeyboardInterrupt), Interrupts():
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
+
+    @pytest.mark.parametrize("is_waiting", [True, False])
+    def test_one_that_strikes_where_python_swallows_it_comes_again(
+        self, is_waiting: bool, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        catching = Interrupts() if is_waiting else ending_cleanly()
+        with pytest.raises(KeyboardInterrupt) as error, catching as interrupts:
+            with interrupts.waiting() if interrupts else nullcontext():
+                kept = Kept()
+                reference = weakref.ref(kept, lambda _: signal.raise_signal(signal.SIGTERM))
+                del kept
+                assert reference() is None
+                time.sleep(10)  # Ends at once.
+        assert signal_of(error.value) == signal.SIGTERM
+        assert "Traceback" not in capfd.readouterr().err
+
+    def test_what_else_python_swallows_is_told_as_before(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told: list[BaseException | None] = []
+        monkeypatch.setattr(sys, "unraisablehook", lambda what: told.append(what.exc_value))
+        before = sys.unraisablehook
+
+        def fail(_: object) -> None:
+            raise ValueError("of somebody else")
+
+        with Interrupts():
+            kept = Kept()
+            reference = weakref.ref(kept, fail)
+            del kept
+            assert reference() is None
+        assert [str(error) for error in told] == ["of somebody else"]
+        assert sys.unraisablehook is before
 
     def test_handlers_are_put_back(self) -> None:
         before = signal.getsignal(signal.SIGINT)
