@@ -50,6 +50,7 @@ class Export(_Needed, total=False):
     trial: int
     data: dict[str, Any]
     data_path: str | None
+    weights_path: str | None
     limits: dict[str, Any]
     config_hash: str
     measured: dict[str, Any]
@@ -237,6 +238,8 @@ def _content(study: StudyRecord, trial: FrozenTrial) -> dict[str, Any]:
         "measured": measured,
         "versions": dict(found.get(attributes.VERSIONS, {})),
     }
+    if config.training.weights:
+        content["weights_path"] = task.get("weights_path")
     return {**content, "code": code} if code else content
 
 

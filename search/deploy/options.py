@@ -50,6 +50,13 @@ class RetrainOptions:
         python="Whether to train on the validation pictures too, which have done their work; the "
         "model is then another one, and only the test split says what it is worth.",
     )
+    weights: str | Path | None = option(
+        None,
+        "path",
+        "The weights that it starts from, where they have moved.",
+        shown="the trial's",
+        python="File of the weights that it starts from, where it is not where the export says.",
+    )
     seeds: int = option(
         0,
         "count",

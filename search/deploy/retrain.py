@@ -81,7 +81,8 @@ def retrain(
     device = device_ref(content["device"], options.device)
     folder = output_folder(Path(out_dir), DEPLOYED_FILES, options.force)
     data = None if options.data is None else str(Path(options.data).absolute())
-    asked = replace(options, task=task, device=device, data=data)
+    weights = None if options.weights is None else str(Path(options.weights).absolute())
+    asked = replace(options, task=task, device=device, data=data, weights=weights)
     metrics = dict(
         run_job(
             "workers.deploy.retrain:retrain_job",

@@ -50,6 +50,14 @@ class RunOptions:
         group=WHAT,
         metavar="PATTERN",
     )
+    weights: str | Path | None = option(
+        None,
+        "path",
+        "Start from the weights of a .keras or .h5 file: layers of the same name and shapes are "
+        "frozen first, and fine-tuned then. Nothing is downloaded.",
+        group=WHAT,
+        metavar="FILE",
+    )
     family: str | None = option(
         None,
         "text",
@@ -290,6 +298,7 @@ class RunOptions:
 
 _TUNE_DECIDES = (
     "enqueue",
+    "weights",
     "metric",
     "more",
     "workers",

@@ -51,8 +51,9 @@ def asked_for(options: RunOptions) -> dict[str, Any]:
         value = getattr(options, name)
         if name not in _OF_ONE_RUN and value != getattr(defaults, name):
             asked[name] = value
-    if "data" in asked:  # It is found from another folder, too.
-        asked["data"] = str(Path(asked["data"]).absolute())
+    for name in ("data", "weights"):  # They are found from another folder, too.
+        if name in asked:
+            asked[name] = str(Path(asked[name]).absolute())
     if "fix" in asked:
         asked["fix"] = dict(asked["fix"])
     return asked

@@ -45,6 +45,7 @@ from workers.latency.quiet_windows import QuietWindows
 from workers.messages.executor import Outcome
 from workers.messages.result import SizeMetric, TaskInfo
 from workers.processes.import_path import import_path
+from workers.training.weight_files import read_weight_file
 from workers.trial.evaluate import MakeEvaluator
 from workers.trial.prepare import prepare_task
 
@@ -147,6 +148,7 @@ def run_study(
                     code_folder(info.ref),
                     code,
                     elsewhere,
+                    None if info.weights_path is None else read_weight_file(info.weights_path),
                 ),
                 plain_dataset(dataset),
                 n_workers=options.workers,
@@ -229,6 +231,7 @@ def prepare_run(
         with_ram=with_ram,
         group_by=options.group_by,
         split_rule=split_rule,
+        weights=None if options.weights is None else Path(options.weights),
         timeout_s=options.timeout_s,
     )
     baseline, changed = fitted(info.space, info)

@@ -37,6 +37,7 @@ def check_same(stored: Mapping[str, Any], settings: StudySettings, seed: int) ->
             _splits(task.get("split_rule", "by_name"), task.get("group_by")),
             _splits(settings.task.split_rule, settings.task.group_by),
         ),
+        "weights": (_weights(task.get("settled", {})), _weights(settings.task.settled)),
         "epochs": (task["epochs"], settings.task.epochs),
         "device": (stored[attributes.DEVICE], settings.device),
         "latency on": (_latency_on(stored.get(attributes.ASKED)), _latency_on(settings.asked)),
@@ -86,6 +87,12 @@ def placed(settings: StudySettings, stored: Mapping[str, Any]) -> StudySettings:
             f"a new study."
         )
     return replace(settings, artifacts=begun)
+
+
+def _weights(settled: Mapping[str, Any]) -> str:
+    """Return which weights trainings start from, as a run is told."""
+    sha256 = settled.get("weights")
+    return f"of {sha256[:12]} (SHA-256)" if sha256 else "at random"
 
 
 def rule_words(rule: str) -> str:

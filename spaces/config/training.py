@@ -7,6 +7,7 @@ included, a field added later is written only where it differs from its default
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -95,6 +96,12 @@ class TrainingConfig:
         as_written: Whether the model's own code is followed where earlier versions guessed: what
             it puts out and takes is looked at (see ``workers.training.interface``), the loss of
             ``compile`` is taken as it is, and callbacks of ``fit`` are called.
+        weights: SHA-256 of the file whose weights training starts from; empty for random ones
+            (see ``workers.training.start_weights``).
+        frozen_share: Part of the epochs, from the first on, in which layers that started from a
+            file are not trained, in [0, 1).
+        fine_tuning_factor: By which the learning rate of these layers is multiplied afterwards,
+            in (0, 1].
     """
 
     learning_rate: float
@@ -111,6 +118,9 @@ class TrainingConfig:
     class_weights: str = field(default="none", metadata=UNLESS_DEFAULT)
     from_model: bool = field(default=False, metadata=UNLESS_DEFAULT)
     as_written: bool = field(default=False, metadata=UNLESS_DEFAULT)
+    weights: str = field(default="", metadata=UNLESS_DEFAULT)
+    frozen_share: float = field(default=0.0, metadata=UNLESS_DEFAULT)
+    fine_tuning_factor: float = field(default=1.0, metadata=UNLESS_DEFAULT)
 
     def __post_init__(self) -> None:
         rate, batch_size, decay = self.learning_rate, self.batch_size, self.weight_decay
@@ -137,7 +147,18 @@ class TrainingConfig:
             "0 < augmentation_strength <= 1",
             augmentation_strength=strength,
         )
-        for name in ("label_smoothing", "ema"):
+        require(
+            self.weights == "" or re.fullmatch("[0-9a-f]{64}", self.weights) is not None,
+            "weights is a SHA-256 of 64 hex digits, or empty",
+            weights=self.weights,
+        )
+        factor = self.fine_tuning_factor
+        require(
+            is_number(factor) and 0 < factor <= 1,
+            "0 < fine_tuning_factor <= 1",
+            fine_tuning_factor=factor,
+        )
+        for name in ("label_smoothing", "ema", "frozen_share"):
             value = getattr(self, name)
             require(is_number(value) and 0 <= value < 1, f"0 <= {name} < 1", **{name: value})
         # 1 and 1.0 are equal, but not in the JSON that is hashed.
@@ -147,5 +168,7 @@ class TrainingConfig:
             "augmentation_strength",
             "label_smoothing",
             "ema",
+            "frozen_share",
+            "fine_tuning_factor",
         ):
             object.__setattr__(self, name, float(getattr(self, name)))

@@ -16,6 +16,7 @@ from spaces.config.training import RECIPE_DEFAULTS
 from spaces.config.trial import OPTIMIZERS, ParamValue, PruningConfig, TrainingConfig, TrialConfig
 from spaces.errors import ConfigError, TaskError
 from spaces.space.search_space import Condition, Parameter, SearchSpace
+from spaces.space.training_parameters import START_NAMES
 from spaces.space.training_parameters import TRAINING_NAMES as TRAINING_NAMES
 from spaces.space.training_parameters import training_parameters as training_parameters
 from spaces.tasks.task import Task
@@ -241,7 +242,8 @@ def config_from_params(
     for name in ("learning_rate", "batch_size"):
         if name not in params and name not in settled:
             raise ConfigError(f"Parameter {name!r} is missing in {dict(params)!r}.")
-    names = [name for name in TRAINING_NAMES if name not in settled]
+    known = (*TRAINING_NAMES, *START_NAMES) if settled.get("weights") else TRAINING_NAMES
+    names = [name for name in known if name not in settled]
     training = {**settled, **{name: params[name] for name in names if name in params}}
     if isinstance(training["batch_size"], str):
         training["batch_size"] = params[training["batch_size"]]
@@ -276,6 +278,8 @@ def params_from_config(
     params: dict[str, ParamValue] = {
         name: getattr(config.training, name) for name in TRAINING_NAMES
     }
+    if config.training.weights:
+        params.update({name: getattr(config.training, name) for name in START_NAMES})
     params.update(config.hyperparameters)
     params["pruning_schedule"] = config.pruning.schedule
     if config.pruning.is_active:

@@ -16,6 +16,9 @@ RECIPE_NAMES = tuple(RECIPE_DEFAULTS)
 TRAINING_NAMES = ("learning_rate", "batch_size", "optimizer", "weight_decay", *RECIPE_NAMES)
 """Parameters of training. A model that declares one of them decides its range."""
 
+START_NAMES = ("frozen_share", "fine_tuning_factor")
+"""Parameters of trainings that start from weights of a file; others have none of these names."""
+
 MIN_WEIGHT_DECAY = 1e-6
 
 MIN_STRENGTH = 0.1
@@ -86,3 +89,14 @@ def recipe_parameters(task: Task) -> tuple[Parameter, ...]:
 def _is_graded(policy: str) -> bool:
     """Whether a policy can be stronger or weaker: a picture is mirrored or it is not."""
     return bool(set(augmentation_parts(policy)) - {"flip"})
+
+
+def start_parameters() -> tuple[Parameter, ...]:
+    """Return how layers that start from weights of a file are trained.
+
+    A person would freeze them for the first third, and train them on at a third of the rate.
+    """
+    return (
+        Parameter("frozen_share", "float", 0.0, 0.7, default=0.3),
+        Parameter("fine_tuning_factor", "float", 0.03, 1.0, log=True, default=0.3),
+    )

@@ -28,6 +28,8 @@ from workers.firmware.model import FirmwareModel
 from workers.firmware.package import micro_fit
 from workers.firmware.preprocessing import preprocess_words
 from workers.training.losses import interface_of
+from workers.training.start_weights import remember
+from workers.training.weight_files import read_weight_file
 from workers.trial.measure import N_REPRESENTATIVE, convert_trained, own_metrics
 from workers.trial.prepare import code_hashes, load_task_data
 
@@ -60,6 +62,8 @@ class FullTraining:
         with_validation: Whether to train on the validation split too. Nothing is told then of
             what is measured on it.
         onnx: Whether to write the deployed model as ONNX too, where that says the same.
+        weights: File of the weights that it starts from, where it has moved; None for the
+            exported path.
     """
 
     epochs: int | None
@@ -72,6 +76,7 @@ class FullTraining:
     patience: int | None
     with_validation: bool = False
     onnx: bool = False
+    weights: str | None = None
 
 
 def retrain_job(
@@ -204,13 +209,15 @@ def bench_of(
         asked: Which task, data and device to take instead of the exported ones.
 
     Raises:
-        DataError: If the data is not what the trial was trained on, and was not named anew.
+        DataError: If the data is not what the trial was trained on, and was not named anew; or the
+            weights that it started from are gone or others.
     """
     from workers.deploy.comparison import Bench, mirrored_shows_the_same
     from workers.devices.registry import check_device, get_device
     from workers.hypermodels.describe import load_hypermodel
     from workers.training.early_stopping import EarlyStopping
 
+    _remember_weights(export, exported, asked.weights)
     with_ram = export.get("measured", {}).get("ledger", {}).get("arena_bytes") is not None
     target = get_device(asked.device or export["device"], with_ram=with_ram)
     check_device(target, export["size_metric"])
@@ -248,6 +255,35 @@ def bench_of(
         early_stopping=None if asked.patience is None else EarlyStopping(asked.patience),
         baseline_ms=(export.get("measured", {}).get("latency") or {}).get("baseline_ms"),
     )
+
+
+def _remember_weights(export: dict[str, Any], config: TrialConfig, named: str | None) -> None:
+    """Have the weights at hand that a configuration starts from.
+
+    Raises:
+        DataError: If they are gone, or are others, or it starts from none.
+    """
+    wanted = config.training.weights
+    if not wanted:
+        if named is not None:
+            raise DataError(
+                "The exported configuration starts from random weights, so --weights has nothing "
+                "to say: leave it out. `search run TASK --weights FILE` searches with them."
+            )
+        return
+    path = named or export.get("weights_path")
+    if path is None:
+        raise DataError(
+            f"The exported configuration starts from weights of a file ({wanted[:12]}, SHA-256): "
+            "name it with --weights."
+        )
+    file = read_weight_file(path)
+    if file.sha256 != wanted:
+        raise DataError(
+            f"The weights in {path} must be those that the trial started from ({wanted[:12]}, "
+            f"SHA-256), but got {file.sha256[:12]}. Bring them back, or name them with --weights."
+        )
+    remember(file)
 
 
 def _measured(

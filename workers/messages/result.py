@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from spaces.config.documents import UNLESS_DEFAULT
 from spaces.config.metrics import Metric
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
@@ -286,6 +287,8 @@ class TaskInfo:
         input: How a sample becomes what a network sees
             (:func:`spaces.data.network_input.describe_network_input`); empty for studies begun
             before it was stored.
+        weights_path: File of the weights that trainings start from, whose SHA-256 is in
+            ``settled``; None for random ones.
     """
 
     name: str
@@ -315,3 +318,4 @@ class TaskInfo:
     code: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     kind: str = "image"
     input: Mapping[str, Any] = field(default_factory=dict)
+    weights_path: str | None = field(default=None, metadata=UNLESS_DEFAULT)

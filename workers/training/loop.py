@@ -37,7 +37,8 @@ from workers.training.optimizers import make_optimizer
 from workers.training.own_callbacks import CallbackRun
 from workers.training.own_metrics import OwnMetric, measured
 from workers.training.prune import Pruner
-from workers.training.steps import evaluation_function, steps_function
+from workers.training.start_weights import taken_variables
+from workers.training.steps import FineTuning, evaluation_function, steps_function
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -112,6 +113,8 @@ def train(
         hooks=hooks,
         own=own,
         callbacks=callbacks,
+        # A branch goes on from weights that were fine-tuned already.
+        fine_tuned=taken_variables(model) if config.branched_from is None else (),
     )
 
 
@@ -157,6 +160,7 @@ def train_epochs(
     hooks: Hooks = NO_HOOKS,
     own: OwnTraining = NOTHING_OWN,
     callbacks: CallbackRun | None = None,
+    fine_tuned: Sequence[Any] = (),
 ) -> History:
     """Train for some epochs, from the weights that the model has.
 
@@ -176,6 +180,8 @@ def train_epochs(
         own: The optimizer, the loss and the order of images that are somebody's own, instead of
             the recipe's, cross-entropy, and an order for every epoch.
         callbacks: Somebody's own, which change the learning rate and may end the training.
+        fine_tuned: Variables that started from weights of a file; as ``config`` says, they are
+            frozen at first and have a rate of their own.
 
     Raises:
         TrialFailedError: If the loss is no finite number any more.
@@ -187,6 +193,10 @@ def train_epochs(
     n_steps = steps_per_epoch(n_images, batch_size)
     rates = LearningRates(config, epochs, n_steps)
     masks = [] if pruner is None else pruner.masks
+    n_frozen = round(config.frozen_share * epochs) * n_steps
+    fine_tuning = None
+    if fine_tuned:
+        fine_tuning = FineTuning(fine_tuned, n_frozen, config.fine_tuning_factor)
     made: list[Any] = []
     with collected_variables(made):  # Slots of the optimizer, and whatever else training keeps.
         average = Average(model, config.ema, epochs * n_steps, masks) if config.ema else None
@@ -200,6 +210,7 @@ def train_epochs(
             masks=masks,
             augment=None if config.augmentation == "none" else Augment(config, train_split, seed),
             average=average,
+            fine_tuning=fine_tuning,
         )
     evaluate = evaluation_function(model, val_split, own.loss or cross_entropy(model))
     best = BestWeights(model, hooks.early_stopping)

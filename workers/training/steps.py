@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from spaces.data.dataset import Split
@@ -26,6 +27,7 @@ def steps_function(
     masks: Sequence[tuple[Any, Any]] = (),
     augment: Augment | None = None,
     average: Average | None = None,
+    fine_tuning: FineTuning | None = None,
 ) -> Steps:
     """Return a function that trains on ``[steps, batch, ...]``.
 
@@ -41,11 +43,12 @@ def steps_function(
         masks: Kernels, and what they are multiplied with after every step.
         augment: Changes the images; None to take them as they are.
         average: Follows the weights; None for no average.
+        fine_tuning: Variables that have a rate of their own; None if none has.
     """
     import tensorflow as tf
 
     variables = _trained_variables(model)
-    apply_gradients = make_optimizer(variables)
+    apply_gradients = _optimized(variables, make_optimizer, fine_tuning)
     image_shape = split.images.shape[1:]
     face = interface_of(model)
 
@@ -77,7 +80,8 @@ def steps_function(
                 outputs = model(inputs, training=True)
                 mean_loss = tf.reduce_mean(mixed(loss, labels[step], outputs, shares))
                 objective = tf.add_n([mean_loss, *model.losses])
-            apply_gradients(tape.gradient(objective, variables), learning_rates[step])
+            gradients = tape.gradient(objective, variables)
+            apply_gradients(gradients, learning_rates[step], first_step + step)
             for kernel, mask in masks:
                 kernel.assign(kernel * mask)
             if average is not None:
@@ -87,6 +91,48 @@ def steps_function(
         return total_loss, n_right
 
     return run_steps  # type: ignore[no-any-return, unused-ignore]
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """Variables that are frozen at first, and then trained at a rate of their own.
+
+    Attributes:
+        variables: Which ones.
+        n_frozen: Steps in which they are not changed, from the first on.
+        factor: By which the learning rate is multiplied afterwards.
+    """
+
+    variables: Sequence[Any]
+    n_frozen: int
+    factor: float
+
+
+def _optimized(
+    variables: Sequence[Any],
+    make_optimizer: Callable[[Sequence[Any]], ApplyGradients],
+    fine_tuning: FineTuning | None,
+) -> Callable[[Sequence[Any], Any, Any], None]:
+    """Return what takes gradients, the learning rate and the number of the step."""
+    import tensorflow as tf
+
+    tuned = {id(v) for v in fine_tuning.variables} if fine_tuning is not None else set()
+    places = [index for index, v in enumerate(variables) if id(v) in tuned]
+    if fine_tuning is None or not places:
+        apply_all = make_optimizer(variables)
+        return lambda gradients, rate, step: apply_all(gradients, rate)
+    others = [index for index, v in enumerate(variables) if id(v) not in tuned]
+    apply_others = make_optimizer([variables[index] for index in others]) if others else None
+    # Of its own: at a rate of 0 it changes nothing, and has seen the gradients when it may.
+    apply_tuned = make_optimizer([variables[index] for index in places])
+
+    def apply_gradients(gradients: Sequence[Any], rate: Any, step: Any) -> None:
+        if apply_others is not None:
+            apply_others([gradients[index] for index in others], rate)
+        factor = tf.where(step < fine_tuning.n_frozen, 0.0, fine_tuning.factor)
+        apply_tuned([gradients[index] for index in places], rate * factor)
+
+    return apply_gradients
 
 
 def evaluation_function(model: Any, split: Split, loss: Loss) -> Steps:

@@ -33,6 +33,8 @@ from workers.messages.race import curve_recipe, settled_from
 from workers.messages.result import EvaluateRequest, TrialResult
 from workers.training.checkpoint import Resume
 from workers.training.hooks import Hooks, OnEpoch
+from workers.training.start_weights import remember
+from workers.training.weight_files import WeightFile
 from workers.training.weights import pack_weights, unpack_weights
 from workers.trial.code import bring_code
 from workers.trial.measure import N_REPRESENTATIVE, measure_points
@@ -284,6 +286,7 @@ class MakeEvaluator:
         code_folder: Folder that the task's code is imported from, because it was named.
         code: Files of the task's and the device's code, for hosts that lack them.
         elsewhere: As for :class:`TrialEvaluator`.
+        weights: That trainings start from; None for random ones.
     """
 
     task_ref: str
@@ -292,10 +295,13 @@ class MakeEvaluator:
     code_folder: str | None = None
     code: tuple[CodeFiles, ...] = ()
     elsewhere: Elsewhere | None = None
+    weights: WeightFile | None = None
 
     def __call__(self, dataset: Dataset) -> TrialEvaluator:
         """Import TensorFlow, load the task, and return what evaluates its trials."""
         bring_code(self.code)
         add_code_folder(self.code_folder)
+        if self.weights is not None:
+            remember(self.weights)
         windows = QuietWindows.of_run(self.windows) if self.windows else None
         return TrialEvaluator(self.task_ref, dataset, self.threads, windows, self.elsewhere)

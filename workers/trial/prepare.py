@@ -44,6 +44,7 @@ from workers.devices.registry import canonical_device, check_device, get_device,
 from workers.hypermodels.describe import ModelDescription
 from workers.messages.result import SizeMetric, TaskInfo
 from workers.processes.child_process import run_job
+from workers.trial.weights_fit import starting_from
 
 
 def prepare_task(
@@ -57,6 +58,7 @@ def prepare_task(
     with_ram: bool = False,
     group_by: str | None = None,
     split_rule: str = "sized",
+    weights: Path | None = None,
     timeout_s: float | None = None,
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
@@ -71,6 +73,7 @@ def prepare_task(
         with_ram: Whether the RAM of a model is wanted.
         group_by: Which pictures belong together (see :class:`~spaces.data.request.DataRequest`).
         split_rule: How missing splits are drawn (see there).
+        weights: File whose weights trainings start from; None for random ones.
         timeout_s: Seconds it may take; None for as long as it takes.
 
     Returns:
@@ -90,6 +93,7 @@ def prepare_task(
             "with_ram": with_ram,
             "group_by": None if group_by is None else canonical_group_by(group_by),
             "split_rule": split_rule,
+            "weights": None if weights is None else str(weights.absolute()),
         },
         progress,
         timeout_s=timeout_s,
@@ -109,6 +113,7 @@ def prepare_job(
     with_ram: bool = False,
     group_by: str | None = None,
     split_rule: str = "sized",
+    weights: str | None = None,
 ) -> dict[str, Any]:
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
     if not (is_builtin(ref) and is_builtin_device(device)):
@@ -140,6 +145,8 @@ def prepare_job(
         save_dataset(dataset, directory)
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
     info = replace(info, split_rule=split_rule, code=code_hashes(ref, device))
+    if weights is not None:
+        info = starting_from(weights, info, task, dataset)
     return {"info": to_plain(info), "dataset_dir": str(directory)}
 
 

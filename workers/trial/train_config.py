@@ -19,6 +19,7 @@ from spaces.space.search_space import Parameter
 from workers.training.compiled import follow, own_training
 from workers.training.hooks import NO_HOOKS, Hooks
 from workers.training.loop import train, train_by_loop
+from workers.training.start_weights import start_from
 
 if TYPE_CHECKING:
     import numpy as np
@@ -75,8 +76,11 @@ Built: TypeAlias = "tuple[Any, tuple[Parameter, ...]]"
 def build(hypermodel: Any, config: TrialConfig) -> Built:
     """Build a configuration's network from its seed, whatever was built before.
 
+    Its weights are random ones, or those of the file that the configuration starts from.
+
     Raises:
-        TrialFailedError: If the model's ``build(hp)`` raises on these values.
+        TrialFailedError: If the model's ``build(hp)`` raises on these values, or the file is not
+            at hand.
     """
     from workers.hypermodels.describe import build_model
     from workers.training.keras_compat import seed_everything
@@ -84,6 +88,7 @@ def build(hypermodel: Any, config: TrialConfig) -> Built:
     seed_everything(config.seed)
     model, new_parameters = build_model(hypermodel, build_values(config))
     follow(model, as_written=config.training.as_written)
+    start_from(model, config.training)
     return model, new_parameters
 
 

@@ -32,9 +32,13 @@ from workers.deploy.model_folder import (
 )
 from workers.deploy.retrain import retrain_job
 from workers.firmware.package import LABELS_NAME, PACKAGE_NAMES
+from workers.hypermodels.describe import load_hypermodel
 from workers.messages.result import EvaluateRequest, Point
 from workers.training.prune import achieved_sparsity
+from workers.training.start_weights import remember
+from workers.training.weight_files import read_weight_file
 from workers.trial.evaluate import TrialEvaluator
+from workers.trial.train_config import build
 
 pytestmark = pytest.mark.slow
 
@@ -231,6 +235,32 @@ def test_it_learns_from_validation_where_it_is_asked_to(
     assert "val_accuracy" not in text and "val_loss" not in text
     assert not {"accuracy", "accuracy_interval", "class_scores"} & set(metrics["measured"])
     assert json.loads(text)["measured"]["size_bytes"] == metrics["measured"]["size_bytes"]
+
+
+def test_what_starts_from_weights_of_a_file_is_made_again(
+    keras: Any, task_ref: str, dataset: Dataset, exported: Exported, tmp_path: Path
+) -> None:
+    hypermodel = load_hypermodel(resolve_task(task_ref).model, (12, 12, 1), 4, dataset)
+    build(hypermodel, exported.point.config)[0].save(tmp_path / "mine.keras")
+    build(hypermodel, exported.point.config.with_seed(1))[0].save(tmp_path / "other.keras")
+    file = read_weight_file(tmp_path / "mine.keras")
+    remember(file)
+    training = replace(
+        USUAL, weights=file.sha256, frozen_share=0.4, fine_tuning_factor=0.2, epochs=2
+    )
+    found = export(task_ref, dataset, S.QAT_INT8, training)
+    found.content["weights_path"] = str(tmp_path / "gone.keras")
+    with pytest.raises(DataError, match="No such file"):
+        retrain(found, tmp_path)
+    (tmp_path / "out").rmdir()
+    with pytest.raises(DataError, match="must be those that the trial started from"):
+        retrain(found, tmp_path, weights=str(tmp_path / "other.keras"))
+    (tmp_path / "out").rmdir()
+    metrics = retrain(found, tmp_path, weights=str(tmp_path / "mine.keras"))
+    assert metrics["identical_to_trial"] is True
+    (tmp_path / "again").mkdir()
+    with pytest.raises(DataError, match="starts from random weights, so --weights"):
+        retrain(exported, tmp_path / "again", weights=str(tmp_path / "mine.keras"))
 
 
 def test_other_epochs_give_another_model(exported: Exported, tmp_path: Path) -> None:
