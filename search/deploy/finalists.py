@@ -28,7 +28,7 @@ from spaces.config.trial import TrialConfig
 from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ConfigError
-from workers.deploy.retrain import FullTraining
+from workers.deploy.full_training import FullTraining
 from workers.executors.ray_start import available_cores
 from workers.processes.child_process import run_job
 

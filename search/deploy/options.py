@@ -14,7 +14,7 @@ class RetrainOptions:
     """What a person asks of ``search retrain``, beside the export and the folder.
 
     Those that the training itself reads are handed to its process by name: see
-    :class:`workers.deploy.retrain.FullTraining`.
+    :class:`workers.deploy.full_training.FullTraining`.
 
     Raises:
         ConfigError: If a value breaks its rule.

@@ -17,9 +17,10 @@ from spaces.data.cache import default_cache_dir
 from spaces.data.request import Progress, no_progress
 from spaces.errors import ExportError
 from spaces.tasks.registry import canonical_ref, is_builtin
+from workers.deploy.full_training import FullTraining
 from workers.deploy.model_folder import REPORT_NAME
 from workers.deploy.onnx_model import check_onnx_extra
-from workers.deploy.retrain import PICTURES, FullTraining
+from workers.deploy.retrain import PICTURES
 from workers.devices.registry import canonical_device, is_builtin_device
 from workers.firmware.package import PACKAGE_NAMES
 from workers.processes.child_process import run_job

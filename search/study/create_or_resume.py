@@ -6,7 +6,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,33 +33,14 @@ from search.storage.weights import WeightKeeper
 from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
-from search.study.same_study import FORMAT, check_same, check_space, placed
+from search.study.same_study import check_same, check_space, placed
 from search.study.shared_study import SharedStudy, Sharing
-from spaces.config.documents import to_plain
+from search.study.study_attributes import OUR_ATTRIBUTES, study_attrs
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.schemes import POST_TRAINING_SCHEMES
 from spaces.errors import StudyError
 from spaces.space.search_space import SearchSpace
-from workers.messages.result import SizeMetric, TaskInfo
-
-_OUR_ATTRIBUTES = {
-    attributes.IDENTITY,
-    attributes.TASK,
-    attributes.SEARCH_SPACE,
-    attributes.DATA_FINGERPRINT,
-    attributes.DEVICE,
-    attributes.METRIC,
-    attributes.ARTIFACTS,
-    attributes.SIZE_METRIC,
-    attributes.LIMITS,
-    attributes.SAMPLER,
-    attributes.SEED,
-    attributes.REFERENCE_POINT,
-    attributes.TARGET,
-    attributes.ASKED,
-    attributes.ENQUEUED,
-    attributes.FORMAT,
-}
+from workers.messages.result import SizeMetric
 
 
 def study_seed(storage: RDBStorage | InMemoryStorage, name: str, seed: int | None) -> int:
@@ -226,7 +207,7 @@ def _open_study(
         if isinstance(storage, InMemoryStorage)
         else RowRecorder(storage.engine, study_id, storage.url, identity)
     )
-    wanted = _study_attrs(settings, space, reference, seed)
+    wanted = study_attrs(settings, space, reference, seed)
     if settings.enqueued:
         waiting = list(stored.get(attributes.ENQUEUED, ()))
         new = [dict(point) for point in settings.enqueued if point not in waiting]
@@ -351,7 +332,7 @@ def check_ours(record: StudyRecord) -> None:
         what = f"has {len(record.trials)} trials of its own"
     elif list(record.directions) != [objective.direction for objective in OBJECTIVES]:
         what = f"has other objectives ({', '.join(record.directions)})"
-    elif others := sorted(set(record.user_attrs) - _OUR_ATTRIBUTES):
+    elif others := sorted(set(record.user_attrs) - OUR_ATTRIBUTES):
         what = f"has attributes of its own ({', '.join(others)})"
     if what:
         raise StudyError(
@@ -380,29 +361,3 @@ def linked_files(record: StudyRecord) -> dict[int, list[str]]:
         if link is not None and meta not in (None, "null") and link[0] in numbers:
             files.setdefault(numbers[link[0]], []).append(link[1])
     return files
-
-
-def _study_attrs(
-    settings: StudySettings, space: SearchSpace, reference: ReferencePoint, seed: int
-) -> dict[str, Any]:
-    """Return the study's attributes; the format comes last, when all others are there."""
-    return {
-        attributes.TASK: _task_attr(settings.task),
-        attributes.SEARCH_SPACE: space.to_list(),
-        attributes.DATA_FINGERPRINT: settings.task.data_fingerprint,
-        attributes.DEVICE: settings.device,
-        attributes.SIZE_METRIC: settings.size_metric,
-        **({} if settings.metric == "accuracy" else {attributes.METRIC: settings.metric}),
-        **({} if settings.artifacts is None else {attributes.ARTIFACTS: settings.artifacts}),
-        attributes.LIMITS: asdict(settings.limits),
-        attributes.SAMPLER: settings.sampler,
-        attributes.SEED: seed,
-        attributes.REFERENCE_POINT: reference.to_dict(),
-        attributes.ASKED: dict(settings.asked),
-        attributes.FORMAT: FORMAT,
-    }
-
-
-def _task_attr(task: TaskInfo) -> dict[str, Any]:
-    left_out = ("space", "code", "declared")
-    return {key: value for key, value in to_plain(task).items() if key not in left_out}

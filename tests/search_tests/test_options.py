@@ -21,7 +21,7 @@ from search.run.run_study import run_study, study_settings
 from search.storage.settings import StudySettings
 from spaces.errors import ConfigError
 from tests.search_tests.analytic import task_info
-from workers.deploy.retrain import FullTraining
+from workers.deploy.full_training import FullTraining
 from workers.messages.result import Limits
 
 OPTIONS = declared(RunOptions)

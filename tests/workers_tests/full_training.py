@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from workers.deploy.retrain import FullTraining
+from workers.deploy.full_training import FullTraining
 
 _ASKED: dict[str, Any] = {
     "epochs": None,

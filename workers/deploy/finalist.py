@@ -10,7 +10,7 @@ from typing import Any
 from spaces.config.trial import TrialConfig
 from spaces.data.request import Progress
 from spaces.errors import ConversionError, TrialFailedError
-from workers.deploy.retrain import FullTraining, bench_of
+from workers.deploy.full_training import FullTraining, bench_of
 from workers.messages.hits import packed_hits
 
 

@@ -14,7 +14,7 @@ from search.deploy.retrain import retrain
 from spaces.config.trial import TrialConfig
 from spaces.errors import ConfigError, ExportError, UnknownTaskError
 from tests.search_tests import retrained
-from workers.deploy.retrain import FullTraining
+from workers.deploy.full_training import FullTraining
 
 
 @pytest.fixture
