@@ -253,6 +253,7 @@ def test_retrain_puts_what_was_promised_beside_what_is(monkeypatch: pytest.Monke
                 "tta": True,
                 "with_validation": False,
                 "onnx": True,
+                "weights": None,
                 "task": None,
                 "device": None,
                 "force": True,
