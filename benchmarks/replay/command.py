@@ -3,6 +3,7 @@
 python -m benchmarks.replay run runs.jsonl --seeds 30     # goes on where it stopped
 python -m benchmarks.replay tables runs.jsonl             # of the seeds that all have run
 python -m benchmarks.replay errors                        # of the surrogates, held out
+python -m benchmarks.replay intervals                     # of the errors that gp guesses
 python -m benchmarks.replay race                          # the race alone, on recorded trainings
 """
 
@@ -18,6 +19,7 @@ from benchmarks.replay.runs import complete_seeds, read_lines, run_all
 from benchmarks.replay.tables import (
     difference_table,
     error_table,
+    interval_table,
     policy_table,
     race_table,
     sooner_table,
@@ -72,13 +74,15 @@ def main() -> None:
     tables.add_argument("--than", default="search, gp", choices=every)
     errors = commands.add_parser("errors", help="print how well surrogates foretell")
     errors.set_defaults(does=lambda args: print(error_table(_recordings(args))))
+    intervals = commands.add_parser("intervals", help="print how often guesses of errors hold")
+    intervals.set_defaults(does=lambda args: print(interval_table(_recordings(args))))
     race = commands.add_parser("race", help="print what the race saves and loses")
     race.set_defaults(does=lambda args: print(race_table(_recordings(args), args.orders)))
     race.add_argument("--orders", type=int, default=20)
     for command in (run, tables):
         command.add_argument("file", type=Path, help="where runs are, one a line")
         command.add_argument("--policies", nargs="*", default=every, choices=every, metavar="P")
-    for command in (run, errors, race):
+    for command in (run, errors, intervals, race):
         command.add_argument("--data", nargs="*", default=list(NAMES), choices=NAMES)
     args = parser.parse_args()
     args.does(args)

@@ -7,12 +7,15 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.replay.held_out import held_out
+from benchmarks.replay.intervals import intervals
 from benchmarks.replay.outcome import BUDGETS_KB, bootstrap, bootstrap_ratio
 from benchmarks.replay.race_rates import QUANTILES, race_rates
 from benchmarks.replay.recordings import Recording
 from benchmarks.replay.runs import Line
 
 SHOWN_KB = (4, 16, 64)
+N_KNOWN = {16: 12, 80: 4}
+"""Trainings that intervals are learned from, and how often they are drawn."""
 
 
 def of(lines: Sequence[Line], data: str, policy: str) -> list[Line]:
@@ -125,6 +128,24 @@ def error_table(recordings: Sequence[Recording]) -> str:
                 off = f"{100 * statistics.median(abs(foreseen / true - 1)):.0f} %"
             cells.append(f"{rank:.2f}; {off} (n = {len(true)})")
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def interval_table(recordings: Sequence[Recording]) -> str:
+    """Return how often the intervals of the errors that ``gp`` guesses hold."""
+    rows = [
+        "| data | trainings known | in the 95 % interval | in the 68 % one | error unexplained |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for recording in recordings:
+        for n_known, n_splits in N_KNOWN.items():
+            found = intervals(recording, n_known, n_splits)
+            cells = (found.within_95, found.within_68, found.unexplained)
+            rows.append(
+                f"| {recording.name} | {n_known} | "
+                + " | ".join(f"{100 * cell:.0f} %" for cell in cells)
+                + " |"
+            )
     return "\n".join(rows)
 
 

@@ -15,17 +15,25 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 
 _LOG_SCALE = -0.5
-_LOG_NOISE = math.log(0.01)
 _LOG_RANGE = (-9.0, 4.0)
-_PRIOR = 0.2
 _JITTER = 1e-8
 _STEP = 0.15
 
 
 class GaussianProcess:
-    """Regression with a Matern-5/2 kernel, one length scale an input, and noise."""
+    """Regression with a Matern-5/2 kernel, one length scale an input, and noise.
 
-    def __init__(self) -> None:
+    Args:
+        noise: Variance of the noise that is expected before anything is seen, as a part of that
+            of the outputs.
+        certainty: Of what is expected of scales and noise: one over the variance of their
+            logarithms. From few points with many inputs the likeliest scales explain by chance
+            what is noise, and guesses then are surer than they are right.
+    """
+
+    def __init__(self, noise: float = 0.01, certainty: float = 0.2) -> None:
+        self._log_noise = math.log(noise)
+        self._certainty = certainty
         self._theta: Array | None = None  # Logarithms: inverse length scales, then the noise.
 
     @property
@@ -58,7 +66,9 @@ class GaussianProcess:
         n = inputs.shape[1] + 1
         if self._theta is None or len(self._theta) != n:
             self._theta = np.full(n, _LOG_SCALE)
-            self._theta[-1] = _LOG_NOISE
+            self._theta[-1] = self._log_noise
+        expected = np.full(n, _LOG_SCALE)
+        expected[-1] = self._log_noise
         theta, best = self._theta, math.inf
         momentum, square = np.zeros(n), np.zeros(n)
         for step in range(1, n_steps + 1):
@@ -66,6 +76,10 @@ class GaussianProcess:
                 loss, gradient = _loss(theta, inputs, outputs)
             except np.linalg.LinAlgError:
                 break
+            # Length scales of about the range of an input, and longer ones rather than shorter.
+            off = theta - expected
+            loss += 0.5 * self._certainty * float(off @ off)
+            gradient += self._certainty * off
             if loss < best:
                 best, self._theta = loss, theta
             momentum = 0.8 * momentum + 0.2 * gradient
@@ -89,12 +103,26 @@ class GaussianProcess:
         means: Array = self._cross(inputs) @ self._weights * self._scale + self._mean
         return means
 
-    def predict_with_deviation(self, inputs: Array) -> tuple[Array, Array]:
-        """Return the expected outputs and their standard deviations."""
+    def predict_with_deviation(
+        self, inputs: Array, under_way: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return the expected outputs and their standard deviations.
+
+        Args:
+            inputs: One point a row.
+            under_way: Further points, one a row, that are being observed. What comes of them is
+                not known, so that they change no guess; but less is left to learn beside them.
+        """
         cross = self._cross(inputs)
-        explained = ((self._inverse @ cross.T) ** 2).sum(axis=0)
-        deviations = np.sqrt(np.maximum(1 - explained, 1e-9))[:, None] * self._scale
-        return cross @ self._weights * self._scale + self._mean, deviations
+        means = cross @ self._weights * self._scale + self._mean
+        inverse = self._inverse
+        if under_way is not None and len(under_way):
+            assert self._theta is not None
+            known = np.concatenate([self._inputs, under_way])
+            inverse = np.linalg.inv(_factor(_kernel(known, known, self._theta), self._theta))
+            cross = _kernel(inputs, known, self._theta)
+        explained = ((inverse @ cross.T) ** 2).sum(axis=0)
+        return means, np.sqrt(np.maximum(1 - explained, 1e-9))[:, None] * self._scale
 
     def _cross(self, inputs: Array) -> Array:
         assert self._theta is not None
@@ -102,7 +130,7 @@ class GaussianProcess:
 
 
 def _loss(theta: Array, inputs: Array, outputs: Array) -> tuple[float, Array]:
-    """Return the negative logarithm of the posterior of hyperparameters, and its gradient."""
+    """Return the negative logarithm of the likelihood of hyperparameters, and its gradient."""
     scales = np.exp(theta[:-1])
     scaled = inputs * scales
     distance = _distances(scaled, scaled)
@@ -113,18 +141,14 @@ def _loss(theta: Array, inputs: Array, outputs: Array) -> tuple[float, Array]:
     precision = inverse.T @ inverse
     weights = inverse.T @ whitened
     n_outputs = outputs.shape[1]
-    # Length scales of about the range of an input, and longer ones rather than shorter.
-    off = theta - _LOG_SCALE
-    off[-1] = theta[-1] - _LOG_NOISE
     loss = 0.5 * (whitened**2).sum() / n_outputs + np.log(np.diag(factor)).sum()
-    loss += 0.5 * (_PRIOR * off**2).sum()
     by_covariance = 0.5 * (precision - weights @ weights.T / n_outputs)
     # By the squared distance, and from there by each input's scale.
     by_square = by_covariance * (-5 / 6) * (1 + distance) * decay
     spread = (scaled**2 * by_square.sum(axis=1)[:, None]).sum(axis=0)
     spread -= (scaled * (by_square @ scaled)).sum(axis=0)
     gradient = np.append(4 * spread, np.trace(by_covariance) * _noise(theta))
-    return float(loss), gradient + _PRIOR * off
+    return float(loss), gradient
 
 
 def _kernel(a: Array, b: Array, theta: Array) -> Array:

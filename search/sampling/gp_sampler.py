@@ -8,7 +8,7 @@ three Gaussian processes learn them, and out of some hundred candidates near the
 anywhere the one is proposed whose points together promise the largest gain of hypervolume,
 averaged over how wrong the guess of the error may be, for each second that it is expected to
 take (a fourth process learns that). Trainings under way count as if they had
-ended as guessed.
+ended as guessed, and make guesses beside them surer.
 
 As long as nothing is worth anything, no hypervolume tells better from worse; what may come nearest
 to being of use is proposed then.
@@ -56,11 +56,20 @@ _DISTANCE = 0.2
 _SHARE_CROSSED = 0.3
 _N_STEPS_FIRST, _N_STEPS = 40, 15
 _GROWTH = 1.1
-_MAX_SPREAD = 1.5
+MAX_SPREAD = 1.5
+"""How far above the median a logarithm of an error counts as."""
 
 # Gauss-Hermite quadrature of the error's normal distribution, three nodes.
 _DEVIATIONS = (-math.sqrt(3), 0.0, math.sqrt(3))
 _SHARES = (1 / 6, 2 / 3, 1 / 6)
+
+
+def error_process() -> GaussianProcess:
+    """Return a process for logarithms of errors, which are noisy and hang on much.
+
+    How often its intervals hold: ``python -m benchmarks.replay intervals``.
+    """
+    return GaussianProcess(noise=0.1, certainty=1.0)
 
 
 class SurrogateSampler(BaseSampler):
@@ -95,7 +104,8 @@ class SurrogateSampler(BaseSampler):
         self._fan_out = fan_out
         self._reference = reference or ReferencePoint()
         self._limits = limits or Limits()
-        self._processes = [GaussianProcess() for _ in range(4)]
+        # Of the error, the size, the latency and the seconds.
+        self._processes = [error_process(), *(GaussianProcess() for _ in range(3))]
         self._n_rows_searched = 0
         self._n_timed_searched = 0
         self._known = KnownTrainings(self._reference)
@@ -143,12 +153,12 @@ class SurrogateSampler(BaseSampler):
             return self._draw()
         under_way = list(self._known.under_way.values())
         inputs = self._inputs([*candidates, *under_way])
-        error, deviation = self._processes[0].predict_with_deviation(inputs)
+        n = len(candidates)
+        error, deviation = self._processes[0].predict_with_deviation(inputs, inputs[n:])
         size = np.exp(self._processes[1].predict(inputs))
         latency = np.exp(self._processes[2].predict(inputs))
         given = np.array([[self._gives(c, s) for s in schemes] for c in candidates])
         given = np.concatenate([given, np.ones((len(under_way), len(schemes)), dtype=bool)])
-        n = len(candidates)
         if not parents:
             hopeful = error + _DEVIATIONS[0] * deviation
             over = np.where(given, self._over_limits(hopeful, size, latency), np.inf)[:n]
@@ -290,7 +300,7 @@ class SurrogateSampler(BaseSampler):
             outputs = filled(outputs[known])
             if objective == 0:
                 # Networks that learned nothing would be all that there is to see.
-                outputs = np.minimum(outputs, np.median(outputs, axis=0) + _MAX_SPREAD)
+                outputs = np.minimum(outputs, np.median(outputs, axis=0) + MAX_SPREAD)
             if has_grown:
                 n_steps = _N_STEPS if process.is_fitted else _N_STEPS_FIRST
                 process.search_scales(inputs[known], outputs, n_steps)

@@ -3,8 +3,8 @@
 The space is cut into boxes along the coordinates of the front, so that each box is dominated or
 not as a whole. Running sums of the volume that is not dominated then give the improvement by
 one point with a look-up, and by a set of points with one for every subset (inclusion and
-exclusion). It is exact as long as the front has no more distinct coordinates than ``N_EDGES``;
-beyond that they are thinned out.
+exclusion). It is exact as long as the front has fewer points than ``N_EDGES``; beyond that the
+coordinates that lie closest to each other are taken for one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-N_EDGES = 48
-"""Most boxes along an objective."""
+N_EDGES = 160
+"""Most edges of boxes along an objective. The front of a hundred trials has some 60 to 150 points;
+the cube of this many takes 33 MB and a fifth of a second."""
 
 
 class Improvement:
@@ -34,9 +35,9 @@ class Improvement:
         best = np.maximum(best, front.max(axis=0, initial=0.0)) + 1e-9
         self._edges = [_edges(front[:, i], float(best[i])) for i in range(front.shape[1])]
         covered = np.zeros([len(edges) for edges in self._edges], dtype=bool)
+        # The last box that a point covers as a whole, up to the edge that is nearest to it.
         cells = [
-            # The last box that a point covers as a whole.
-            np.searchsorted(edges, front[:, i], side="right") - 2
+            np.searchsorted((edges[1:] + edges[:-1]) / 2, front[:, i], side="right") - 1
             for i, edges in enumerate(self._edges)
         ]
         inside = np.all([cell >= 0 for cell in cells], axis=0)
@@ -45,12 +46,12 @@ class Improvement:
         for axis, edges in enumerate(self._edges):
             covered = np.flip(np.logical_or.accumulate(np.flip(covered, axis), axis=axis), axis)
             volume = np.multiply.outer(volume, np.append(np.diff(edges), 0.0))
-        open_volume = np.where(covered, 0.0, volume)
-        for axis in range(open_volume.ndim):
-            open_volume = np.cumsum(open_volume, axis=axis)
         # `sums[i, j, k]` is the open volume below edges i, j, k.
-        self._sums = np.zeros_like(open_volume)
-        self._sums[1:, 1:, 1:] = open_volume[:-1, :-1, :-1]
+        self._sums = np.zeros(volume.shape)
+        open_volume = self._sums[1:, 1:, 1:]
+        np.copyto(open_volume, volume[:-1, :-1, :-1], where=~covered[:-1, :-1, :-1])
+        for axis in range(open_volume.ndim):
+            np.cumsum(open_volume, axis=axis, out=open_volume)
 
     def of(self, sets: Array) -> Array:
         """Return the improvement by each set of points.
@@ -93,7 +94,7 @@ class Improvement:
 
 def _edges(values: Array, best: float) -> Array:
     distinct = np.unique(np.concatenate([[0.0], values, [best]]))
-    if len(distinct) > N_EDGES:
-        picked = np.linspace(0, len(distinct) - 1, N_EDGES).round().astype(int)
-        distinct = distinct[picked]
+    while len(distinct) > N_EDGES:
+        # The inner one whose neighbours are the closest.
+        distinct = np.delete(distinct, 1 + np.argmin(distinct[2:] - distinct[:-2]))
     return distinct

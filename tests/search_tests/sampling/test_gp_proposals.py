@@ -116,7 +116,7 @@ def test_what_may_be_better_than_expected_is_worth_trying() -> None:
     found: list[float] = []
     for seed in SEEDS:
         mirror = new_mirror(seed)
-        for index, x in enumerate(grid(16, 0.0, 0.4)):
+        for index, x in enumerate(grid(40, 0.0, 0.4)):
             error = 0.2 * math.exp(0.5 * math.sin(25 * x))
             tell(mirror, x, (1 - error, 10_000.0, 1.0), kind="ab"[index % 2])
         found.append(next_x(mirror))
@@ -146,7 +146,7 @@ def test_stopped_trainings_tell_where_not_to_go() -> None:
         tell_many(
             mirror,
             lambda x: (1 - 0.2 * math.exp(0.5 * math.sin(25 * x)), 10_000.0, 1.0),
-            grid(16, 0.0, 0.4),
+            grid(40, 0.0, 0.4),
         )
         for index, x in enumerate(grid(10, 0.4, 1.0)):
             stopped = {
@@ -310,7 +310,7 @@ def test_what_may_turn_out_well_is_hopeful() -> None:
     found: list[float] = []
     for seed in SEEDS:
         mirror = new_mirror(seed, reference=ReferencePoint(error=0.5))
-        for index, x in enumerate(grid(16, 0.0, 0.4)):
+        for index, x in enumerate(grid(40, 0.0, 0.4)):
             error = 0.7 * math.exp(0.25 * math.sin(25 * x))
             tell(mirror, x, (1 - error, 10_000.0, 1.0), kind="ab"[index % 2])
         found += drawn_and_others(mirror)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,7 +148,8 @@ def test_only_the_default_family_comes_at_its_largest() -> None:
         )
     )
     for n in (4, 6, 8, 12):
-        points = start_design(space, n)[: n // 2 + 1]
+        designs = zip(start_design(space, n, 1), start_design(space, n, 2), strict=True)
+        points = [one for one, other in designs if one == other]  # Others fill the space.
         widest = max((int(point.get("flatten_width", 0)) for point in points), default=0)
         assert 4 < widest <= 16
     assert max(int(p.get("cnn_width", 0)) for p in start_design(space, 10)[:8]) == 64
@@ -199,3 +201,28 @@ def test_what_fills_the_space_has_every_choice() -> None:
         assert {params[name] for params in filling} == set(space[name].choices)
     rates = sorted(float(params["learning_rate"]) for params in filling)
     assert rates[0] < 1e-3 and rates[-1] > 1e-2
+
+
+MANY = SearchSpace(tuple(Parameter(f"x{i}", "float", 0.0, 1.0) for i in range(24)))
+
+
+def filling(n: int, seed: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Return points that fill the space, one a row; without the defaults, which come first."""
+    points = start_design(MANY, 4 * n, seed)[1 : n + 1]
+    return np.array([list(point.values()) for point in points], dtype=np.float64)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_two_parameters_march_in_a_row(seed: int) -> None:
+    correlations = np.abs(np.corrcoef(filling(20, seed).T))
+    np.fill_diagonal(correlations, 0.0)
+    assert correlations.max() < 0.85
+    assert correlations.mean() < 0.25
+
+
+@pytest.mark.parametrize(("at", "n"), [(0, 2), (0, 16), (0, 32), (1, 9), (1, 27), (2, 25), (3, 7)])
+def test_every_parameter_is_filled_evenly(at: int, n: int) -> None:
+    """Of a base to the power of k points every one has its own part of the range."""
+    for seed in range(3):
+        parts = {int(value) for value in filling(n, seed)[:, at] * n}
+        assert len(parts) == n
