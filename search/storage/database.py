@@ -15,10 +15,11 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import optuna
@@ -34,6 +35,13 @@ from spaces.errors import StorageError
 from spaces.wording import one_line
 
 _BUSY_TIMEOUT_S = 60
+
+_MADE_MEANWHILE = ("already exists", "unique constraint", "duplicate key", "duplicate entry")
+"""How databases say that somebody else made it first."""
+
+_N_ATTEMPTS, _PAUSE_S = 40, 0.05
+
+_Made = TypeVar("_Made")
 
 SCHEMA_VERSION = 12
 """Of the tables that this program reads and writes by hand; Optuna has kept it since 3.2."""
@@ -72,7 +80,7 @@ def open_storage(storage: str | Path = DEFAULT_STORAGE, must_exist: bool = False
         engine_kwargs: dict[str, Any] = {"pool_pre_ping": True}
         if path is not None:
             engine_kwargs = {"connect_args": {"timeout": _BUSY_TIMEOUT_S}}
-        opened = RDBStorage(url, engine_kwargs=engine_kwargs)
+        opened = _beside_others(lambda: RDBStorage(url, engine_kwargs=engine_kwargs))
         if path is not None:
             sa.event.listen(opened.engine, "connect", _tune_sqlite)
             opened.engine.dispose()  # Connections from before do not count.
@@ -178,7 +186,7 @@ def _prepare_sqlite(path: Path, must_exist: bool) -> None:
     connection = sqlite3.connect(path, timeout=_BUSY_TIMEOUT_S)
     try:
         # It stays as it is where it cannot be changed, as on some network file systems.
-        connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        _beside_others(lambda: connection.execute("PRAGMA journal_mode=WAL").fetchone())
     except sqlite3.DatabaseError as error:
         if "not a database" not in str(error):
             raise
@@ -187,6 +195,26 @@ def _prepare_sqlite(path: Path, must_exist: bool) -> None:
         ) from error
     finally:
         connection.close()
+
+
+def _beside_others(make: Callable[[], _Made]) -> _Made:
+    """Make what may be there already, while others may be making the same at the same moment.
+
+    Neither Optuna nor SQLite waits then: tables are looked for and then created, and a change of
+    the journal's mode is refused at once beside another one.
+    """
+    for _ in range(_N_ATTEMPTS):
+        began = time.monotonic()
+        try:
+            return make()
+        except (StorageInternalError, SQLAlchemyError, sqlite3.Error) as error:
+            told = str(error).lower()
+            is_made = any(words in told for words in _MADE_MEANWHILE)
+            is_brief = "locked" in told and time.monotonic() - began < 1
+            if not (is_made or is_brief):
+                raise
+        time.sleep(_PAUSE_S)
+    return make()
 
 
 def _tune_sqlite(connection: Any, _record: Any) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -279,6 +281,20 @@ class TestRows:
                 "SELECT value_json FROM study_user_attributes"
             ).scalar()
         assert json.loads(str(stored)) == {"data_name": "Äpfel"}
+
+
+def test_a_new_database_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """Runs that are started side by side in a fresh folder."""
+    for number in range(3):
+        path, at_once = tmp_path / f"{number}.db", threading.Barrier(6)
+
+        def opened(path: Path = path, at_once: threading.Barrier = at_once) -> RDBStorage:
+            at_once.wait()
+            return open_storage(path)
+
+        with ThreadPoolExecutor(6) as threads:
+            found = [threads.submit(opened) for _ in range(6)]
+        assert [storage.result().get_all_studies() for storage in found] == 6 * [[]]
 
 
 @pytest.mark.slow
