@@ -92,14 +92,14 @@ def test_home_without_keras_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     (tmp_path / ".keras" / "datasets").mkdir(parents=True)
     save_digits(tmp_path / ".keras" / "datasets" / "mnist.npz")
     dataset = load_mnist(DataRequest(None, tmp_path / "cache"))
-    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [90, 10, 20]
+    assert [len(dataset.train), len(dataset.val), len(dataset.test)] == [60, 40, 20]
 
 
 def test_path_of_ones_own(tmp_path: Path, keras_home: Path) -> None:
     save_digits(tmp_path / "own.npz", n_train=200)
     dataset = load_mnist(DataRequest(tmp_path / "own.npz", tmp_path / "cache"))
     assert dataset.name == "own"
-    assert len(dataset.train) == 180
+    assert len(dataset.train) == 120
 
 
 @pytest.mark.parametrize("before", [None, b"half a file"])
@@ -116,7 +116,7 @@ def test_keras_downloads(
         path.write_bytes(before)
     keras = FakeKeras(monkeypatch)
     dataset = load_mnist(DataRequest(None, tmp_path / "cache"))
-    assert len(dataset.train) == 90
+    assert len(dataset.train) == 60
     (timeout,) = keras.timeouts
     assert timeout is not None and timeout <= 60
     assert socket.getdefaulttimeout() is None

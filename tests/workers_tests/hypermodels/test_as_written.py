@@ -350,7 +350,8 @@ def test_one_unit_is_pruned_quantized_and_measured(
     assert trained.history["val_accuracy"][-1] > 0.9
     assert trained.sparsity["overall"] == pytest.approx(0.3, abs=0.02)
     evaluator = object.__new__(TrialEvaluator)
-    evaluator._dataset, evaluator._hypermodel, evaluator._windows = pictures, hypermodel, None
+    evaluator._dataset, evaluator._hypermodel = pictures, hypermodel
+    evaluator._windows = evaluator._elsewhere = None
     result = evaluator(EvaluateRequest(config))
     assert result.point is not None, result.reason
     points = {p.config.quantization: p for p in (result.point, *result.siblings)}

@@ -207,7 +207,8 @@ def test_metrics_of_compile_are_measured_on_the_file(
     hypermodel, config, notes = study(lambda hp: jumpy(0.05, metrics()), pictures)
     assert "cannot be measured" not in notes
     evaluator = object.__new__(TrialEvaluator)
-    evaluator._dataset, evaluator._hypermodel, evaluator._windows = pictures, hypermodel, None
+    evaluator._dataset, evaluator._hypermodel = pictures, hypermodel
+    evaluator._windows = evaluator._elsewhere = None
     result = evaluator(EvaluateRequest(config))
     assert result.point is not None, result.reason
     for point in (result.point, *result.siblings):

@@ -42,7 +42,7 @@ def evaluate(monkeypatch: pytest.MonkeyPatch) -> Evaluate:
             raise error
 
         evaluator = TrialEvaluator.__new__(TrialEvaluator)
-        evaluator._windows = None
+        evaluator._windows = evaluator._elsewhere = None
         monkeypatch.setattr(evaluator, "_evaluate", fail)
         return evaluator(REQUEST)
 
