@@ -114,11 +114,12 @@ def _handled(
     before = sys.unraisablehook
 
     def swallowed(what: sys.UnraisableHookArgs) -> None:
-        if not isinstance(what.exc_value, Interrupted):
+        error = what.exc_value
+        if not isinstance(error, KeyboardInterrupt):  # Python's own, of Ctrl-C, counts too.
             before(what)
             return
         forget()
-        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), what.exc_value.signal_number))
+        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal_of(error)))
         again.daemon = True
         again.start()
 

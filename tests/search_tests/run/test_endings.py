@@ -243,19 +243,20 @@ class TestCtrlC:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     @pytest.mark.parametrize("is_waiting", [True, False])
     def test_one_that_strikes_where_python_swallows_it_comes_again(
-        self, is_waiting: bool, capfd: pytest.CaptureFixture[str]
+        self, is_waiting: bool, number: signal.Signals, capfd: pytest.CaptureFixture[str]
     ) -> None:
         catching = Interrupts() if is_waiting else ending_cleanly()
         with pytest.raises(KeyboardInterrupt) as error, catching as interrupts:
             with interrupts.waiting() if interrupts else nullcontext():
                 kept = Kept()
-                reference = weakref.ref(kept, lambda _: signal.raise_signal(signal.SIGTERM))
+                reference = weakref.ref(kept, lambda _: signal.raise_signal(number))
                 del kept
                 assert reference() is None
                 time.sleep(10)  # Ends at once.
-        assert signal_of(error.value) == signal.SIGTERM
+        assert signal_of(error.value) == number
         assert "Traceback" not in capfd.readouterr().err
 
     def test_what_else_python_swallows_is_told_as_before(

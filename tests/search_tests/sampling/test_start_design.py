@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search.sampling.initial_design import start_design
+from search.sampling.initial_design import capacity, shrunk, start_design
 from search.sampling.space_moves import from_unit, to_unit
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import Condition, Parameter, SearchSpace
@@ -226,3 +226,38 @@ def test_every_parameter_is_filled_evenly(at: int, n: int) -> None:
     for seed in range(3):
         parts = {int(value) for value in filling(n, seed)[:, at] * n}
         assert len(parts) == n
+
+
+SIZED = SearchSpace(
+    (
+        Parameter("batch_size", "categorical", choices=(32, 64, 128)),
+        Parameter("filters", "int", 8, 64, step=8),
+        Parameter("units", "categorical", choices=(0, 32, 128)),
+        Parameter("pool_size", "categorical", choices=(1, 2, 4)),
+    )
+)
+
+
+def test_shrinking_makes_the_network_smaller_and_trains_it_as_before() -> None:
+    largest: dict[str, ParamValue] = {
+        "batch_size": 128,
+        "filters": 64,
+        "units": 128,
+        "pool_size": 1,
+    }
+    assert shrunk(SIZED, largest, 0.0) == largest
+    smallest = {**largest, "filters": 8, "units": 0, "pool_size": 4}
+    assert shrunk(SIZED, largest, 1.0) == smallest
+    half = shrunk(SIZED, largest, 0.5)
+    assert half["batch_size"] == 128 and 8 < float(half["filters"]) < 64
+
+
+@pytest.mark.parametrize("batch_size", [32, 64, 128])
+def test_how_a_network_is_trained_is_no_part_of_its_capacity(batch_size: int) -> None:
+    sizes: list[tuple[dict[str, ParamValue], float]] = [
+        ({"filters": 64, "units": 128, "pool_size": 1}, 1.0),
+        ({"filters": 8, "units": 0, "pool_size": 4}, 0.0),
+    ]
+    for params, expected in sizes:
+        found = capacity(SIZED, {"batch_size": batch_size, **params})
+        assert found == pytest.approx(expected)
