@@ -19,7 +19,7 @@ from typing import Any
 import spaces
 import workers
 from spaces.errors import ConfigError, WorkersLostError
-from workers.executors.cluster import HOW_TO_GUARD, asks_for_token
+from workers.executors.cluster import HOW_TO_GUARD, asks_for_token, is_reachable
 from workers.messages.executor import Interrupted
 from workers.processes.import_path import python_path
 from workers.processes.run_folder import RunFolder
@@ -158,6 +158,11 @@ class StartedRay:
             os.environ.setdefault("RAY_worker_register_timeout_seconds", "600")
 
     def _join(self, address: str) -> None:
+        if not is_reachable(address):  # Ray itself tries for ten minutes and more.
+            raise ConfigError(
+                f"There must be a Ray cluster at --address, but nothing answers at {address!r}. "
+                f"Start it (ray start --head), or see whether a firewall is between."
+            )
         try:
             self._init(address=address, runtime_env=_own_code())
         except (ConnectionError, ValueError, RuntimeError) as error:

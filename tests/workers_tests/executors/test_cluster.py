@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from spaces.errors import ConfigError
 from workers.executors.cluster import asks_for_token, head_of, is_reachable
-from workers.executors.ray_start import N_TRIES
+from workers.executors.ray_start import N_TRIES, StartedRay
 from workers.processes.run_folder import RunFolder
 
 JOINING = """
@@ -118,3 +119,5 @@ def test_where_nothing_listens_it_is_told_at_once(tmp_path: Path) -> None:
     assert not is_reachable(address)
     assert asks_for_token(address) is None
     assert head_of("auto") is None
+    with pytest.raises(ConfigError, match=f"nothing answers at '{address}'"):
+        StartedRay(address, 1, 1, None)
