@@ -147,9 +147,9 @@ def _wrong_files(
             continue
         trial, artifact = by_id[link[0]], link[1]
         named.add(artifact)
-        if artifact in damaged and not is_clean:
-            continue  # Nobody has had the time to see it.
         path = store / artifact
+        if artifact in damaged and not (is_clean and path.exists()):
+            continue  # Nobody has had the time to see it; or all went, and may come back.
         if json.loads(meta)["filename"] != MODEL_FILE:
             continue
         expected = trial.user_attrs[attributes.TFLITE_SHA256]

@@ -10,7 +10,7 @@ from search.cli.base import Command, examples
 from search.cli.console import hint, print_json, stdout_console
 from search.cli.options import STUDY, json_option, storage_option
 from search.units import format_size
-from spaces.wording import counted
+from spaces.wording import counted, one_line
 
 
 @click.command(
@@ -107,16 +107,20 @@ def delete(study: str, yes: bool, storage: str) -> None:
             f"{counted(held.n_trials, 'trial')} and {counted(held.n_files, 'file')} "
             f"({format_size(held.n_bytes)})"
         )
+        if held.out_of_reach:
+            what += f"; its files in the bucket stay there: {one_line(held.out_of_reach)}"
         if not yes:
             if not is_asked():
                 raise click.UsageError(
                     f"Study {study!r} has {what}, and nobody is there to be asked: add --yes."
                 )
-            if not click.confirm(f"Delete study {study!r}, {what}?", err=True):
+            if not click.confirm(f"Delete study {study!r}, {what.rstrip('.')}?", err=True):
                 hint("Nothing was deleted.")
                 sys.exit(1)
-        shelf.delete(study)
-    hint(f"Deleted study {study}: {what}.")
+        left = shelf.delete(study)
+    if left and not held.out_of_reach:
+        what += f"; of its files in the bucket some stay there: {one_line(left)}"
+    hint(f"Deleted study {study}: {what.rstrip('.')}.")
 
 
 def is_asked() -> bool:

@@ -142,7 +142,7 @@ def _model_file(study: str, storage: str | Path, content: Mapping[str, Any]) -> 
             continue
         if json.loads(meta)["filename"] == MODEL_NAME:
             place = place_of(storage_url(storage), record.user_attrs)
-            return _checked(read_file(place, link[1]), link[1], content)
+            return _checked(read_file(place, link[1]), f"{link[1]} in {place.where}", content)
     raise ExportError(
         f"The file of trial {number} is not kept: those of points that left the front are "
         f"removed. Pick a point of the front, or train it again: export without --with-model, "
@@ -155,8 +155,9 @@ def _checked(tflite: bytes | None, name: str, content: Mapping[str, Any]) -> byt
     if tflite is None:
         raise ExportError(
             f"The file of trial {number} cannot be read: there is no artifact {name}. The "
-            f"folder `artifacts` belongs beside the database; without it, export without "
-            f"--with-model and use search retrain."
+            f"folder `artifacts` belongs beside the database, and a bucket is found by your "
+            f"account and AWS_ENDPOINT_URL; without the file, export without --with-model and use "
+            f"search retrain."
         )
     sha256 = hashlib.sha256(tflite).hexdigest()
     stored = content["measured"].get(attributes.TFLITE_SHA256)

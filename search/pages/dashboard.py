@@ -9,7 +9,7 @@ from search.pages.local_server import DEFAULT_PORT, HOST, App, LocalServer
 from search.pages.told_studies import ToldStudies
 from search.storage.artifact_places import SeveralPlaces, place_of
 from search.storage.artifacts import ArtifactKeeper
-from search.storage.attributes import ARTIFACTS
+from search.storage.attributes import ARTIFACTS, FORMAT
 from search.storage.database import open_storage, storage_errors
 from search.storage.urls import artifacts_dir, masked, storage_url
 from spaces.errors import StudyError
@@ -55,7 +55,8 @@ def _dashboard_app(storage: str | Path) -> App:
         artifacts.mkdir(exist_ok=True)
     with storage_errors(url):
         studies = opened.get_all_studies()
-    buckets = {one.user_attrs[ARTIFACTS] for one in studies if ARTIFACTS in one.user_attrs}
+    ours = [one.user_attrs for one in studies if FORMAT in one.user_attrs]
+    buckets = {attrs[ARTIFACTS] for attrs in ours if ARTIFACTS in attrs}
     place = SeveralPlaces([place_of(url, {ARTIFACTS: one}) for one in (None, *sorted(buckets))])
     app: App = wsgi(opened, artifact_store=place)
     return ToldStudies(app, opened.engine, ArtifactKeeper(place, ""))

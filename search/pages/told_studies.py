@@ -27,6 +27,7 @@ from search.report.models import measured_models
 from search.storage import attributes
 from search.storage.artifacts import HISTORY_FILE, ArtifactKeeper
 from search.storage.reader import StudyRecord, read_study, study_names
+from spaces.errors import StorageError
 
 PLOT = "pareto-log"
 """Id of the plot, as an element of the page."""
@@ -168,7 +169,7 @@ class ToldStudies:
     def _history(self, system_attrs: Mapping[str, Any]) -> dict[str, list[float]]:
         for key, meta in system_attrs.items():
             if key.startswith(attributes.ARTIFACT_PREFIX) and HISTORY_FILE in str(meta):
-                with suppress(OSError):
+                with suppress(OSError, StorageError):  # Its curve is with the trial, too.
                     content = self._files.read(key.removeprefix(attributes.ARTIFACT_PREFIX))
                     return parsed_history(content)
         return {}

@@ -148,9 +148,14 @@ class Driver:
             )
         if self._study.n_lost_models:
             self._observer.message(
-                f"Gone from artifacts/, or damaged: "
-                f"{counted(self._study.n_lost_models, 'model file')} of the front. The figures "
-                f"stay; `search export` and `search retrain` make a model anew."
+                f"Gone, or damaged: {counted(self._study.n_lost_models, 'model file')} of the "
+                f"front. The figures stay; `search export` and `search retrain` make a model anew."
+            )
+        if self._study.n_absent_models:
+            self._observer.message(
+                f"No file of the front's {counted(self._study.n_absent_models, 'model')} is where "
+                f"the study keeps them: did artifacts/ stay behind when the database moved? The "
+                f"study goes on, and finds them once they are back."
             )
         n_abandoned = number = 0
         try:

@@ -19,7 +19,7 @@ from optuna.artifacts import FileSystemArtifactStore
 from optuna.artifacts.exceptions import ArtifactNotFound
 
 from search.storage.attributes import ARTIFACTS
-from search.storage.urls import artifacts_dir
+from search.storage.urls import artifacts_dir, masked, remember_secrets, scrubbed
 from spaces.errors import ConfigError, StorageError
 
 _S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*?))?/*")
@@ -28,9 +28,13 @@ _S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<pref
 class ArtifactPlace(Protocol):
     """Files by their names, as Optuna's artifact stores have them.
 
-    Everything raises ``StorageError`` where the place cannot be reached; that a file is not there
-    is no error, but for ``open_reader``.
+    Everything raises ``StorageError`` where the place cannot be reached, or is not there at all;
+    that a file is not there is no error, but for ``open_reader``.
     """
+
+    @property
+    def where(self) -> str:
+        """What it is called in messages."""
 
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """Open a file; raises Optuna's ``ArtifactNotFound``."""
@@ -52,9 +56,19 @@ class FolderPlace:
         self._folder = folder
         self._store = FileSystemArtifactStore(folder)
 
+    @property
+    def where(self) -> str:
+        """What it is called in messages."""
+        return f"the folder {str(self._folder)!r}"
+
     def open_reader(self, artifact_id: str) -> BinaryIO:
         """Open a file."""
-        return self._store.open_reader(artifact_id)
+        try:
+            return self._store.open_reader(artifact_id)
+        except OSError as error:
+            raise StorageError(
+                f"Artifacts in {self.where} cannot be read: {error.strerror or error}."
+            ) from error
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Write a file."""
@@ -87,28 +101,51 @@ class S3Place:
         url: ``s3://bucket`` or ``s3://bucket/prefix``.
 
     Raises:
-        ConfigError: If it is none, or boto3 is not installed.
+        ConfigError: If it is none, the server's address is none, or boto3 is not installed.
     """
 
     def __init__(self, url: str) -> None:
         bucket, self._prefix = _taken_apart(url)
+        self._where = masked(url)
         try:
             import boto3
             from optuna.artifacts import Boto3ArtifactStore
         except ImportError as error:
             raise ConfigError(
-                f"Artifacts in {url} need boto3. Install it: pip install 'litefront[s3]'"
+                f"Artifacts in {self._where} need boto3. Install it: pip install 'litefront[s3]'"
             ) from error
-        self._url = url
         with self._errors("used"):
-            self._client: Any = boto3.client("s3")
+            try:
+                self._client: Any = boto3.client("s3")
+            except ValueError as error:
+                raise _no_address(error) from error
+        remember_secrets(str(self._client.meta.endpoint_url))
         self._bucket = bucket
         self._store = Boto3ArtifactStore(bucket, self._client)
 
+    @property
+    def where(self) -> str:
+        """What it is called in messages."""
+        return self._where
+
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Open a file; what is read is in memory, whole or not at all."""
+        """Open a file; what is read is in memory, whole or not at all.
+
+        A bucket that is not there, or a server that knows nothing of buckets, says 404 as well:
+        of a file that is gone nobody may be told then.
+        """
+        from botocore.exceptions import ClientError
+
         with self._errors("read"):
-            return BytesIO(self._store.open_reader(self._prefix + artifact_id).read())
+            try:
+                found = self._client.get_object(
+                    Bucket=self._bucket, Key=self._prefix + artifact_id
+                )
+            except ClientError as error:
+                if error.response.get("Error", {}).get("Code") == "NoSuchKey":
+                    raise ArtifactNotFound(artifact_id) from error
+                raise
+            return BytesIO(found["Body"].read())
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Write a file."""
@@ -140,9 +177,10 @@ class S3Place:
         try:
             yield
         except (Boto3Error, BotoCoreError, ClientError) as error:
+            said = scrubbed(str(error))
             if done == "written":
-                raise _cannot_write(self._url, str(error)) from error
-            raise StorageError(f"Artifacts in {self._url} cannot be {done}: {error}") from error
+                raise _cannot_write(self._where, said) from error
+            raise StorageError(f"Artifacts in {self._where} cannot be {done}: {said}") from error
 
 
 class SeveralPlaces:
@@ -151,14 +189,22 @@ class SeveralPlaces:
     def __init__(self, places: Sequence[ArtifactPlace]) -> None:
         self._places = places
 
+    @property
+    def where(self) -> str:
+        """What they are called in messages."""
+        return " or ".join(place.where for place in self._places)
+
     def open_reader(self, artifact_id: str) -> BinaryIO:
-        """Open a file where it is found."""
-        for place in self._places[:-1]:
+        """Open a file where it is found; one place that cannot be reached hides no other."""
+        unreachable: StorageError | None = None
+        for place in self._places:
             try:
                 return place.open_reader(artifact_id)
             except ArtifactNotFound:
                 continue
-        return self._places[-1].open_reader(artifact_id)
+            except StorageError as error:
+                unreachable = unreachable or error
+        raise unreachable or ArtifactNotFound(artifact_id)
 
     def write(self, artifact_id: str, content_body: BinaryIO) -> None:
         """Write a file to the first place."""
@@ -225,10 +271,20 @@ def _taken_apart(url: str) -> tuple[str, str]:
     if found is None:
         raise ConfigError(
             f"Artifacts lie in a bucket, s3://BUCKET or s3://BUCKET/FOLDER, or beside the "
-            f"database where none is named; but got {url!r}."
+            f"database where none is named; but got {masked(url)!r}."
         )
     prefix = found["prefix"] or ""
     return found["bucket"], f"{prefix}/" if prefix else ""
+
+
+def _no_address(error: ValueError) -> ConfigError:
+    """Say what boto3 means by an invalid endpoint, which it names."""
+    got = str(error).partition(": ")[2] or str(error)
+    shown = masked(got) if "://" in got else masked(f"s3://{got}").removeprefix("s3://")
+    return ConfigError(
+        f"The address of an S3 server begins with http:// or https://, such as "
+        f"AWS_ENDPOINT_URL=http://10.0.0.9:9000, but got {shown!r}."
+    )
 
 
 def _cannot_write(where: str, why: str) -> StorageError:

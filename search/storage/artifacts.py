@@ -58,6 +58,11 @@ class ArtifactKeeper:
         )
         return artifact_id, json.dumps(asdict(meta))
 
+    @property
+    def where(self) -> str:
+        """What the place is called in messages."""
+        return self._place.where
+
     def read(self, artifact_id: str) -> bytes | None:
         """Return a file by its id; None if it is gone."""
         return read_file(self._place, artifact_id)

@@ -40,7 +40,7 @@ def storage_url(storage: str | Path) -> str:
         raise StorageError("A storage is a file name or a database URL, but got ''.")
     if "://" not in text:
         return f"sqlite:///{text}"
-    _secrets.update(secret for secret in _secrets_of(text) if len(secret) >= _SHORTEST_SECRET)
+    remember_secrets(text)
     try:
         make_url(text)
     except (ArgumentError, ValueError) as error:
@@ -49,6 +49,11 @@ def storage_url(storage: str | Path) -> str:
             f"password, write @ as %40, / as %2F and : as %3A."
         ) from error
     return text
+
+
+def remember_secrets(url: str) -> None:
+    """Let :func:`scrubbed` take out of texts what is secret in a URL."""
+    _secrets.update(secret for secret in _secrets_of(url) if len(secret) >= _SHORTEST_SECRET)
 
 
 def masked(url: str) -> str:

@@ -30,6 +30,7 @@ from search.storage.recorder import RowRecorder
 from search.storage.settings import StudySettings
 from search.storage.urls import artifacts_dir, masked, sqlite_path, storage_url
 from search.storage.weights import WeightKeeper
+from search.study.linked_files import check_bucket, linked_files
 from search.study.messages import Stored
 from search.study.note import note_attrs
 from search.study.open_study import OpenStudy
@@ -113,7 +114,8 @@ def study_for_run(
         share: Whether other drivers may run it at the same time, where the database allows it.
 
     Raises:
-        StorageError: If the database cannot be used.
+        StorageError: If the database cannot be used, or the study's bucket not be reached, or it
+            holds none of the files that the study names.
         StudyError: If another driver runs the study, or it holds something else than this run
             asks for.
     """
@@ -128,13 +130,19 @@ def study_for_run(
                 opening.enter_context(study_turn(url, database.engine, settings.name))
             with opening, storage_errors(url):
                 folder, former = artifacts_dir(url), ""
-                record = _record(database, settings.name) or create_study(database, settings.name)
-                settings = placed(settings, record.user_attrs if record.is_ours else {})
+                found = _record(database, settings.name)
+                if found is not None:
+                    check_ours(found)
+                begun = found.user_attrs if found is not None and found.is_ours else {}
+                settings = placed(settings, begun)
+                place = place_of(url, {attributes.ARTIFACTS: settings.artifacts})
+                if settings.artifacts is not None:
+                    check_bucket(found, place)  # Nothing is written before.
+                record = found or create_study(database, settings.name)
                 if record.is_ours and attributes.IDENTITY not in record.user_attrs:
                     path = sqlite_path(url)
                     former = f"{path.name if path else masked(url)}/{settings.name}"
                 identity = _identity(database, record)
-                place = place_of(url, {attributes.ARTIFACTS: settings.artifacts})
                 artifacts = ArtifactKeeper(place, identity)
                 weights = WeightKeeper(folder, identity, formerly=former)
                 weights.sweep()
@@ -350,14 +358,3 @@ def _identity(storage: RDBStorage | InMemoryStorage, record: StudyRecord) -> str
             record.study_id, attributes.IDENTITY, record.user_attrs[attributes.IDENTITY]
         )
     return str(record.user_attrs[attributes.IDENTITY])
-
-
-def linked_files(record: StudyRecord) -> dict[int, list[str]]:
-    """Return the ids of the files that a study links, by the numbers of its trials."""
-    numbers = {trial._trial_id: trial.number for trial in record.trials}
-    files: dict[int, list[str]] = {}
-    for key, meta in record.system_attrs.items():
-        link = attributes.linked_artifact(key)
-        if link is not None and meta not in (None, "null") and link[0] in numbers:
-            files.setdefault(numbers[link[0]], []).append(link[1])
-    return files

@@ -25,8 +25,9 @@ from search.storage.recorder import RowRecorder
 from search.storage.transactions import writing
 from search.storage.urls import artifacts_dir, storage_url
 from search.storage.weights import WeightKeeper
-from search.study.create_or_resume import check_ours, create_study, linked_files
-from spaces.errors import StudyError
+from search.study.create_or_resume import check_ours, create_study
+from search.study.linked_files import linked_files, named_files, sizes_of
+from spaces.errors import ConfigError, StorageError, StudyError
 from spaces.wording import guess
 
 MAX_NAME = 200
@@ -42,12 +43,14 @@ class StudyContents:
         n_trials: Trials, derived ones too.
         n_files: Files that belong to them: models, histories, kept weights.
         n_bytes: What those files take.
+        out_of_reach: Why those in a bucket are not among them: it cannot be reached.
     """
 
     name: str
     n_trials: int
     n_files: int
     n_bytes: int
+    out_of_reach: str = ""
 
 
 class StudyShelf:
@@ -86,27 +89,35 @@ class StudyShelf:
             StudyError: If there is none, or this program did not make it.
         """
         record = self._record(name)
+        files, out_of_reach = self._files_within_reach(record)
         sizes = [path.stat().st_size for path in self._weights(record)]
-        sizes += self._files(record).values()
-        return StudyContents(name, len(record.trials), len(sizes), sum(sizes))
+        sizes += files.values()
+        return StudyContents(name, len(record.trials), len(sizes), sum(sizes), out_of_reach)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str) -> str:
         """Delete a study with all that belongs to it.
+
+        Returns:
+            Why its files in a bucket stay there: it cannot be reached. Empty if none stay.
 
         Raises:
             StudyError: If there is none, this program did not make it, or a driver runs it.
         """
         with self._locked(name):
             record = self._record(name)
-            files, weights = self._files(record), self._weights(record)
+            files, out_of_reach = self._files_within_reach(record)
+            weights = self._weights(record)
             with storage_errors(self._url):
                 self._database.delete_study(record.study_id)
             # Named no more: killed from here on, files without a study are left, and nothing else.
-            place = place_of(self._url, record.user_attrs)
-            for artifact_id in files:
-                place.remove(artifact_id)
             for path in weights:
                 path.unlink(missing_ok=True)
+            try:
+                for artifact_id in files:
+                    place_of(self._url, record.user_attrs).remove(artifact_id)
+            except StorageError as error:
+                out_of_reach = str(error)
+            return out_of_reach
 
     def rename(self, name: str, new_name: str) -> None:
         """Give a study another name.
@@ -235,14 +246,20 @@ class StudyShelf:
         check_ours(record)  # What a killed driver left half made may go as well.
         return record
 
+    def _files_within_reach(self, record: StudyRecord) -> tuple[dict[str, int], str]:
+        """Return ids and bytes of all files of a study, and why none could be looked for.
+
+        A study goes even where its bucket is gone, or is not for this person to reach.
+        """
+        try:
+            return self._files(record), ""
+        except (ConfigError, StorageError) as error:
+            return {}, str(error)
+
     def _files(self, record: StudyRecord) -> dict[str, int]:
         """Return ids and bytes of all files of a study: models and histories."""
         place = place_of(self._url, record.user_attrs)
-        ids = {one for of in linked_files(record).values() for one in of}
-        ids |= {one for trial in record.trials for one in artifacts_of(trial.system_attrs)}
-        prefixes = {one.partition("-")[0] for one in ids}
-        sizes = {name: size for one in prefixes for name, size in place.sizes(one).items()}
-        files = {one: size for one, size in sizes.items() if one in ids}
+        files = sizes_of(named_files(record), place)
         if identity := record.user_attrs.get(attributes.IDENTITY):
             files.update(ArtifactKeeper(place, str(identity)).sizes())
         return dict(sorted(files.items()))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from optuna.trial import FrozenTrial, TrialState
 
@@ -69,7 +69,9 @@ class FrontFiles:
     Attributes:
         front: The points, by trial number.
         reference: Where the hypervolume is measured from.
-        n_lost: Models of earlier runs that are gone from the folder, or damaged.
+        n_lost: Models of earlier runs that are gone, or damaged.
+        n_absent: Models of earlier runs, if none of them is there: their place may be another
+            one than it was, and they are still named.
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class FrontFiles:
         self._some_elsewhere = some_elsewhere
         self.front = Front()
         self.reference = reference
-        self.n_lost = 0
+        self.n_lost = self.n_absent = 0
         self._artifacts = artifacts
         self._files: dict[int, list[str]] = {}
         self._named: set[str] = set()
@@ -116,7 +118,8 @@ class FrontFiles:
 
         Returns:
             Links to remove: files of points which are not on the front, and of those that are
-            gone or damaged. After that, :meth:`sweep` removes the files themselves.
+            gone or damaged. After that, :meth:`sweep` removes the files themselves. Where all are
+            gone none is let go of: a file that comes back without its link would be swept away.
         """
         hashes: dict[int, str | None] = {}
         for trial in trials:
@@ -127,29 +130,31 @@ class FrontFiles:
             # A training's history, and models of studies from before the study linked them.
             self._named.update(artifacts_of(trial.system_attrs))
         self._hypervolume = None
-        dropped: dict[int, dict[str, None]] = {}
-        for number, files in links.items():
-            if number not in self.front:
-                dropped[number] = dict.fromkeys(files)
-                continue
-            lost = [one for one in files if not self._is_sound(one, hashes[number])]
-            sound = [one for one in files if one not in lost]
-            if sound:
-                self._files[number] = sound
-                self._named.update(sound)
+        dropped = {n: dict.fromkeys(files) for n, files in links.items() if n not in self.front}
+        kept = {n: files for n, files in links.items() if n in self.front}
+        looks = {one: self._look(one, hashes[n]) for n, files in kept.items() for one in files}
+        if looks and set(looks.values()) == {"absent"}:
+            self.n_absent = len(looks)
+        for number, files in kept.items():
+            lost = [] if self.n_absent else [one for one in files if looks[one] != "sound"]
+            named = [one for one in files if one not in lost]
+            if named:
+                self._files[number] = named
+                self._named.update(named)
             if lost:
                 dropped[number] = dict.fromkeys(lost)
                 self.n_lost += len(lost)
         return dropped
 
-    def _is_sound(self, artifact_id: str, sha256: str | None) -> bool:
-        """Whether a model's file is there, and what was measured."""
+    def _look(self, artifact_id: str, sha256: str | None) -> Literal["sound", "damaged", "absent"]:
+        """Return whether a model's file is there, and what was measured."""
         if self._artifacts is None:
-            return True
+            return "sound"
         content = self._artifacts.read(artifact_id)
         if content is None:
-            return self._some_elsewhere
-        return sha256 is None or hashlib.sha256(content).hexdigest() == sha256
+            return "sound" if self._some_elsewhere else "absent"
+        is_same = sha256 is None or hashlib.sha256(content).hexdigest() == sha256
+        return "sound" if is_same else "damaged"
 
     def sweep(self) -> None:
         """Remove files that no trial of earlier runs names; called before any are added."""

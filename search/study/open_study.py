@@ -63,6 +63,7 @@ class OpenStudy:
         outcomes: Trials of our own asking by outcome.
         n_interrupted: Trials that an earlier driver left running.
         n_lost_models: Models on the front whose files are gone or damaged.
+        n_absent_models: Models on the front, if none of their files is there.
     """
 
     def __init__(
@@ -171,7 +172,7 @@ class OpenStudy:
         for trial in past.known:
             self._mirror.add(trial)
         self._recorder.write(Batch(ended=past.stale, files=self._files.take_over(trials, links)))
-        self.n_lost_models = self._files.n_lost
+        self.n_lost_models, self.n_absent_models = self._files.n_lost, self._files.n_absent
         self._files.sweep()
         if past.known:
             self._shortcuts.remember(trials)

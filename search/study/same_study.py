@@ -10,6 +10,7 @@ from search.storage import attributes
 from search.storage.artifact_places import check_place
 from search.storage.code_history import task_words
 from search.storage.settings import StudySettings
+from search.storage.urls import masked
 from spaces.data.drawn_splits import SPLIT_RULES
 from spaces.errors import StudyError
 from spaces.space.search_space import Parameter, SearchSpace
@@ -82,11 +83,15 @@ def placed(settings: StudySettings, stored: Mapping[str, Any]) -> StudySettings:
     begun: str | None = stored.get(attributes.ARTIFACTS)
     if wanted not in (None, begun):
         raise StudyError(
-            f"The files of study {settings.name!r} lie {begun or 'beside the database'}, but "
-            f"this run asks for {wanted}. Leave --artifacts out, or use --study NEW_NAME to start "
+            f"The files of study {settings.name!r} lie {_shown(begun)}, but this run asks for "
+            f"{_shown(wanted)}. Leave --artifacts out, or use --study NEW_NAME to start "
             f"a new study."
         )
     return replace(settings, artifacts=begun)
+
+
+def _shown(bucket: str | None) -> str:
+    return "beside the database" if bucket is None else masked(bucket)
 
 
 def _weights(settled: Mapping[str, Any]) -> str:

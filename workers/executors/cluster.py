@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from spaces.data.request import Progress, no_progress
@@ -20,6 +21,12 @@ CONNECT_S = 5.0
 ROOM_S = 20.0
 """How long a cluster may take to have room for all our workers, before fewer begin."""
 _KNOCK_S = 60.0
+
+LOOK_S = 5.0
+"""How often it is looked at whether a node with a resource is there."""
+
+PATIENCE_S = 1800.0
+"""How long what needs a node with a resource waits for one: a cloud may take ten minutes."""
 
 HOW_TO_GUARD = (
     "`ray get-auth-token --generate`, RAY_AUTH_MODE=token wherever Ray is started, and the file "
@@ -101,3 +108,44 @@ def free_room(ray: Any, wanted: int, threads: int) -> int:
         if room >= wanted or time.monotonic() > deadline:
             return room
         time.sleep(0.2)
+
+
+def has_resource(ray: Any, name: str) -> bool:
+    """Whether a node of the cluster has a resource, in use or not."""
+    return bool(ray.cluster_resources().get(name))
+
+
+def how_to_add(name: str) -> str:
+    """Return the command that starts a node with a resource."""
+    return f"ray start --resources='{{\"{name}\": 1}}'"
+
+
+class AwaitedResource:
+    """A resource that trials wait for while no node has it: that is no fault of theirs.
+
+    Args:
+        ray: The module, initialized.
+        name: Of the resource.
+        notice: Told, each time anew, that no node has it.
+    """
+
+    def __init__(self, ray: Any, name: str, notice: Callable[[str], None]) -> None:
+        self._ray, self._name, self._notice = ray, name, notice
+        self._is_there = True
+        self._seen = self._next_look = time.monotonic()
+
+    def waited_s(self) -> float:
+        """Return the seconds since the last call that no node had it."""
+        now = time.monotonic()
+        waited_s = 0.0 if self._is_there else now - self._seen
+        self._seen = now
+        if now >= self._next_look:
+            self._next_look = now + LOOK_S
+            was_there, self._is_there = self._is_there, has_resource(self._ray, self._name)
+            if was_there and not self._is_there:
+                self._notice(
+                    f"No node of the cluster has the resource {self._name!r}, which latencies are "
+                    f"measured on: they wait for one, for {PATIENCE_S / 60:.0f} min at most, and "
+                    f"time limits of trials stand still meanwhile ({how_to_add(self._name)})."
+                )
+        return waited_s

@@ -4,24 +4,34 @@ The nodes of a cluster need not be alike, and a latency of one machine says noth
 Those that a person declares with a resource of Ray's (``ray start --resources='{"bench": 1}'``)
 measure for all: a measurement is a task of Ray's that needs one of that resource. So each such
 node measures one model at a time, one that leaves costs another try, and while there is none the
-measurement waits where a cluster that grows by demand sees it.
+measurement waits where a cluster that grows by demand sees it. Not for ever: the run ends then.
 """
 
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from spaces.errors import TrialFailedError, WorkersLostError
 from spaces.tasks.code_files import CodeFiles
 from workers.devices.device import Device, Measurement
+from workers.executors.cluster import LOOK_S, PATIENCE_S, has_resource, how_to_add
+from workers.executors.ray_start import last_line
+from workers.executors.worker import raised_by
 from workers.latency.quiet_windows import QuietWindows
 from workers.trial.code import bring_code
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+
+MAX_RETRIES = 5
+"""How often a measurement is tried again that its node or its process did not outlive: some models
+take the runtime with them, wherever they run."""
 
 
 @dataclass(frozen=True)
@@ -97,14 +107,47 @@ class _DeviceThere(Device):
 
         asked = replace(self._asked, method=method, tflite=tflite)
         remote: Any = _remote()
-        options = {"resources": {asked.nodes.resource: 1}, "num_cpus": 0, "max_retries": -1}
+        options: dict[str, Any] = {"resources": {asked.nodes.resource: 1}, "num_cpus": 0}
+        options["max_retries"] = MAX_RETRIES
         # The node that measures may be this one.
         with self._windows.aside() if self._windows is not None else nullcontext():
+            ref = remote.options(**options).remote(asked)
+            _wait_for(ref, asked.nodes.resource)
             try:
-                found: Measurement = ray.get(remote.options(**options).remote(asked))
+                found: Measurement = ray.get(ref)
             except ray.exceptions.RayTaskError as error:
-                raise getattr(error, "cause", error) from error
+                raise raised_by(error) from error
+            except ray.exceptions.RayError as error:
+                raise TrialFailedError(
+                    f"Its latency could not be measured: {MAX_RETRIES + 1} times the node with "
+                    f"{asked.nodes.resource!r}, or the process there, ended over it. "
+                    f"{last_line(error)}"
+                ) from error
         return found
+
+
+def _wait_for(ref: Any, resource: str) -> None:
+    """Wait for a measurement, as long as a node that can take it is there or may come.
+
+    Raises:
+        WorkersLostError: If there was none for too long.
+    """
+    import ray
+
+    missed_since: float | None = None
+    while not ray.wait([ref], timeout=LOOK_S)[0]:
+        if has_resource(ray, resource):
+            missed_since = None
+            continue
+        missed_since = missed_since or time.monotonic()
+        if time.monotonic() - missed_since >= PATIENCE_S:
+            ray.cancel(ref)
+            raise WorkersLostError(
+                f"Latencies are measured on nodes with the resource {resource!r}, but for "
+                f"{PATIENCE_S / 60:.0f} min the cluster has had none. Start one "
+                f"({how_to_add(resource)}); the same command goes on. Nothing that finished is "
+                f"lost."
+            )
 
 
 @cache

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from spaces.errors import ConfigError, SearchError, WorkersLostError
 from spaces.wording import counted
-from workers.executors.cluster import free_resource, free_room
+from workers.executors.cluster import AwaitedResource, free_resource, free_room
 from workers.executors.ray_start import StartedRay, available_cores, last_line
 from workers.executors.worker import Slot, Worker, raised_by, why_it_died
 from workers.messages.executor import (
@@ -42,6 +42,9 @@ _MAX_FAILED_STARTS = 3
 
 _START_S = 600.0
 """How long a worker may take to start: TensorFlow's import, on a machine that is busy."""
+
+_GPU_WAIT_S = 300.0
+"""How long a worker waits for a GPU: that of a node which was cut off never comes free."""
 
 _GROW_S = 5.0
 """How often it is looked at whether a cluster has room for more workers."""
@@ -70,7 +73,8 @@ class RayExecutor:
         trials_a_worker: Trials after which a worker is replaced.
         start_timeout_s: Seconds after which workers must have started; None for as long as they
             take.
-        needs: A resource of Ray's that evaluators ask for; it is told if no node has it.
+        needs: A resource of Ray's that evaluators ask for. While no node has it, which is told,
+            the time of trials stands still.
         notice: Told what a person should know.
 
     Raises:
@@ -105,6 +109,7 @@ class RayExecutor:
         self._grows = n_workers is None
         self._at_most = at_most
         self._next_look = 0.0
+        self._awaited: AwaitedResource | None = None
         if n_workers is not None and at_most is not None:
             n_workers = min(n_workers, at_most)
         deadline = None if start_timeout_s is None else time.monotonic() + start_timeout_s
@@ -112,11 +117,9 @@ class RayExecutor:
         self._ray = self._started.ray
         try:
             n_first = self._count_workers(n_workers, address)
-            if needs is not None and not self._ray.cluster_resources().get(needs):
-                notice(
-                    f"No node of the cluster has the resource {needs!r} yet, which latencies are "
-                    f"measured on: they wait for one (ray start --resources='{{\"{needs}\": 1}}')."
-                )
+            if needs is not None:
+                self._awaited = AwaitedResource(self._ray, needs, notice)
+                self._awaited.waited_s()
             self._make_evaluator, self._payload = self._share(make_evaluator), self._share(payload)
             self._add_slots(n_first)
             self._start_workers(deadline)
@@ -233,8 +236,10 @@ class RayExecutor:
         hide_gpus = not is_local and not n_gpus
         actor = self._ray.remote(**options)(Worker).remote(import_path(), hide_gpus)
         slot = Slot(actor, None, n_gpus)
-        # Room in a cluster may be long in coming: nodes are started for it.
-        slot.begin(actor.arrive.remote(), _START_S if is_local else None)
+        # Room in a cluster may be long in coming: nodes are started for it. A GPU that was free
+        # a moment ago is there at once, or is gone.
+        waits_s = _START_S if is_local else _GPU_WAIT_S if n_gpus else None
+        slot.begin(actor.arrive.remote(), waits_s)
         return slot
 
     def _start_workers(self, deadline: float | None) -> None:
@@ -257,8 +262,10 @@ class RayExecutor:
         """Give a slot a new actor, which starts in the background."""
         self._ray.kill(slot.actor)
         n_gpus = slot.n_gpus
-        if n_gpus and slot.node and self._has_left(slot.node):
-            n_gpus = min(1, free_resource(self._ray, "GPU"))
+        if n_gpus and (slot.waits or self._has_left(slot.node)):
+            others = (one for one in self._slots if one is not slot and one.waits)
+            free = free_resource(self._ray, "GPU") - sum(one.n_gpus for one in others)
+            n_gpus = min(1, max(0, free))
         fresh = self._new_slot(n_gpus)
         fresh.n_failed_starts = slot.n_failed_starts
         self._slots[self._slots.index(slot)] = fresh
@@ -290,6 +297,9 @@ class RayExecutor:
             return []
         self._started.check()
         self._grow()
+        if self._awaited is not None and (waited_s := self._awaited.waited_s()):
+            for slot in busy.values():
+                slot.stand_still(waited_s)
         ready, rest = self._ray.wait(list(busy), num_returns=1, timeout=timeout_s)
         if ready and rest:
             more, rest = self._ray.wait(rest, num_returns=len(rest), timeout=0)
@@ -339,6 +349,12 @@ class RayExecutor:
         """End a call that takes too long, with its worker: nothing else ends it."""
         ticket, timeout_s = slot.ticket, slot.timeout_s
         assert timeout_s is not None
+        if slot.waits and slot.n_gpus:
+            self._notice(
+                "No GPU came free for a worker: it starts with one or without, where room is."
+            )
+            self._replace(slot)
+            return None
         if ticket is None:
             return self._lose(slot, None, f"It did not start within {timeout_s:,.0f} s.")
         self._replace(slot)
@@ -346,8 +362,9 @@ class RayExecutor:
 
     def _why(self, slot: Slot, error: Exception) -> tuple[str, bool]:
         """Say why a worker died, and whether it went with its node, or the way there."""
+        is_elsewhere = not self._started.is_local and bool(slot.node)
         is_cut_off = isinstance(error, self._ray.exceptions.ActorUnavailableError)
-        if slot.node and (is_cut_off or self._has_left(slot.node)):
+        if is_elsewhere and (is_cut_off or self._has_left(slot.node)):
             how = "cannot be reached any more" if is_cut_off else "has left the cluster"
             return f"The node of its worker (process {slot.pid}) {how}.", True
         return why_it_died(slot, error), False

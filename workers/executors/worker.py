@@ -75,6 +75,10 @@ class Slot:
         self.ref, self.timeout_s = ref, timeout_s
         self.since, self.oom_kills = time.monotonic(), oom_kills()
 
+    def stand_still(self, seconds: float) -> None:
+        """Do not count some of the time of the present call."""
+        self.since = min(time.monotonic(), self.since + seconds)
+
     @property
     def is_overdue(self) -> bool:
         """Whether its call takes longer than it may."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from spaces.errors import WorkersLostError
 from spaces.tasks.code_files import CodeFiles
+from spaces.tasks.user_code import add_code_folder
 from workers.processes.run_folder import RunFolder
 
 _brought: dict[CodeFiles, RunFolder | None] = {}  # Its folders live as long as the process.
@@ -14,6 +15,8 @@ _brought: dict[CodeFiles, RunFolder | None] = {}  # Its folders live as long as 
 
 def bring_code(code: Iterable[CodeFiles]) -> None:
     """Write code that this host lacks into a folder of this process, which loads it from there.
+
+    Modules are found there as well as files: whoever named one may have stood in any folder.
 
     Raises:
         WorkersLostError: If there is no room for it.
@@ -31,3 +34,4 @@ def bring_code(code: Iterable[CodeFiles]) -> None:
                 f"{error.strerror or error}."
             ) from error
         _brought[files] = folder
+        add_code_folder(files.folder)

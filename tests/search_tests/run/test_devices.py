@@ -14,9 +14,10 @@ import pytest
 from optuna.storages import InMemoryStorage
 
 import search
+from search.run.options import RunOptions
 from search.storage.settings import StudySettings
 from search.study.create_or_resume import open_study
-from spaces.errors import StudyError
+from spaces.errors import ConfigError, StudyError
 from spaces.space.search_space import Parameter, SearchSpace
 from tests.search_tests import analytic
 
@@ -80,6 +81,27 @@ def test_a_study_has_one_device() -> None:
     open_study(storage, settings)
     with pytest.raises(StudyError, match="started with device host; this run asks for device mi"):
         open_study(storage, replace(settings, device="micro"))
+
+
+def test_a_study_s_latencies_are_of_one_kind_of_nodes() -> None:
+    storage = InMemoryStorage()
+
+    def asked(**more: str) -> StudySettings:
+        return StudySettings("analytic", analytic.task_info(), asked={"task": "analytic", **more})
+
+    open_study(storage, asked(latency_on="bench"))
+    open_study(storage, asked(latency_on="bench"))
+    told = "started with latency on bench; this run asks for latency on "
+    with pytest.raises(StudyError, match=told + "any node"):
+        open_study(storage, asked())
+    with pytest.raises(StudyError, match=told + "other"):
+        open_study(storage, asked(latency_on="other"))
+
+
+def test_nodes_that_measure_are_those_of_a_cluster() -> None:
+    with pytest.raises(ConfigError, match=r"latency_on=bench\) and no address.*--address"):
+        RunOptions(latency_on="bench")
+    assert RunOptions(latency_on="bench", address="auto").latency_on == "bench"
 
 
 def test_a_limit_on_ram_that_changes_the_space_is_explained() -> None:

@@ -11,6 +11,7 @@ from optuna.artifacts import FileSystemArtifactStore, download_artifact
 from optuna.storages import RDBStorage
 
 from search.run.driver import Driver
+from search.run.events import Silent
 from search.storage import attributes
 from search.storage.artifacts import HISTORY_FILE, MODEL_FILE, ArtifactKeeper
 from search.storage.database import open_storage
@@ -183,3 +184,33 @@ def test_models_that_are_gone_or_damaged_are_named_no_more(
     assert not path.exists()
     assert [trial.values for trial in study.trials] == values
     assert open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic")).n_lost_models == 0
+
+
+def test_models_that_all_stayed_behind_are_still_named_and_found_later(
+    storage: RDBStorage, tmp_path: Path
+) -> None:
+    """A database goes on without the folder beside it, and loses nothing of it by that."""
+    folder, aside = tmp_path / "artifacts", tmp_path / "aside"
+    run(storage, folder, 15)
+    files = {path.name for path in folder.iterdir()}
+    folder.rename(aside)
+
+    opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    assert opened.n_absent_models == len(opened.front) > 0
+    assert opened.n_lost_models == 0
+    said: list[str] = []
+
+    class Told(Silent):
+        def message(self, text: str) -> None:
+            """Keep it."""
+            said.append(text)
+
+    executor = InlineExecutor(analytic.make_result)
+    Driver(opened, executor, analytic.make_config, RunSettings(15), Told()).run()
+    (line,) = [text for text in said if "artifacts/" in text]
+    assert f"{len(opened.front)} models" in line and "once they are back" in line
+
+    aside.rename(folder)
+    opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    assert (opened.n_absent_models, opened.n_lost_models) == (0, 0)
+    assert {path.name for path in folder.iterdir()} == files

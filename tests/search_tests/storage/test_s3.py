@@ -3,90 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import sys
-from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import optuna
 import pytest
-from moto.server import ThreadedMotoServer
 from optuna.artifacts import Boto3ArtifactStore
 
 from search import load_front
-from search.front.read import find_study, reading
 from search.report.model_files import read_model_files
-from search.run.driver import Driver
-from search.run.options import RunOptions
-from search.run.run_study import study_settings
 from search.storage import artifact_places, attributes
 from search.storage.artifact_places import check_place, place_of
-from search.storage.reader import StudyRecord
-from search.storage.settings import RunSettings
-from search.study.create_or_resume import study_for_run
 from search.study.manage import StudyShelf
 from spaces.errors import ConfigError, StorageError, StudyError
-from tests.search_tests import analytic
-from workers.messages.executor import InlineExecutor
-
-BUCKET = "studies"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Address of a server that speaks S3."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # A line for every request.
-    running = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
-    yield f"http://{host}:{port}"
-    running.stop()
-
-
-@pytest.fixture
-def client(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of it, as boto3 makes one from the environment; the bucket is empty."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", server)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "a secret")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-    artifact_places._bucket.cache_clear()
-    made = boto3.client("s3")
-    where = {"LocationConstraint": "eu-central-1"}
-    made.create_bucket(Bucket=BUCKET, CreateBucketConfiguration=where)
-    yield made
-    for key in keys(made):
-        made.delete_object(Bucket=BUCKET, Key=key)
-    made.delete_bucket(Bucket=BUCKET)
-    artifact_places._bucket.cache_clear()
-
-
-def keys(client: Any) -> list[str]:
-    return [one["Key"] for one in client.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
-
-
-def study_record(name: str, database: Path) -> StudyRecord:
-    with reading(database) as opened:
-        return find_study(opened, name)
-
-
-def run(database: Path, n_trials: int, artifacts: str | None, study: str = "analytic") -> None:
-    options = RunOptions(artifacts=artifacts, sampler="random", seed=1, study=study)
-    settings = study_settings(options, analytic.task_info())
-    with study_for_run(database, settings) as opened:
-        executor = InlineExecutor(analytic.make_result)
-        Driver(opened, executor, analytic.make_config, RunSettings(n_trials)).run()
-
-
-@pytest.fixture
-def database(tmp_path: Path, client: Any) -> Path:
-    """Of a study with its files in the bucket."""
-    path = tmp_path / "studies.db"
-    run(path, 8, f"s3://{BUCKET}/a/b/")
-    return path
+from tests.search_tests.storage.buckets import (
+    BUCKET,
+    keys,
+    named,
+    run,
+    study_record,
+)
 
 
 def test_all_files_are_in_the_bucket(database: Path, client: Any) -> None:
@@ -115,11 +52,12 @@ def test_a_run_goes_on_where_the_files_are(database: Path, client: Any) -> None:
     client.put_object(Bucket=BUCKET, Key="a/b/somebody-elses", Body=b"")
     prefix = keys(client)[0].partition("-")[0]
     client.put_object(Bucket=BUCKET, Key=f"{prefix}-left-behind", Body=b"")
-    n_before = len(keys(client))
+    before = named(database)
     run(database, 12, None)
-    after = keys(client)
-    assert len(after) > n_before - 1
-    assert "a/b/somebody-elses" in after and f"{prefix}-left-behind" not in after
+    # Nothing of the study's is missing, and nothing is left that it does not name.
+    assert set(keys(client)) == named(database) | {"a/b/somebody-elses"}
+    assert named(database) != before
+    assert not list((database.parent / "artifacts").glob("*-*"))
     with pytest.raises(StudyError, match=f"lie s3://{BUCKET}/a/b, but this run asks for s3://oth"):
         run(database, 14, "s3://other")
 
@@ -166,27 +104,26 @@ def test_the_dashboard_reads_from_all_places(database: Path, client: Any) -> Non
     storage.engine.dispose()
 
 
-def test_a_server_that_is_gone_is_one_line(
-    database: Path, client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+def test_the_address_of_a_server_is_a_url(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "somebody:hidden@10.0.0.9:9000")
+    artifact_places._bucket.cache_clear()
+    with pytest.raises(ConfigError, match="begins with http://.*10.0.0.9:9000") as raised:
+        place_of("sqlite:///studies.db", {attributes.ARTIFACTS: f"s3://{BUCKET}"})
+    assert "hidden" not in str(raised.value)
+
+
+def test_no_secret_of_a_url_is_shown(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_place("s3://somebody:hidden@bucket")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://somebody:hidden@127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     artifact_places._bucket.cache_clear()
-    place = place_of("sqlite:///studies.db", {attributes.ARTIFACTS: f"s3://{BUCKET}"})
-    with pytest.raises(StorageError, match="cannot be listed: Could not connect") as raised:
+    url = f"s3://{BUCKET}/a?secret_key=hidden"
+    place = place_of("sqlite:///studies.db", {attributes.ARTIFACTS: url})
+    with pytest.raises(StorageError) as unreachable:
         place.sizes("")
-    assert "\n" not in str(raised.value)
-    with pytest.raises(StorageError, match="Everything told so far is kept"):
-        place.write("name", BytesIO(b"content"))
-    with pytest.raises(StorageError, match="cannot be read: Could not connect"):
-        run(database, 12, None)
-
-
-def test_a_bucket_that_is_not_there_is_told_before_anything_is_trained(
-    tmp_path: Path, client: Any
-) -> None:
-    with pytest.raises(StorageError, match="NoSuchBucket"):
-        run(tmp_path / "studies.db", 3, "s3://not-there")
+    for raised in (refused, unreachable):
+        assert "hidden" not in str(raised.value) and "***" in str(raised.value)
 
 
 @pytest.mark.parametrize("url", ["artifacts/", "s3://", "s3://A_B", "gs://bucket", "s3:/bucket"])
