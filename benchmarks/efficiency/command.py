@@ -55,7 +55,6 @@ from benchmarks.efficiency.runs import (
     save_run,
 )
 from benchmarks.efficiency.search_runs import run_search, variants
-from search.front.baseline import parse_fixed
 from spaces.data.dataset import Dataset, Split
 from spaces.errors import SearchError
 from workers.latency.quiet_windows import QuietWindows
@@ -119,7 +118,7 @@ def run_peer(job: Job, log: EventLog, folder: Path) -> None:
     """Run another program."""
     info, dataset = prepare_task(job.task, job.data)
     if job.fix:
-        info = replace(info, space=info.space.fixed(parse_fixed(info.space, job.fix)))
+        info = replace(info, space=info.space.fixed(info.space.typed(job.fix)))
     arena = peers.Arena(
         info=replace(info, epochs=job.setting.epochs),
         dataset=_plain(dataset),

@@ -6,7 +6,7 @@ rule, float32. A study begins with it: it is trial 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from spaces.config.trial import ParamValue
@@ -86,24 +86,3 @@ def smallest_as_accurate(
     assert baseline.values is not None
     found = [i for i, point in enumerate(points) if point[0] >= baseline.values[0]]
     return min(found, key=lambda i: points[i][1], default=None)
-
-
-def parse_fixed(space: SearchSpace, texts: Mapping[str, str]) -> dict[str, ParamValue]:
-    """Return values typed by a person, as the parameters of those names hold them.
-
-    Names that are not in the space, and texts that are no number where one is needed, stay as
-    they are: :meth:`~spaces.space.search_space.SearchSpace.fixed` refuses them.
-    """
-    return {
-        name: _parsed(space, name, text) if name in space else text for name, text in texts.items()
-    }
-
-
-def _parsed(space: SearchSpace, name: str, text: str) -> ParamValue:
-    parameter = space[name]
-    if parameter.kind == "categorical":
-        return next((choice for choice in parameter.choices if str(choice) == text), text)
-    try:
-        return int(text) if parameter.kind == "int" else float(text)
-    except ValueError:
-        return text

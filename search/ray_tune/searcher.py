@@ -26,7 +26,8 @@ from search.options import options_of
 from search.ray_tune.endings import TuneEnding, TuneTrial
 from search.ray_tune.trainable import allow_missing_metrics, make_trainable
 from search.run.options import UNDER_TUNE, RunOptions
-from search.run.run_study import ConfigMaker, prepare_run, study_settings
+from search.run.preparation import prepare_for_study, study_settings
+from search.run.run_study import ConfigMaker
 from search.storage import attributes
 from search.storage.attributes import DEFAULT_STORAGE
 from search.storage.database import open_storage
@@ -86,7 +87,7 @@ class StudySearcher(Searcher):  # type: ignore[misc, unused-ignore]
 
     def __init__(self, task: str, *, progress: Progress = no_progress, **given: Any) -> None:
         options = options_of(RunOptions, given, "StudySearcher", UNDER_TUNE)
-        info, dataset = prepare_run(task, options, progress)
+        info, dataset = prepare_for_study(task, options, progress, _logger.info)
         for line in describe_classes(info.class_names, info.class_counts, info.ignored):
             _logger.info(line)
         for note in info.notes:

@@ -9,7 +9,8 @@ from typing import Any
 
 from search.options import options_of
 from search.run.options import OF_A_TASK, RunOptions
-from search.run.run_study import THREADS, ConfigMaker, plain_dataset, prepare_run, usual_size
+from search.run.preparation import prepare_run, usual_size
+from search.run.run_study import THREADS, ConfigMaker, plain_dataset
 from spaces.data.dataset import Dataset
 from spaces.data.request import Progress, no_progress
 from workers.devices.registry import canonical_device

@@ -4,50 +4,42 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import fields, replace
-from pathlib import Path
+from dataclasses import replace
 from shlex import join
 from typing import Any
 
 import numpy as np
 
-from search.front.baseline import fitted, parse_fixed, why_not
 from search.notebook import in_notebook
-from search.options import declared, options_of, takes_options, words_of
+from search.options import options_of, takes_options, words_of
 from search.run.driver import Driver, RunReport
 from search.run.events import Observer, Silent
 from search.run.making import THREADS as THREADS
 from search.run.making import ConfigMaker as ConfigMaker
 from search.run.notebook import NotebookDisplay
 from search.run.options import RunOptions
-from search.run.resumed import asked_for, resumed
-from search.storage.artifact_places import place_of
-from search.storage.attributes import ARTIFACTS
-from search.storage.database import open_storage
-from search.storage.settings import DEFAULT_TRIALS, RunSettings, StudySettings
-from search.storage.urls import storage_url
-from search.study.create_or_resume import drawn_otherwise, size_metric_of, study_for_run
+from search.run.preparation import prepare_for_study, study_settings
+from search.run.resumed import resumed
+from search.storage.settings import DEFAULT_TRIALS, RunSettings
+from search.study.create_or_resume import study_for_run
 from search.study.enqueued import fit_to_space
 from search.study.open_study import OpenStudy
-from search.study.same_study import rule_words
 from search.study.sources import read_source
 from spaces.data.class_counts import describe_classes
 from spaces.data.dataset import Dataset, Split
 from spaces.data.request import Progress, no_progress
 from spaces.tasks.code_files import CodeFiles, read_code
-from spaces.tasks.registry import canonical_ref
 from spaces.tasks.user_code import code_folder
 from spaces.wording import counted
-from workers.devices.registry import canonical_device, check_device, get_device, is_builtin_device
+from workers.devices.registry import canonical_device
 from workers.executors.latency_nodes import LatencyNodes
 from workers.executors.ray_workers import RayExecutor
 from workers.latency.quiet_windows import QuietWindows
 from workers.messages.executor import Outcome
-from workers.messages.result import SizeMetric, TaskInfo
+from workers.messages.result import TaskInfo
 from workers.processes.import_path import import_path
-from workers.training.weight_files import read_weight_file
+from workers.training.weight_files import WeightFile, read_weight_file
 from workers.trial.evaluate import MakeEvaluator
-from workers.trial.prepare import prepare_task
 
 
 @takes_options(RunOptions)
@@ -93,16 +85,8 @@ def run_study(
             return None
         return max(0.0, options.timeout_s - time.monotonic() + started)
 
-    info, dataset = prepare_run(task, options, progress)
-    before = drawn_otherwise(options.storage, options.study or info.name, info.split_rule)
-    if before is not None and before.fingerprint != info.data_fingerprint:
-        earlier = prepare_run(task, options, progress, split_rule=before.rule)
-        if earlier[0].data_fingerprint == before.fingerprint:
-            info, dataset = earlier
-            observer.message(
-                f"Study {options.study or info.name!r} keeps the splits it was begun with, drawn "
-                f"{rule_words(before.rule)}; a new study gets ones {rule_words('sized')}."
-            )
+    info, dataset = prepare_for_study(task, options, progress, observer.message)
+    weights = _starting_weights(info)
     if options.metric != "accuracy" and options.race:
         observer.message(
             f"The race is off: curves of training are accuracies, and {options.metric} counts."
@@ -148,7 +132,7 @@ def run_study(
                     code_folder(info.ref),
                     code,
                     elsewhere,
-                    None if info.weights_path is None else read_weight_file(info.weights_path),
+                    weights,
                 ),
                 plain_dataset(dataset),
                 n_workers=options.workers,
@@ -169,83 +153,15 @@ def run_study(
                 QuietWindows.of_run(windows).remove()
 
 
-def study_settings(options: RunOptions, info: TaskInfo) -> StudySettings:
-    """Return what a run wants of its study: its options, and the task as it was prepared."""
-    shared = {one.name for one in fields(StudySettings)} & set(declared(options))
-    name = options.study or info.name
-    return StudySettings(
-        name=name,
-        task=info,
-        size_metric=options.size or size_metric_of(options.storage, name) or usual_size(options),
-        limits=options.limits,
-        **{name: getattr(options, name) for name in shared - {"device"}},
-        device=canonical_device(options.device),
-        asked=asked_for(options),
-    )
+def _starting_weights(info: TaskInfo) -> WeightFile | None:
+    """Return the weights that trainings start from, for workers; None for random ones.
 
-
-def usual_size(options: RunOptions) -> SizeMetric:
-    """Return which size counts where nobody says: flash on a device of ours that tells it.
-
-    A device of the user's own is code, which the driver does not run.
+    Raises:
+        DataError: If the file is not the one that was looked at, in a process of its own.
     """
-    if options.size is not None:
-        return options.size
-    device = canonical_device(options.device)
-    return "flash" if is_builtin_device(device) and get_device(device).tells_flash else "gzip"
-
-
-def prepare_run(
-    task: str,
-    options: RunOptions,
-    progress: Progress = no_progress,
-    *,
-    with_storage: bool = True,
-    split_rule: str = "sized",
-) -> tuple[TaskInfo, Dataset]:
-    """Prepare what a run searches: the first part of :func:`run_study`.
-
-    Args:
-        task: As for :func:`run_study`.
-        options: What was asked for.
-        progress: Shows how far the preparation is.
-        with_storage: Whether the database is opened once, to see that it can be.
-        split_rule: How missing splits are drawn (see ``spaces.data.drawn_splits``).
-    """
-    device = canonical_device(options.device)
-    with_ram = options.max_ram_bytes is not None
-    if is_builtin_device(device):  # A device of the user's own is code, which is run elsewhere.
-        check_device(get_device(device, with_ram=with_ram), options.size or "gzip")
-    canonical_ref(task)  # A name that is mistyped leaves no database behind.
-    if with_storage:
-        open_storage(options.storage).engine.dispose()  # Before minutes are spent on data.
-        if options.artifacts is not None:
-            place = place_of(storage_url(options.storage), {ARTIFACTS: options.artifacts})
-            place.sizes("-")  # Whether it can be reached.
-    info, dataset = prepare_task(
-        task,
-        None if options.data is None else Path(options.data),
-        progress=progress,
-        device=device,
-        size_metric=options.size or "gzip",  # The usual one is told by its device.
-        with_ram=with_ram,
-        group_by=options.group_by,
-        split_rule=split_rule,
-        weights=None if options.weights is None else Path(options.weights),
-        timeout_s=options.timeout_s,
-    )
-    baseline, changed = fitted(info.space, info)
-    if changed:
-        info = replace(info, baseline=baseline, notes=(*info.notes, changed))
-    if options.epochs is not None:
-        info = replace(info, epochs=options.epochs)
-    if fix := options.fixed:
-        texts = {name: value for name, value in fix.items() if isinstance(value, str)}
-        space = info.space.fixed({**fix, **parse_fixed(info.space, texts)})
-        info = replace(info, space=space)
-    if not_tried := why_not(info.space, info):
-        info = replace(info, baseline={}, notes=(*info.notes, not_tried))
-    return info, dataset
+    if info.weights_path is None:
+        return None
+    return read_weight_file(info.weights_path, str(info.settled["weights"]))
 
 
 def _target(opened: OpenStudy, trials: int | None, more: int | None) -> int:

@@ -132,6 +132,15 @@ class Parameter:
         assert not isinstance(value, (bool, str))
         return replace(self, low=value, high=value, step=None, log=False, default=value)
 
+    def typed(self, text: str) -> ParamValue:
+        """Return a text as the value that it stands for; as it is if it stands for none."""
+        if self.kind == "categorical":
+            return next((choice for choice in self.choices if str(choice) == text), text)
+        try:
+            return int(text) if self.kind == "int" else float(text)
+        except ValueError:
+            return text
+
     def nearest(self, value: ParamValue) -> ParamValue:
         """Return the value it can take that is nearest to a number; other values as they are."""
         if self.kind == "categorical" or isinstance(value, (bool, str)) or self.contains(value):
@@ -241,6 +250,17 @@ class SearchSpace:
         """
         added = tuple(parameter for parameter in others if parameter.name not in self)
         return replace(self, parameters=self.parameters + added) if added else self
+
+    def typed(self, values: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+        """Return values that a person gave, texts among them as the parameters hold them.
+
+        Names that are not in the space, and texts that are no number where one is needed, stay
+        as they are: :meth:`fixed` refuses them.
+        """
+        return {
+            name: self[name].typed(value) if isinstance(value, str) and name in self else value
+            for name, value in values.items()
+        }
 
     def fixed(self, values: Mapping[str, ParamValue]) -> SearchSpace:
         """Return this space with some parameters held at one value each.

@@ -245,6 +245,7 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 SLOW_RUN = """
 import time
+import search.run.preparation as preparation
 import search.run.run_study as module
 from search import run_study
 from tests.search_tests import analytic
@@ -256,7 +257,7 @@ def evaluate(request):
     return analytic.make_result(request)
 
 
-module.prepare_run = lambda *_, **__: (analytic.task_info(name="fruit", ref="fruit"), None)
+preparation.prepare_run = lambda *_, **__: (analytic.task_info(name="fruit", ref="fruit"), None)
 module.plain_dataset = lambda dataset: dataset
 module.RayExecutor = lambda *_, **__: InlineExecutor(evaluate)
 run_study("fruit", trials=100_000, sampler="random", race=False)

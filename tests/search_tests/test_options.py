@@ -17,7 +17,8 @@ from search.options import declared
 from search.ray_tune.searcher import StudySearcher
 from search.ray_tune.trainable import task_trainable
 from search.run.options import OF_A_TASK, UNDER_TUNE, RunOptions
-from search.run.run_study import run_study, study_settings
+from search.run.preparation import study_settings
+from search.run.run_study import run_study
 from search.storage.settings import StudySettings
 from spaces.errors import ConfigError
 from tests.search_tests.analytic import task_info

@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import spaces
 import workers
 from spaces.config.documents import from_plain, to_plain
 from spaces.config.schemes import QuantizationScheme
+from spaces.config.trial import ParamValue
 from spaces.data.cache import (
     content_key,
     default_cache_dir,
@@ -59,6 +61,7 @@ def prepare_task(
     group_by: str | None = None,
     split_rule: str = "sized",
     weights: Path | None = None,
+    fix: Mapping[str, ParamValue] = MappingProxyType({}),
     timeout_s: float | None = None,
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
@@ -74,6 +77,8 @@ def prepare_task(
         group_by: Which pictures belong together (see :class:`~spaces.data.request.DataRequest`).
         split_rule: How missing splits are drawn (see there).
         weights: File whose weights trainings start from; None for random ones.
+        fix: Parameters that the caller will hold at a value, of which weights need to fit no
+            others; texts as the parameters hold them. The space that is returned is whole.
         timeout_s: Seconds it may take; None for as long as it takes.
 
     Returns:
@@ -94,6 +99,7 @@ def prepare_task(
             "group_by": None if group_by is None else canonical_group_by(group_by),
             "split_rule": split_rule,
             "weights": None if weights is None else str(weights.absolute()),
+            "fix": dict(fix),
         },
         progress,
         timeout_s=timeout_s,
@@ -114,6 +120,7 @@ def prepare_job(
     group_by: str | None = None,
     split_rule: str = "sized",
     weights: str | None = None,
+    fix: Mapping[str, ParamValue] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The part of :func:`prepare_task` that runs in a process of its own; JSON in and out."""
     if not (is_builtin(ref) and is_builtin_device(device)):
@@ -146,7 +153,7 @@ def prepare_job(
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
     info = replace(info, split_rule=split_rule, code=code_hashes(ref, device))
     if weights is not None:
-        info = starting_from(weights, info, task, dataset)
+        info = starting_from(weights, info, task, dataset, fix)
     return {"info": to_plain(info), "dataset_dir": str(directory)}
 
 

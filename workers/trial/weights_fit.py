@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
+from spaces.config.trial import ParamValue
 from spaces.data.dataset import Dataset
 from spaces.errors import DataError, TrialFailedError
 from spaces.space.compression import build_values, config_from_params
@@ -20,7 +22,13 @@ N_TRIED = 24
 """Networks that are built to see whether any layer of one starts from the file."""
 
 
-def starting_from(weights: str, info: TaskInfo, task: Task, dataset: Dataset) -> TaskInfo:
+def starting_from(
+    weights: str,
+    info: TaskInfo,
+    task: Task,
+    dataset: Dataset,
+    fix: Mapping[str, ParamValue] = MappingProxyType({}),
+) -> TaskInfo:
     """Return what is known of a task whose trainings start from weights of a file.
 
     Args:
@@ -28,12 +36,15 @@ def starting_from(weights: str, info: TaskInfo, task: Task, dataset: Dataset) ->
         info: What is known of the task.
         task: The task.
         dataset: Its data.
+        fix: Parameters that are held at a value: other networks are not searched, and the
+            weights need not fit them. Texts as the parameters hold them.
 
     Returns:
         The same with the file's SHA-256 among what is settled, with parameters of fine-tuning in
         its space, and with notes that say which layers start from the file.
 
     Raises:
+        ConfigError: If a parameter cannot be held so.
         DataError: If the file cannot be read, or no layer of any network tried starts from it.
     """
     from workers.hypermodels.describe import build_model, load_hypermodel
@@ -46,11 +57,12 @@ def starting_from(weights: str, info: TaskInfo, task: Task, dataset: Dataset) ->
     hypermodel = load_hypermodel(task.model, dataset.input_shape, dataset.n_classes, dataset)
     settled = {**info.settled, "weights": file.sha256}
     space = SearchSpace((*info.space.parameters, *start_parameters()))
+    searched = space.fixed(space.typed(fix))
     random = _AtRandom()
     said, n_fitting, n_built = [], 0, 0
     for number in range(N_TRIED):
         config = config_from_params(
-            space.suggest(random) if number else space.defaults(),
+            searched.suggest(random) if number else searched.defaults(),
             task=info.ref,
             data_fingerprint="",
             epochs=1,

@@ -17,7 +17,7 @@ from rich.console import Console
 from search.cli.front_data import front_to_dict
 from search.cli.front_table import _than, print_front
 from search.cli.main import cli
-from search.front.baseline import Baseline, fitted, parse_fixed, smallest_as_accurate, why_not
+from search.front.baseline import Baseline, fitted, smallest_as_accurate, why_not
 from search.front.read import load_front
 from search.run.driver import Driver
 from search.storage import attributes
@@ -181,7 +181,7 @@ def test_fixed_values_end_what_hangs_on_others() -> None:
     ],
 )
 def test_typed_values(texts: Mapping[str, str], expected: Mapping[str, ParamValue]) -> None:
-    assert parse_fixed(FAMILIES, texts) == expected
+    assert FAMILIES.typed(texts) == expected
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,34 @@ def stored(storage: Path) -> list[Any]:
         return find_study(opened, "tuned").trials
 
 
+@pytest.mark.parametrize("rule", ["stratified", "by_name"])
+def test_a_study_of_an_earlier_version_goes_on_with_its_splits(
+    make_searcher: Any, storage: Path, monkeypatch: pytest.MonkeyPatch, rule: str
+) -> None:
+    from search import StudySearcher
+    from search.study.create_or_resume import study_for_run
+
+    def info(split_rule: str) -> Any:
+        return task_info(
+            name="fruit", ref="fruit", split_rule=split_rule, data_fingerprint=f"of {split_rule}"
+        )
+
+    def prepare(*_: Any, split_rule: str = "sized", **__: Any) -> tuple[Any, Any]:
+        return info(split_rule), None
+
+    monkeypatch.setattr("search.run.preparation.prepare_run", prepare)
+    with study_for_run(storage, StudySettings("tuned", info(rule), sampler="random", seed=3)):
+        pass
+    with StudySearcher("fruit", study="tuned", sampler="random", storage=storage) as searcher:
+        assert searcher.suggest("a") != "FINISHED"
+    with StudySearcher("fruit", study="new", sampler="random", storage=storage) as searcher:
+        assert searcher.suggest("a") != "FINISHED"
+    with reading(storage) as opened:
+        for name, expected in (("tuned", rule), ("new", "sized")):
+            stored_task = find_study(opened, name).user_attrs[attributes.TASK]
+            assert stored_task["split_rule"] == expected
+
+
 def test_a_closed_searcher_leaves_nothing_running_and_the_next_tries_it_again(
     make_searcher: Any, storage: Path
 ) -> None:

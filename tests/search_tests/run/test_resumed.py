@@ -48,7 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, RunOptions]]:
         # Named as a built-in one: the analytic task is none.
         return analytic.task_info(name="fruit", ref="fruit", epochs=options.epochs or 5), None
 
-    monkeypatch.setattr("search.run.run_study.prepare_run", prepare_run)
+    monkeypatch.setattr("search.run.preparation.prepare_run", prepare_run)
     monkeypatch.setattr("search.run.run_study.plain_dataset", lambda dataset: dataset)
     monkeypatch.setattr(
         "search.run.run_study.RayExecutor",

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from search.cli.main import cli
 from search.run.options import RunOptions
-from search.run.run_study import study_settings, usual_size
+from search.run.preparation import study_settings, usual_size
 from tests.search_tests.conftest import TASK
 from workers.messages.result import SizeMetric
 

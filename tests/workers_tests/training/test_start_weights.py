@@ -62,7 +62,7 @@ def test_layers_that_match_start_from_the_file(hypermodel: Any, file: WeightFile
             np.testing.assert_array_equal(array, other)
     assert len(taken_variables(model)) == 6  # Two kernels, and scale and shift of two norms.
     assert describe_match(model, file) == (
-        "4 of its 6 layers with weights start from mine.h5; not dense, logits."
+        "4 of its 6 layers with weights start from mine.h5, which has 5; not dense, logits."
     )
     assert taken_variables(random) == []
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from spaces.errors import DataError
+from workers.training.file_layers import FileLayer, snake_case
 from workers.training.start_weights import ModelLayer, match
-from workers.training.weight_files import FileLayer, WeightFile, read_weight_file, snake_case
+from workers.training.weight_files import WeightFile, read_weight_file
 
 KERNEL, BIAS = (3, 3, 1, 4), (4,)
 LAYERS: dict[str, tuple[str, tuple[tuple[int, ...], ...]]] = {
@@ -152,7 +153,10 @@ def test_what_is_no_such_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "cut.keras").write_bytes(cut[: len(cut) // 2])
     with pytest.raises(DataError, match="cannot be read"):
         read_weight_file(tmp_path / "cut.keras")
-    for value, says in [(np.array([np.nan], np.float32), "not finite"), (np.array([1]), "floats")]:
+    for value, says in [
+        (np.array([np.nan], np.float32), "not finite"),
+        (np.array([b"1"]), "numbers"),
+    ]:
         with h5py.File(tmp_path / "odd.h5", "w") as file:
             file.attrs["layer_names"] = ["stem"]
             file.create_group("stem").attrs["weight_names"] = ["bias"]
