@@ -126,8 +126,9 @@ def _promised(metrics: Mapping[str, Any]) -> list[list[str]]:
 
 def _curves(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     history, best = metrics["curves"]["history"], metrics["curves"]["best_epoch"]
-    if best is None:
+    if not history["loss"]:
         return None
+    is_judged = "val_loss" in history  # Not where these pictures were learned from.
     twin = (metrics["models"]["float"] or {}).get("history")
     bands, done = [], 0.0
     for phase in metrics["curves"]["phases"]:
@@ -142,15 +143,19 @@ def _curves(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
         ("Accuracy", "accuracy", lambda value: f"{100 * value:.4g} %"),
         ("Loss", "loss", lambda value: f"{value:.4g}"),
     ):
-        lines = [
-            Line("training", history[key], BLUE),
-            Line("validation", history[f"val_{key}"], ORANGE),
-        ]
+        lines = [Line("training", history[key], BLUE)]
+        if is_judged:
+            lines.append(Line("validation", history[f"val_{key}"], ORANGE))
         if twin:
-            lines.append(Line("validation, float model", twin[f"val_{key}"], GREY, is_dashed=True))
+            name = "validation, float model" if is_judged else "training, float model"
+            values = twin[f"val_{key}"] if is_judged else twin[key]
+            lines.append(Line(name, values, GREY, is_dashed=True))
         charts.append(line_chart(title, lines, form, best_epoch=best, bands=bands))
-    legend = [("training", BLUE), ("validation", ORANGE)]
-    legend += [("validation, float model", GREY)] if twin else []
+    legend = [(line.name, line.colour) for line in lines]
+    kept = _kept(metrics["curves"]["phases"])
+    if best is None:
+        said = "The curves are of pictures that were learned from: they do not tell its worth. "
+        return {"charts": charts, "legend": legend, "says": said + kept}
     value = history["val_accuracy"][best - 1]
     interval = _interval(value, metrics["measured"].get("images"))
     said = f"Best validation accuracy: {format_percent(value)}"
@@ -158,7 +163,7 @@ def _curves(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     return {
         "charts": charts,
         "legend": legend,
-        "says": said + _kept(metrics["curves"]["phases"]),
+        "says": said + kept,
     }
 
 

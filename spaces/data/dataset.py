@@ -57,6 +57,8 @@ class Dataset:
         kind: What a sample is (:mod:`spaces.data.samples`): ``image`` or ``signal``.
         standardization: What was done to the readings of signals; None for nothing.
         leaks: Those of the notes that make accuracies doubtful: copies across splits or classes.
+        learns_from_validation: Whether the validation split is in the training split too: nothing
+            can be judged by it then.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Dataset:
     leaks: tuple[str, ...] = ()
     kind: str = "image"
     standardization: Standardization | None = None
+    learns_from_validation: bool = False
 
     def __post_init__(self) -> None:
         check_class_names(self.name, self.class_names)
@@ -107,7 +110,8 @@ class Dataset:
         """Return the data set with the validation split in the training split too."""
         images = np.concatenate([self.train.images, self.val.images])
         labels = np.concatenate([self.train.labels, self.val.labels])
-        return replace(self, train=Split(images, labels)).with_true_fingerprint()
+        joined = replace(self, train=Split(images, labels), learns_from_validation=True)
+        return joined.with_true_fingerprint()
 
     @property
     def samples(self) -> SampleKind:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from spaces.config.schemes import QuantizationScheme
 from spaces.errors import ExportError
 from workers.deploy.model_input import with_input_factor
+from workers.deploy.onnx_model import ONNX_NAME
 from workers.deploy.plain_keras import plain_model, save_keras3
 from workers.firmware.model import FirmwareModel
 from workers.firmware.package import write_package
@@ -31,7 +32,7 @@ COMPILED_NAME = "model_compiled.tflite"
 
 REPORT_NAME = "report.html"
 """Written by ``search.deploy.retrain``; an earlier one is removed here, since it tells of other
-files."""
+files. So is an earlier ``model.onnx``."""
 
 
 def write_models(
@@ -54,7 +55,8 @@ def write_models(
     is_float = metrics["config"]["quantization"] == QuantizationScheme.FLOAT32.value
     before = None if is_float else float_tflite(trained.model)
     try:
-        (folder / REPORT_NAME).unlink(missing_ok=True)
+        for name in (REPORT_NAME, ONNX_NAME):  # Of an earlier retraining.
+            (folder / name).unlink(missing_ok=True)
         (folder / TFLITE_NAME).write_bytes(model.tflite)
         for name, content in ((COMPILED_NAME, model.compiled), (FLOAT_NAME, before)):
             if content is None:

@@ -19,9 +19,10 @@ import numpy as np
 
 from spaces.errors import ConversionError, ExportError
 from spaces.wording import counted, one_line
-from workers.conversion.accuracy import labels_of
+from workers.conversion.accuracy import scores_by_class
 from workers.conversion.number_formats import output_format
 from workers.conversion.runtime import Array, dequantized, load, outputs, quantize_input
+from workers.deploy.evaluation import predicted_labels, probabilities
 from workers.processes.captured import captured
 
 ONNX_NAME = "model.onnx"
@@ -42,7 +43,8 @@ class OnnxCheck:
     Attributes:
         images: Images that both answered.
         labels_differ: How many of them they label differently.
-        max_difference: Largest difference of a probability (of a logit, where these come out).
+        max_difference: Largest difference of a probability, which a softmax (of one unit: a
+            sigmoid) makes where logits come out.
         runtime: Who ran it, with version.
     """
 
@@ -73,13 +75,16 @@ def check_onnx_extra() -> None:
             ) from None
 
 
-def write_onnx(folder: Path, tflite: bytes, images: Array) -> tuple[dict[str, Any] | None, str]:
+def write_onnx(
+    folder: Path, tflite: bytes, images: Array, *, are_logits: bool
+) -> tuple[dict[str, Any] | None, str]:
     """Write ``model.onnx`` if it says what the ``.tflite`` says; none stays otherwise.
 
     Args:
         folder: Existing folder.
         tflite: The deployed model.
         images: To compare on, ``[n, height, width, channels]`` as in a data set.
+        are_logits: Whether the model gives logits, and no probabilities.
 
     Returns:
         :class:`OnnxCheck` as plain data, and an empty text; or None, and why there is no file.
@@ -91,7 +96,7 @@ def write_onnx(folder: Path, tflite: bytes, images: Array) -> tuple[dict[str, An
     try:
         path.unlink(missing_ok=True)  # Of an earlier retraining.
         model = onnx_of(tflite)
-        check = compared(model, tflite, images)
+        check = compared(model, tflite, images, are_logits=are_logits)
         if not check.is_same:
             return None, (
                 f"of {counted(check.images, 'image')} ONNX Runtime labels "
@@ -129,13 +134,14 @@ def onnx_of(tflite: bytes) -> bytes:
     return content
 
 
-def compared(model: bytes, tflite: bytes, images: Array) -> OnnxCheck:
+def compared(model: bytes, tflite: bytes, images: Array, *, are_logits: bool) -> OnnxCheck:
     """Run both on the same images.
 
     Args:
         model: Of ONNX.
         tflite: What it was made of.
         images: ``[n, height, width, channels]`` as in a data set; at least one.
+        are_logits: Whether they give logits, and no probabilities.
 
     Raises:
         ConversionError: If a runtime cannot run its model.
@@ -161,11 +167,13 @@ def compared(model: bytes, tflite: bytes, images: Array) -> OnnxCheck:
     numbers = output_format(tflite)
     quantization = (numbers["tflite_scale"], numbers["tflite_zero_point"])
     ours, theirs = (
-        dequantized(values, {"quantization": quantization}) for values in (expected, found)
+        scores_by_class(dequantized(values, {"quantization": quantization}), are_logits=are_logits)
+        for values in (expected, found)
     )
+    chances = [probabilities(scores, are_logits=are_logits) for scores in (ours, theirs)]
     return OnnxCheck(
         images=len(images),
-        labels_differ=int((labels_of(tflite, expected) != labels_of(tflite, found)).sum()),
-        max_difference=float(np.abs(ours - theirs).max()),
+        labels_differ=int((predicted_labels(ours) != predicted_labels(theirs)).sum()),
+        max_difference=float(np.abs(chances[0] - chances[1]).max()),
         runtime=f"onnxruntime {version('onnxruntime')}",
     )

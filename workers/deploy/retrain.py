@@ -20,6 +20,7 @@ from spaces.errors import ConversionError, TrialFailedError
 from spaces.tasks.source import describe_change
 from workers.conversion.runtime import network_input
 from workers.deploy.full_training import FullTraining, bench_of
+from workers.deploy.learned_validation import leave_out_validation, validation_notes
 from workers.deploy.model_folder import COMPILED_NAME, write_metrics, write_models
 from workers.deploy.model_input import describe_input, describe_output
 from workers.deploy.onnx_model import ONNX_NAME, write_onnx
@@ -86,15 +87,18 @@ def retrain_job(
     metrics["same_data"] = bench.source_fingerprint == exported.data_fingerprint
     metrics["with_validation"] = asked.with_validation
     if asked.with_validation:
-        _leave_out_validation(metrics)
+        leave_out_validation(metrics)
+        metrics["notes"] += validation_notes(trainings[0], config.lineage[0])
     folder = Path(out_dir)
     samples = network_input(bench.dataset.val.images[:N_COMPARED])
     write_models(folder, model, trained, samples, metrics)
     progress("measuring", 1, 1)
     metrics["onnx"] = None
-    (folder / ONNX_NAME).unlink(missing_ok=True)  # Of an earlier retraining.
     if asked.onnx:
-        metrics["onnx"], why_not = write_onnx(folder, model.tflite, bench.dataset.val.images)
+        are_logits = interface_of(trained.model).are_logits
+        metrics["onnx"], why_not = write_onnx(
+            folder, model.tflite, bench.dataset.val.images, are_logits=are_logits
+        )
         if why_not:
             metrics["notes"].append(f"There is no {ONNX_NAME}: {why_not}.")
     metrics["notes"] += _compare(bench, config, trained, metrics["models"], asked)
@@ -116,23 +120,9 @@ def retrain_job(
     ]
     metrics["grad_cam"] = {**looked, "images": images}
     if asked.with_validation:
-        _leave_out_validation(metrics)
+        leave_out_validation(metrics)
     write_metrics(folder, metrics)
     return {**metrics, "grad_cam": looked}
-
-
-def _leave_out_validation(metrics: dict[str, Any]) -> None:
-    """Take out what was measured on pictures that were learned from."""
-    for name in ("images", "accuracy", "accuracy_interval", "class_scores"):
-        metrics["measured"].pop(name, None)
-    metrics["measured"]["metrics"] = {}
-    metrics["curves"]["best_epoch"] = None
-    seeds = metrics["seeds"] or {"runs": []}
-    curves = [metrics["history"], metrics["curves"]["history"], *seeds["runs"], seeds]
-    curves += [(metrics["models"]["float"] or {}).get("history", {})]
-    for found in curves:
-        for name in [name for name in found if name.startswith("val_")]:
-            del found[name]
 
 
 def _looked_at(

@@ -34,7 +34,7 @@ from workers.training.hooks import NO_HOOKS, Hooks
 from workers.training.learning_rates import LearningRates
 from workers.training.losses import cross_entropy, interface_of, training_loss
 from workers.training.optimizers import make_optimizer
-from workers.training.own_callbacks import CallbackRun
+from workers.training.own_callbacks import CallbackRun, judging_by_validation
 from workers.training.own_metrics import OwnMetric, measured
 from workers.training.prune import Pruner
 from workers.training.start_weights import taken_variables
@@ -73,7 +73,8 @@ def train(
 
     Args:
         model: Built Keras 2 model; its weights are changed, and sparse at the end.
-        dataset: Trained on ``train``, judged on ``val`` after every epoch.
+        dataset: Trained on ``train``, judged on ``val`` after every epoch. Where it learns from
+            that too, callbacks of the model's own that go by it are not called.
         config: What to do. With no epochs, nothing is done, and the history is empty.
         hooks: What is asked of it while it runs.
 
@@ -91,10 +92,12 @@ def train(
     if hooks.early_stopping is not None:
         hooks = replace(hooks, early_stopping=hooks.early_stopping.settled_with(config))
     own = own_training(model) if training.from_model else NOTHING_OWN
-    callbacks = None
-    if own.callbacks and config.branched_from is None:
+    callbacks, called = None, own.callbacks
+    if dataset.learns_from_validation:
+        called = tuple(each for each in called if each not in judging_by_validation(called))
+    if called and config.branched_from is None:
         callbacks = CallbackRun(
-            own.callbacks,
+            called,
             model,
             own.rate or 1.0,
             settled_from=settled_from(config),

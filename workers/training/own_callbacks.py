@@ -44,6 +44,17 @@ def honoured(
     )
 
 
+def judging_by_validation(callbacks: Sequence[Any]) -> tuple[Any, ...]:
+    """Return those callbacks which go by the validation split."""
+    return tuple(each for each in callbacks if _monitor(each).startswith("val_"))
+
+
+def named(callback: Any) -> str:
+    """Return what a callback is called to people, with what it watches."""
+    monitor = _monitor(callback)
+    return f"{_kind(callback)} of {monitor}" if monitor else _kind(callback)
+
+
 def described(callback: Any) -> str:
     """Return kind and settings of a callback, which are equal for two that do the same."""
     names = (
@@ -129,6 +140,11 @@ class _Seen:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
+
+
+def _monitor(callback: Any) -> str:
+    """Return the metric that a callback watches; empty if it watches none."""
+    return str(getattr(callback, "monitor", ""))
 
 
 def _kind(callback: Any) -> str:

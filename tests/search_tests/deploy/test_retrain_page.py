@@ -256,8 +256,16 @@ def test_nothing_is_said_of_pictures_that_were_learned_from() -> None:
     for name in ("images", "accuracy"):
         del metrics["measured"][name]
     metrics["curves"]["best_epoch"] = None
-    _, parsed = page(metrics)
+    learned = {name: retrained.HISTORY[name] for name in ("loss", "accuracy")}
+    metrics["curves"]["history"] = metrics["models"]["float"]["history"] = learned
+    text, parsed = page(metrics)
     said = " ".join(parsed.texts)
+    # How training went is drawn, and nothing of what was learned from as if it judged.
+    assert text.count("<svg") == 3 and "No epochs" not in text
+    legend = text.partition("class=legend>")[2].partition("</p>")[0]
+    assert "training, float model" in legend and "validation" not in legend
+    assert "pictures that were learned from" in said and "weights of epoch 4." in said
+    assert "Best validation accuracy" not in said
     assert "only the test split tells its worth" in said
     console = Console(file=io.StringIO(), width=80)
     print_metrics(console, metrics)

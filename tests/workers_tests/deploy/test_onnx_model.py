@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -51,11 +53,11 @@ def test_what_has_its_like_is_written_and_says_the_same(
     trained: Any, scheme: str, tmp_path: Path
 ) -> None:
     tflite = converted(trained, scheme)
-    found, why_not = write(tmp_path, tflite, IMAGES)
+    found, why_not = write(tmp_path, tflite, IMAGES, are_logits=False)
     assert (why_not, found is not None) == ("", True)
     assert found is not None
     assert (found["images"], found["labels_differ"]) == (40, 0)
-    again = compared((tmp_path / ONNX_NAME).read_bytes(), tflite, IMAGES)
+    again = compared((tmp_path / ONNX_NAME).read_bytes(), tflite, IMAGES, are_logits=False)
     assert again.is_same and again.max_difference == found["max_difference"]
 
 
@@ -63,18 +65,60 @@ def test_what_has_no_like_is_not_written_and_an_earlier_file_goes(
     trained: Any, tmp_path: Path
 ) -> None:
     (tmp_path / ONNX_NAME).write_bytes(b"of an earlier retraining")
-    found, why_not = write(tmp_path, converted(trained, "float16"), IMAGES)
+    found, why_not = write(tmp_path, converted(trained, "float16"), IMAGES, are_logits=False)
     assert found is None and why_not and "\n" not in why_not
     assert not (tmp_path / ONNX_NAME).exists()
 
 
-def test_a_model_that_answers_otherwise_is_found_out(trained: Any, tmp_path: Path) -> None:
+def changed(model: Any, change: Callable[[list[np.ndarray]], list[np.ndarray]]) -> bytes:
+    """The same network with other weights, as float32."""
     import tf_keras
 
-    other = tf_keras.models.clone_model(trained)
-    other.set_weights([-weight for weight in trained.get_weights()])
-    check = compared(onnx_of(converted(other, "float32")), converted(trained, "float32"), IMAGES)
+    other = tf_keras.models.clone_model(model)
+    other.set_weights(change(model.get_weights()))
+    return converted(other, "float32")
+
+
+def negative(weights: list[np.ndarray]) -> list[np.ndarray]:
+    return [-weight for weight in weights]
+
+
+def test_a_model_that_answers_otherwise_is_found_out(trained: Any) -> None:
+    other, tflite = onnx_of(changed(trained, negative)), converted(trained, "float32")
+    check = compared(other, tflite, IMAGES, are_logits=False)
     assert not check.is_same and check.labels_differ > 0
+
+
+def test_what_answers_otherwise_is_not_written(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = onnx_of(changed(trained, negative))
+    monkeypatch.setattr(onnx_model, "onnx_of", lambda tflite: other)
+    found, why_not = write(tmp_path, converted(trained, "float32"), IMAGES, are_logits=False)
+    assert found is None and list(tmp_path.iterdir()) == []
+    assert re.fullmatch(
+        r"of 40 images ONNX Runtime labels \d+ differently, by up to 0\.\d+", why_not
+    )
+
+
+@pytest.mark.parametrize("units", [4, 1])
+def test_logits_are_compared_as_the_probabilities_that_they_are(units: int) -> None:
+    tf_keras = pytest.importorskip("tf_keras")
+    tf_keras.utils.set_random_seed(2)
+    layers = tf_keras.layers
+    model = tf_keras.Sequential(
+        [layers.Input((12, 12, 3)), layers.Flatten(), layers.Dense(units, use_bias=True)]
+    )
+    kernel = model.get_weights()[0]
+    # A hundred units of probability in logits, where the surest answers are.
+    model.set_weights([40 * kernel, np.zeros(units, np.float32)])
+    # Nothing changes but logits of what is sure: by far less than rounding does in probability.
+    added = np.full(units, 0.5 if units > 1 else 1e-4, np.float32)
+    more = onnx_of(changed(model, lambda weights: [weights[0], weights[1] + added]))
+    tflite = converted(model, "float32")
+    assert compared(more, tflite, IMAGES, are_logits=True).is_same
+    other = onnx_of(changed(model, negative))
+    assert not compared(other, tflite, IMAGES, are_logits=True).is_same
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from workers.deploy.model_folder import (
     METRICS_NAME,
     TFLITE_NAME,
 )
+from workers.deploy.onnx_model import ONNX_NAME
 from workers.deploy.retrain import retrain_job
 from workers.firmware.package import LABELS_NAME, PACKAGE_NAMES
 from workers.hypermodels.describe import load_hypermodel
@@ -122,7 +123,7 @@ def retrain(
 ) -> dict[str, Any]:
     """Retrain into the folder ``out``."""
     out_dir = folder / "out"
-    out_dir.mkdir()
+    out_dir.mkdir(exist_ok=True)
     return retrain_job(
         progress,
         export=exported.content,
@@ -265,7 +266,10 @@ def test_what_starts_from_weights_of_a_file_is_made_again(
 
 def test_other_epochs_give_another_model(exported: Exported, tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ONNX_NAME).write_bytes(b"of an earlier retraining")
     metrics = retrain(exported, tmp_path, epochs=5, progress=lambda *event: seen.append(event))
+    assert metrics["onnx"] is None and not (tmp_path / "out" / ONNX_NAME).exists()
     assert metrics["identical_to_trial"] is False
     assert metrics["same_data"] is True
     assert metrics["epochs"] == 5
@@ -341,7 +345,10 @@ def test_the_input_table_prepares_a_picture_as_training_did(
 
 
 def test_float_pruned_and_deployed_stand_side_by_side(exported: Exported, tmp_path: Path) -> None:
-    metrics = retrain(exported, tmp_path, float_model=True, tta=True, seeds=2)
+    metrics = retrain(exported, tmp_path, float_model=True, tta=True, seeds=2, onnx=True)
+    assert metrics["onnx"]["labels_differ"] == 0
+    assert metrics["onnx"]["images"] == len(exported.dataset.val)
+    assert (tmp_path / "out" / ONNX_NAME).stat().st_size > 1000
     models, test = metrics["models"], exported.dataset.test
     assert list(models) == ["float", "pruned", "deployed"]
     assert [round(row["sparsity"], 1) for row in models.values()] == [0.0, 0.5, 0.5]
