@@ -106,7 +106,11 @@ def live_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = [f"{lines[0]} |", "|" + " --- |" * (3 + len(BUDGETS_BYTES))]
     for n_val in sorted({row["n_val"] for row in rows}):
         same = [row for row in rows if row["n_val"] == n_val]
-        cells = [f"{n_val}", f"{len(same)}", f"{np.mean([row['spearman'] for row in same]):.2f}"]
+        cells = [
+            f"{n_val}",
+            f"{len(same)}",
+            f"{np.nanmean([row['spearman'] for row in same]):.2f}",
+        ]
         for budget in BUDGETS_BYTES:
             found = [row["within"][budget] for row in same if row["within"][budget] is not None]
             mean = np.mean(found, axis=0) * 100 if found else None

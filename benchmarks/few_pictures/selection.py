@@ -22,6 +22,7 @@ from benchmarks.few_pictures.ranks import rank_correlation
 from benchmarks.replay.recordings import DATA, read_rows
 from benchmarks.replay.trainings import TASKS
 from search.front.budgets import best_within
+from search.front.pareto import pareto_mask
 
 BUDGETS_BYTES = (4_000, 8_000, 16_000, 32_000, 64_000)
 N_DRAWS = 400
@@ -86,19 +87,10 @@ def picked(task: str, judge: Judge) -> tuple[float, float, float]:
         values = np.column_stack([said, sizes[points], np.ones(len(points))])
         best = [points[index] for index in best_within(values, BUDGETS_BYTES) if index is not None]
         means.append(truth[best].mean())
-        front = _front(said, sizes[points])
+        front = np.flatnonzero(pareto_mask(values))
         ranks.append(rank_correlation(said[front], truth[points][front]))
     deviation = float(np.std(means)) / np.sqrt(N_DRAWS)
     return float(np.mean(means)), deviation, float(np.nanmean(ranks))
-
-
-def _front(said: Numbers, sizes: Numbers) -> list[int]:
-    """Return the points that no smaller one is as accurate as, by what is said of them."""
-    front: list[int] = []
-    for index in np.lexsort((-said, sizes)):
-        if not front or said[index] > said[front[-1]]:
-            front.append(int(index))
-    return front
 
 
 def selection_table() -> str:

@@ -38,7 +38,8 @@ def settled_epoch(row: Row, epochs: int) -> int:
 def race_rates(recording: Recording, quantile: float, seed: int) -> RaceRates:
     """Let all recorded trainings race, one after the other in an order of their own."""
     about = recording.about
-    reference = ReferencePoint.for_classes(len(about["class_names"]), about["settings"]["n_val"])
+    n_val = about["settings"]["n_val"]
+    reference = ReferencePoint.for_classes(len(about["class_names"]), n_val)
     rows = list(recording.rows)
     random.Random(seed).shuffle(rows)
     everything, kept = Front(), Front()
@@ -54,7 +55,9 @@ def race_rates(recording: Recording, quantile: float, seed: int) -> RaceRates:
         accuracies = tuple(row["val_accuracy"])
         recipe = str(row["params"].get("lr_schedule", USUAL_RECIPE))
         settled = settled_epoch(row, len(accuracies))
-        race = Race(tuple(map(tuple, kept.values.tolist())), tuple(curves), quantile)
+        race = Race(
+            tuple(map(tuple, kept.values.tolist())), tuple(curves), quantile, n_images=n_val
+        )
         bar = race.bar([(size, latency) for _, size, latency in points])
         n_epochs += len(accuracies)
         trained = next(

@@ -60,10 +60,12 @@ def load_image_folder(
     """Load pictures from a folder with one folder a class.
 
     With folders ``train`` and ``val`` or ``test`` around the class folders, these are the
-    splits. A missing one takes 15 % of the (training) pictures of every class, at least one. A
-    hash of each file's content decides which, so that nearly all stay in their splits when
-    others are added, and all when files or classes are renamed. Pictures of one group (equal
-    ones, augmented copies by Roboflow, and what ``request.group_by`` says) are never split.
+    splits. A missing one takes 15 % of the (training) pictures of every class, at least one; for
+    validation more where there are few (:func:`~spaces.data.splits.validation_share`), unless
+    ``request.split_rule`` is an earlier one. A hash of each file's content decides which, so that
+    nearly all stay in their splits when others are added, and all when files or classes are
+    renamed. Pictures of one group (equal ones, augmented copies by Roboflow, and what
+    ``request.group_by`` says) are never split.
 
     Pictures become RGB, ``[image_size, image_size, 3]`` uint8: upright, the largest square in
     the middle, scaled. Up to 5 % may be broken; these are left out and counted in the notes.
