@@ -8,7 +8,7 @@ from typing import Any
 from search.front.read import find_study, reading
 from search.run.driver import Driver
 from search.run.options import RunOptions
-from search.run.run_study import study_settings
+from search.run.preparation import study_settings
 from search.storage.reader import StudyRecord
 from search.storage.settings import RunSettings
 from search.study.create_or_resume import study_for_run

@@ -11,7 +11,7 @@ import optuna
 import pytest
 from click.testing import CliRunner, Result
 
-import search.run.run_study as run_module
+import search.run.preparation as preparation
 from search import load_front
 from search.cli.main import cli
 from search.front.read import reading
@@ -65,10 +65,10 @@ def test_a_bucket_that_is_not_there_is_told_before_the_data_is_prepared(
     tmp_path: Path, client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     prepared: list[object] = []
-    monkeypatch.setattr(run_module, "prepare_task", lambda *words, **_: prepared.append(words))
+    monkeypatch.setattr(preparation, "prepare_task", lambda *words, **_: prepared.append(words))
     options = RunOptions(artifacts="s3://not-there", storage=tmp_path / "studies.db")
     with pytest.raises(StorageError, match="s3://not-there cannot be listed.*NoSuchBucket"):
-        run_module.prepare_run("fruit", options)
+        preparation.prepare_run("fruit", options)
     assert not prepared
 
 
