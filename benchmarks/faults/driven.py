@@ -22,6 +22,7 @@ import numpy as np
 import sqlalchemy as sa
 from optuna.artifacts import FileSystemArtifactStore
 
+import search.run.preparation as preparation_module
 import search.run.run_study as run_module
 from benchmarks.faults.workers import ForkedWorkers
 from search.cli.main import cli
@@ -138,8 +139,9 @@ def replace_parts(folder: Folder) -> None:
         data = Dataset("formulas", split, split, split, ("apple", "orange"), generated=True)
         return replace(analytic.task_info(), ref="fruit", name=STUDY), data
 
-    module.prepare_task = prepare
-    module.canonical_ref = lambda task: task
+    prepares: Any = preparation_module
+    prepares.prepare_task = prepare
+    prepares.canonical_ref = lambda task: task
     module.RayExecutor = lambda *_, **__: ForkedWorkers(analytic.make_result, N_WORKERS)
     told = os.open(folder.acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     tell = OpenStudy.tell
