@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 from benchmarks.replay.recordings import Recording, Row
-from search.front.pareto import Front, ReferencePoint, hypervolume
+from search.front.pareto import Front, ReferencePoint, counting, hypervolume
 from workers.messages.race import USUAL_RECIPE, Curve, Race
 
 QUANTILES = (0.5, 0.8, 0.95, 1.0)
@@ -19,7 +19,8 @@ class RaceRates:
 
     Attributes:
         epochs_saved: Share of all epochs.
-        points_lost: Share of the points on the front of all trainings that the race lost.
+        points_lost: Share of the points on the front of all trainings that the race lost; of
+            those that are of any use.
         hypervolume_lost: Share of the hypervolume.
     """
 
@@ -55,8 +56,14 @@ def race_rates(recording: Recording, quantile: float, seed: int) -> RaceRates:
         accuracies = tuple(row["val_accuracy"])
         recipe = str(row["params"].get("lr_schedule", USUAL_RECIPE))
         settled = settled_epoch(row, len(accuracies))
+        # As `search.study.learning` has it.
         race = Race(
-            tuple(map(tuple, kept.values.tolist())), tuple(curves), quantile, n_images=n_val
+            tuple(map(tuple, kept.values.tolist())),
+            tuple(curves),
+            quantile,
+            useful=reference.min_accuracy if counting(kept.values, reference).any() else 0.0,
+            least_error=reference.error_floor,
+            n_images=n_val,
         )
         bar = race.bar([(size, latency) for _, size, latency in points])
         n_epochs += len(accuracies)
@@ -78,6 +85,8 @@ def race_rates(recording: Recording, quantile: float, seed: int) -> RaceRates:
         curves.append(Curve(accuracies, settled, recipe))
         for number, point in enumerate(points):
             kept.add(100 * index + number, point)
-    lost = [key for key in everything.keys if key // 100 in stopped]
+    worth = counting(everything.values, reference)
+    whole = [key for key, counts in zip(everything.keys, worth, strict=True) if counts]
+    lost = [key for key in whole if key // 100 in stopped]
     before, after = (hypervolume(front.values, reference) for front in (everything, kept))
-    return RaceRates(1 - n_trained / n_epochs, len(lost) / len(everything), 1 - after / before)
+    return RaceRates(1 - n_trained / n_epochs, len(lost) / len(whole), 1 - after / before)
