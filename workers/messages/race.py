@@ -23,9 +23,8 @@ from spaces.data.accuracy_context import standard_error
 
 QUANTILE = 0.95
 """Share of finished trainings that did not get further from the same point. On recorded
-trainings 0.95 saves 29 % of all epochs, and loses 5 % of the points on the front and 2.9 % of its
-hypervolume, nearly all of that with one training at the accurate end; no quantile keeps that one
-(``python -m benchmarks.replay``)."""
+trainings (mnist12k) 0.95 saves 28 % of all epochs, and loses 4 % of the points on the front and
+2.3 % of its hypervolume; a higher one loses as much (``python -m benchmarks.replay race``)."""
 
 MIN_CURVES = 8
 """Finished trainings that it takes to judge another one."""
