@@ -27,8 +27,14 @@ MARKERS = {
 }
 
 
-def draw(front: dict[str, Any], path: str) -> None:
-    """Draw accuracy against size; colour is latency, the shape of a mark its scheme."""
+def draw(front: dict[str, Any], path: str, commit: str = "") -> None:
+    """Draw accuracy against size; colour is latency, the shape of a mark its scheme.
+
+    Args:
+        front: What ``search front STUDY --json`` prints.
+        path: Picture to write.
+        commit: Commit whose code searched; it stands in the picture's metadata.
+    """
     points = front["front"]
     figure, axes = plt.subplots(figsize=(7.2, 4.2), dpi=110)
     latencies = [point["latency_ms"] for point in points]
@@ -66,7 +72,7 @@ def draw(front: dict[str, Any], path: str) -> None:
     generated = " (generated pictures)" if front["generated_pictures"] else ""
     axes.set_title(f"Pareto front of {front['study']}{generated}", fontsize=10)
     figure.tight_layout()
-    figure.savefig(path)
+    figure.savefig(path, metadata={"Source": commit} if commit else None)
 
 
 def plain_numbers(axis: Any) -> None:
@@ -80,8 +86,9 @@ def main() -> None:
     """Read a front from stdin and draw it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("-o", "--output", required=True, help="picture to write")
+    parser.add_argument("--commit", default="", help="whose code searched; kept in the picture")
     arguments = parser.parse_args()
-    draw(json.load(sys.stdin), arguments.output)
+    draw(json.load(sys.stdin), arguments.output, arguments.commit)
 
 
 if __name__ == "__main__":

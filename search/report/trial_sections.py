@@ -137,7 +137,9 @@ def _training(trial: TrialSummary) -> Rows:
     stored = trial.stored
     rows = []
     if (epochs := stored.get(attributes.EPOCHS_TRAINED)) is not None:
-        rows.append(("epochs trained", f"{epochs:,}"))
+        spared = stored.get(attributes.EPOCHS_SPARED)
+        before = f", {spared:,} of them by an attempt that was interrupted" if spared else ""
+        rows.append(("epochs trained", f"{epochs:,}{before}"))
     if curve := stored.get(attributes.CURVE):
         rows.append(("accuracy by epoch", " ".join(f"{100 * one:.1f}" for one in curve)))
     if (bar := stored.get(attributes.BAR)) is not None:

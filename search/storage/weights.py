@@ -1,14 +1,17 @@
-"""Weights of good trainings, kept for branches: bounded in number and in bytes.
+"""Weights of good trainings, kept for branches, and checkpoints of trainings under way.
 
-They lie in a folder of their own beside the artifacts, one file a training, named by its trial;
-so they are there again after a restart, and the driver hands them to any worker with the
-request. Every branch knows its whole lineage, so that losing a file only loses time.
+The weights are bounded in number and in bytes. They lie in a folder of their own beside the
+artifacts, one file a training, named by its trial; so they are there again after a restart, and
+the driver hands them to any worker with the request. Every branch knows its whole lineage, so that
+losing a file only loses time. A checkpoint is a folder there, named by its configuration, into
+which the worker writes itself.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +22,8 @@ MAX_BYTES = 256 * 2**20
 _SUFFIX = ".npz"
 _HALF = ".part"
 """Of a file that is being written."""
+_CHECKPOINT = ".training"
+"""Of the folder in which a trial under way keeps how its training stands."""
 
 
 class WeightKeeper:
@@ -68,10 +73,38 @@ class WeightKeeper:
         return tuple(sorted(self._sizes))
 
     def files(self) -> list[Path]:
-        """Return the files that they lie in; none if they are in memory."""
+        """Return the files that they and checkpoints lie in; none if they are in memory."""
         if self._folder is None:
             return []
-        return [path for path in self._folder.glob(f"{self._prefix}*") if path.is_file()]
+        found = [*self._folder.glob(f"{self._prefix}*"), *self._folder.glob(f"{self._prefix}*/*")]
+        return [path for path in found if path.is_file()]
+
+    def clear(self) -> None:
+        """Remove all of the study's."""
+        for path in () if self._folder is None else self._folder.glob(f"{self._prefix}*"):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        self._sizes.clear()
+        self._in_memory.clear()
+
+    def checkpoint(self, config_hash: str) -> Path | None:
+        """Return the folder of a configuration's training under way; None without a folder."""
+        if self._folder is None:
+            return None
+        return self._folder / f"{self._prefix}{config_hash}{_CHECKPOINT}"
+
+    def drop_checkpoints(self, is_over: Callable[[str], bool]) -> None:
+        """Remove checkpoints of trainings that nobody goes on with.
+
+        Args:
+            is_over: Whether that is so, by the hash of the configuration.
+        """
+        pattern = f"{self._prefix}*{_CHECKPOINT}*"
+        for path in () if self._folder is None else self._folder.glob(pattern):
+            if is_over(path.name.removeprefix(self._prefix).partition(".")[0]):
+                shutil.rmtree(path, ignore_errors=True)
 
     def sweep(self) -> None:
         """Remove half a file that a killed driver left; for whoever holds the study."""

@@ -7,7 +7,7 @@ learns both from every trial that ends, and again from the trials of earlier run
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from optuna.trial import FrozenTrial
@@ -24,6 +24,7 @@ from search.study.model_files import FrontFiles
 from search.study.running import Running
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
+from workers.messages.checkpoint import Checkpoint
 from workers.messages.race import Curve, Race, curve_recipe, settled_from
 from workers.messages.result import TrialResult
 
@@ -99,6 +100,15 @@ class Shortcuts:
     def weights_of(self, number: int) -> bytes | None:
         """Return a trial's kept weights; None if they are not kept any more."""
         return self._weights.get(number)
+
+    def checkpoint_of(self, config: TrialConfig) -> Checkpoint | None:
+        """Return where a trial keeps how its training stands; None if nothing is kept."""
+        folder = self._weights.checkpoint(config.hash)
+        return None if folder is None else Checkpoint(str(folder.absolute()))
+
+    def drop_checkpoints(self, is_over: Callable[[str], bool]) -> None:
+        """Let go of checkpoints of configurations, by their hash."""
+        self._weights.drop_checkpoints(is_over)
 
     def remember(self, trials: list[FrozenTrial]) -> None:
         """Learn from earlier runs what the race and branches go by."""

@@ -90,7 +90,8 @@ class StudyShelf:
         """
         record = self._record(name)
         files, out_of_reach = self._files_within_reach(record)
-        sizes = [path.stat().st_size for path in self._weights(record)]
+        weights = self._weights(record)
+        sizes = [] if weights is None else [path.stat().st_size for path in weights.files()]
         sizes += files.values()
         return StudyContents(name, len(record.trials), len(sizes), sum(sizes), out_of_reach)
 
@@ -110,8 +111,8 @@ class StudyShelf:
             with storage_errors(self._url):
                 self._database.delete_study(record.study_id)
             # Named no more: killed from here on, files without a study are left, and nothing else.
-            for path in weights:
-                path.unlink(missing_ok=True)
+            if weights is not None:
+                weights.clear()
             try:
                 for artifact_id in files:
                     place_of(self._url, record.user_attrs).remove(artifact_id)
@@ -217,10 +218,9 @@ class StudyShelf:
         return copies
 
     def _copy_weights(self, record: StudyRecord, weights: WeightKeeper) -> None:
-        identity = record.user_attrs.get(attributes.IDENTITY)
-        if identity is None:
+        kept = self._weights(record)
+        if kept is None:
             return
-        kept = WeightKeeper(self._folder, str(identity))
         for number in kept.numbers:
             content = kept.get(number)
             if content is not None:
@@ -264,10 +264,10 @@ class StudyShelf:
             files.update(ArtifactKeeper(place, str(identity)).sizes())
         return dict(sorted(files.items()))
 
-    def _weights(self, record: StudyRecord) -> list[Path]:
-        """Return the files of weights that are kept for branches."""
+    def _weights(self, record: StudyRecord) -> WeightKeeper | None:
+        """Return what keeps the study's weights for branches, and its checkpoints."""
         identity = record.user_attrs.get(attributes.IDENTITY)
-        return WeightKeeper(self._folder, str(identity)).files() if identity else []
+        return WeightKeeper(self._folder, str(identity)) if identity else None
 
 
 def _file_names(record: StudyRecord) -> dict[str, str]:

@@ -105,7 +105,7 @@ class OpenStudy:
             enqueued=stored.enqueued,
             next_branch=self._shortcuts.next_branch if settings.branch else None,
         )
-        self._take_over(past, trials, stored.files)
+        self._take_over(past, trials, stored.files, is_shared=stored.is_shared)
 
     # --- Counting -------------------------------------------------------------------------
 
@@ -166,7 +166,12 @@ class OpenStudy:
     # --- Opening --------------------------------------------------------------------------
 
     def _take_over(
-        self, past: Past, trials: list[FrozenTrial], links: Mapping[int, Sequence[str]]
+        self,
+        past: Past,
+        trials: list[FrozenTrial],
+        links: Mapping[int, Sequence[str]],
+        *,
+        is_shared: bool,
     ) -> None:
         """Go on where earlier runs ended, and put right what a killed driver left."""
         for trial in past.known:
@@ -174,6 +179,11 @@ class OpenStudy:
         self._recorder.write(Batch(ended=past.stale, files=self._files.take_over(trials, links)))
         self.n_lost_models, self.n_absent_models = self._files.n_lost, self._files.n_absent
         self._files.sweep()
+        waiting = {retry.user_attrs.get(attributes.CONFIG_HASH) for retry in past.retries}
+        # Where others run trials too, only what has ended is surely over.
+        self._shortcuts.drop_checkpoints(
+            past.tried.__contains__ if is_shared else lambda each: each not in waiting
+        )
         if past.known:
             self._shortcuts.remember(trials)
 
@@ -245,6 +255,7 @@ class OpenStudy:
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
             keep_weights=settings.branch,
             baseline_ms=self._baseline_ms,
+            checkpoint=self._shortcuts.checkpoint_of(config),
             branch_sparsity=(
                 branch_sparsity(config, settings.task.epochs, self._space)
                 if settings.branch
@@ -393,7 +404,10 @@ class OpenStudy:
         return len(endings)
 
     def _forget(self, number: int, ending: Ending) -> None:
-        self._mirror.end(self._running.pop(number).proposal.handle, ending, number)
+        running = self._running.pop(number)
+        self._mirror.end(running.proposal.handle, ending, number)
+        if ending.user_attrs.get(attributes.OUTCOME) != "interrupted":
+            self._shortcuts.drop_checkpoints(running.config.hash.__eq__)
 
 
 def _with_system_attrs(ending: Ending, attrs: Mapping[str, Any]) -> Ending:

@@ -44,7 +44,7 @@ def test_a_shown_command_is_one(page: str, line: str) -> None:
     command.make_context(name, arguments, parent=context)
 
 
-@pytest.mark.parametrize("name", ["command_reference.py", "licences.py"])
+@pytest.mark.parametrize("name", ["command_reference.py", "licences.py", "readme_figures.py"])
 def test_what_scripts_write_is_of_today(name: str) -> None:
     script = CHECKOUT / "scripts" / name
     done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)

@@ -16,6 +16,7 @@ from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
 from spaces.errors import ConversionError
 from spaces.space.search_space import Parameter, SearchSpace
+from workers.messages.checkpoint import Checkpoint
 from workers.messages.latency import Latency as Latency
 from workers.messages.limits import Foreseen
 from workers.messages.limits import Limits as Limits
@@ -46,6 +47,8 @@ class EvaluateRequest:
             machine all its latencies are scaled; None if no latency was measured yet.
         branch_sparsity: What a branch could prune this training to, so that it keeps limits which
             the training itself does not; 0 if there are no branches.
+        checkpoint: Where it keeps how its training stands, and where an earlier attempt did; None
+            for nowhere.
     """
 
     config: TrialConfig
@@ -61,6 +64,7 @@ class EvaluateRequest:
     timeout_s: float | None = None
     baseline_ms: float | None = None
     branch_sparsity: float = 0.0
+    checkpoint: Checkpoint | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,7 @@ class TrialResult:
         foreseen_at_ms: What the reference network takes at the machine's speed that the gate's
             latencies are scaled to; None where they belong to no such scale.
         epochs_trained: Epochs really trained, quantization-aware ones included.
+        epochs_spared: Those of them that an interrupted attempt had trained.
         sparsity: Achieved fraction of zero weights: ``overall`` (of prunable layers) and by
             layer name.
         history: Per-epoch metrics: ``loss``, ``accuracy``, ``val_loss``, ``val_accuracy``.
@@ -208,6 +213,7 @@ class TrialResult:
     foreseen: Mapping[QuantizationScheme, Foreseen] = field(default_factory=dict)
     foreseen_at_ms: float | None = None
     epochs_trained: int = 0
+    epochs_spared: int = 0
     sparsity: Mapping[str, float] = field(default_factory=dict)
     history: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)

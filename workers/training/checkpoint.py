@@ -63,11 +63,13 @@ class TrainingState:
         config_hash: Of the configuration that was trained.
         rows: Metrics of each epoch so far.
         variables: All that training changes, in the order in which it was made.
+        seconds: What training took so far.
     """
 
     config_hash: str
     rows: Rows
     variables: tuple[npt.NDArray[np.generic], ...]
+    seconds: float = 0.0
 
     @property
     def epochs(self) -> int:
@@ -84,6 +86,7 @@ class TrainingState:
             "config_hash": self.config_hash,
             "rows": self.rows,
             "variables_crc": variables_crc,
+            "seconds": self.seconds,
         }
         state["checksum"] = text_checksum(json.loads(json.dumps(state)))
         (folder / _STATE_FILE).write_text(json.dumps(state))
@@ -106,7 +109,8 @@ class TrainingState:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 variables = tuple(file[str(index)] for index in range(len(file.files)))
             rows = tuple(tuple(row) for row in state["rows"])
-            return cls(state["config_hash"], rows, variables)
+            seconds = float(state.get("seconds", 0.0))
+            return cls(state["config_hash"], rows, variables, seconds)
         except READ_ERRORS as error:
             raise StorageError(
                 f"A checkpoint of a training must be in {str(folder)!r}, but it cannot be read: "
@@ -134,6 +138,9 @@ class Resume:
         self._start = start
         self._variables: Sequence[Any] = ()
         self._rows: Sequence[tuple[float, ...]] = ()
+        self._steps_function: Any = None
+        self._replays = False
+        self._draws_at_random: bool | None = None
         self.first_epoch = 0
         self.n_replayed = 0
         self.problem = ""
@@ -153,13 +160,12 @@ class Resume:
             Metrics of the epochs that need not be trained any more.
         """
         self._variables = variables
+        self._steps_function, self._replays = steps_function, replay
         start = self._start
         rows: list[tuple[float, ...]] = []
         if start is None:
             pass
-        elif start.config_hash == self._config_hash and (
-            replay or _draws_at_random(steps_function)
-        ):
+        elif start.config_hash == self._config_hash and not self.goes_on_exactly:
             self.n_replayed = start.epochs
         elif [v.shape for v in start.variables] != [tuple(v.shape) for v in variables]:
             self.problem = "the checkpoint is of a network of another shape, or optimizer"
@@ -170,6 +176,18 @@ class Resume:
         self.first_epoch = len(rows)
         self._rows = rows
         return rows
+
+    @property
+    def spared(self) -> Rows:
+        """Metrics of the epochs that the start spared."""
+        return tuple(self._rows[: self.first_epoch])
+
+    @property
+    def goes_on_exactly(self) -> bool:
+        """Whether all that the training under way hangs on can be kept; else it is replayed."""
+        if self._draws_at_random is None:
+            self._draws_at_random = self._replays or _draws_at_random(self._steps_function)
+        return not self._draws_at_random
 
     def state(self) -> TrainingState | None:
         """Return where the training stands; None before its first epoch, or without one.

@@ -37,6 +37,7 @@ from workers.training.start_weights import remember
 from workers.training.weight_files import WeightFile
 from workers.training.weights import pack_weights, unpack_weights
 from workers.trial.code import bring_code
+from workers.trial.interrupted import InterruptedTraining
 from workers.trial.measure import N_REPRESENTATIVE, measure_points
 from workers.trial.train_config import Stopwatch, Weights, build, train_config
 
@@ -189,26 +190,35 @@ class TrialEvaluator:
         if gate.reason:
             known.update(outcome="infeasible", reason=gate.reason)
             return
-        referee = _Referee(request, gate, on_epoch)
+        pause = None if self._windows is None else self._windows.pause
+        kept = InterruptedTraining(request.checkpoint, config.hash, pause)
+        resume = resume or kept.resume
+        referee = _Referee(request, gate, on_epoch, resume)
         known.update(bar=referee.bar)
         if referee.hopeless:
             known.update(outcome="stopped", reason=referee.hopeless)
             return
+
+        def told(epoch: int, metrics: Mapping[str, float]) -> bool:
+            goes_on = referee(epoch, metrics)
+            if goes_on and resume is kept.resume:
+                kept.keep()
+            return goes_on
+
+        kept.begin()
         trained = train_config(
             self._hypermodel,
             self._dataset,
             config,
             watch,
-            Hooks(
-                on_epoch=referee,
-                pause=None if self._windows is None else self._windows.pause,
-                resume=resume,
-            ),
+            Hooks(on_epoch=told, pause=pause, resume=resume),
             start_weights=start,
             built=built,
         )
+        watch.seconds["train"] += kept.spared_s  # What the whole training took.
         known.update(
             epochs_trained=trained.epochs_trained,
+            epochs_spared=resume.first_epoch,
             sparsity=trained.sparsity,
             history=trained.history,
         )
@@ -242,7 +252,10 @@ class _Referee:
         verdict: Why it was stopped; empty if it was not.
     """
 
-    def __init__(self, request: EvaluateRequest, gate: Gate, on_epoch: OnEpoch | None) -> None:
+    def __init__(
+        self, request: EvaluateRequest, gate: Gate, on_epoch: OnEpoch | None, resume: Resume
+    ) -> None:
+        self._resume = resume
         self._race = request.race
         self._on_epoch = on_epoch
         self._n_epochs = request.config.training.epochs
@@ -259,6 +272,9 @@ class _Referee:
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:
         """Take the metrics of an epoch; return whether to go on."""
+        if not self._accuracies:
+            # METRIC_NAMES of the loop: the last one is the accuracy on validation.
+            self._accuracies = [row[-1] for row in self._resume.spared]
         self._accuracies.append(metrics["val_accuracy"])
         if self._race is not None and self.bar is not None:
             self.verdict = self._race.verdict(

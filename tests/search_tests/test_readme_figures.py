@@ -1,0 +1,97 @@
+"""Figures in README are of one run and one table, and no more than a release old."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from PIL import Image
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+CHANGELOG = "## [0.3.0] - unreleased\n\n## [0.2.0] - 2027-01-01\n\n## [0.1.0] - 2026-12-01\n"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    path = CHECKOUT / "scripts" / "readme_figures.py"
+    spec = importlib.util.spec_from_file_location("readme_figures", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def checkout(folder: Path, version: str = "0.3.0") -> Path:
+    """A checkout with figures of a version, under the changelog above."""
+    for name in ("README.md", "docs/how.md", "docs/figures.json", "benchmarks/RESULTS.md"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text((CHECKOUT / name).read_text())
+    (folder / "CHANGELOG.md").write_text(CHANGELOG)
+    figures = json.loads((folder / "docs/figures.json").read_text())
+    figures["main_job"]["version"] = version
+    (folder / "docs/figures.json").write_text(json.dumps(figures))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("version", "is_old"), [("0.3.0", False), ("0.2.0", False), ("0.1.0", True)]
+)
+def test_figures_may_be_a_release_old(
+    script: ModuleType, tmp_path: Path, version: str, is_old: bool
+) -> None:
+    assert bool(script.stale(checkout(tmp_path, version))) == is_old
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "told"),
+    [
+        ("README.md", "measured models", "measured  models", "README.md quotes other figures"),
+        ("docs/how.md", "times sooner", "times faster", "how.md quotes other figures"),
+        ("benchmarks/RESULTS.md", "| 13.5 (", "| 12.5 (", "another replay"),
+    ],
+)
+def test_figures_that_disagree_are_told(
+    script: ModuleType, tmp_path: Path, file: str, old: str, new: str, told: str
+) -> None:
+    root = checkout(tmp_path)
+    text = (root / file).read_text()
+    assert old in text
+    (root / file).write_text(text.replace(old, new))
+    (line,) = script.stale(root)
+    assert told in line
+
+
+def test_ratios_are_the_lowest_and_the_highest_of_the_table(script: ModuleType) -> None:
+    results = (
+        "1,234 real trainings of two data sets\n"
+        "### Samplers, and peers at their best\nat commit abc1234\n"
+        "| `search, gp` sooner than | a | b |\n| --- | ---: | ---: |\n"
+        "| Optuna random, at its best | 3.3 (2.6 to 9.9); 20 of 20 | 1.5 (1.0 to 2.0); 9 of 20 |\n"
+        "| Optuna tpe | 11.8 (0.1 to 12.5); 20 of 20 | 2.7 (2.2 to 2.7); 20 of 20 |\n\n### Next\n"
+    )
+    assert script.replayed(results) == {
+        "commit": "abc1234",
+        "trainings": 1234,
+        "data_sets": "two",
+        "at_best": [1.5, 3.3],
+        "as_they_come": [2.7, 11.8],
+    }
+
+
+def test_the_picture_is_of_the_run_that_is_quoted() -> None:
+    """Both name the commit whose code searched, which is one of ours."""
+    run = json.loads((CHECKOUT / "docs" / "figures.json").read_text())["main_job"]
+    with Image.open(CHECKOUT / "docs" / "front.png") as picture:
+        assert picture.info["Source"] == run["commit"]
+    if _git("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("the whole git history is not here to look the commit up in")
+    assert run["commit"] in _git("log", "--format=%h", "--abbrev=7").split()
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(CHECKOUT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
