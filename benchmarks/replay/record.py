@@ -37,7 +37,7 @@ from benchmarks.replay.recordings import DATA, packed, read_rows
 from benchmarks.replay.trainings import TASKS, RecordedTask
 from search.front.pareto import pareto_mask
 from search.run.run_study import ConfigMaker
-from search.sampling.branching import SPARSITIES, TRAIN_ON, Kind, branch_config
+from search.sampling.branch_kinds import SPARSITIES, TRAIN_ON, Kind, branch_config
 from search.sampling.space_moves import Params, draw_params, vary
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig

@@ -23,7 +23,7 @@ from search.run.driver import Driver
 from search.run.events import RunProgress, Silent
 from search.run.run_study import ConfigMaker
 from search.sampling import branching
-from search.sampling.branching import TRAIN_ON, kind_of
+from search.sampling.branch_kinds import KINDS, TRAIN_ON, kind_of
 from search.storage.settings import DEFAULT_START, RunSettings, StudySettings
 from search.study.create_or_resume import open_study
 from spaces.config.schemes import QuantizationScheme
@@ -329,7 +329,7 @@ def replay(
         n_start=policy.n_start,
         limits=policy.limits,
     )
-    kinds = branching.KINDS
+    kinds = KINDS
     if not (policy.train_on and model.trains_on):
         kinds = tuple(kind for kind in kinds if kind is not TRAIN_ON)
     executor = SimulatedExecutor(model, policy.quantile, nearest)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from search.front.trials import StudyTrials, TrialSummary
-from search.sampling.branching import kind_of
+from search.sampling.branch_kinds import kind_of
 from search.storage import attributes
 from search.units import format_accuracy, format_duration, format_latency, format_size
 from spaces.config.trial import TrialConfig

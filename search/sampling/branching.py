@@ -11,30 +11,32 @@ front now. Predictions are corrected by how true they were so far.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from statistics import median
 from typing import TypeAlias
 
+from search.sampling.branch_kinds import (
+    KINDS,
+    MAX_LINEAGE,
+    QAT,
+    TRAIN_ON,
+    Kind,
+    branch_config,
+    kind_of,
+)
+from search.sampling.training_on import AS_IT_IS, USUAL_OF_TRAINING_ON, Further, steps
 from spaces.config.schemes import QuantizationScheme
-from spaces.config.trial import PruningConfig, TrialConfig
+from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Foreseen, Limits, may_keep
-
-SPARSITIES = (0.5, 0.7, 0.85)
-"""What branches prune to: about a half, a third and a sixth of the bytes."""
 
 MIN_NEW = 4
 """New trainings before the first branch. Even branches of what is not the best yet soon buy more a
 second than new trainings do (``benchmarks/RESULTS.md``)."""
 
 MAX_BRANCHES_IN_A_ROW = 6
-MAX_LINEAGE = 6
-"""Trainings that lead to a model, at most; retraining does all of them again. One small network
-on generated fruit had 88.3, 90.8, 93.3 and 94.2 % after the first four, and still gained."""
-
 MAX_PARENTS = 12
 MEMORY = 12
 """Trials that tell what new trainings have lately bought."""
@@ -43,31 +45,6 @@ Values: TypeAlias = tuple[float, float, float]
 Points: TypeAlias = Mapping[QuantizationScheme, Values]
 Hypervolume = Callable[[Iterable[Values]], float]
 """Hypervolume of the front with some points added."""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a branch does.
-
-    Attributes:
-        name: ``prune 0.5``, ``train on`` or ``qat``.
-        sparsity: What it prunes to; 0 if it does not.
-    """
-
-    name: str
-    sparsity: float = 0.0
-
-    @property
-    def words(self) -> str:
-        """What it did, for people."""
-        if self.sparsity:
-            return f"pruned to {100 * self.sparsity:.0f} %"
-        return "trained on" if self.name == "train on" else "trained quantization-aware"
-
-
-QAT = Kind("qat")
-TRAIN_ON = Kind("train on")
-KINDS = (*(Kind(f"prune {s:g}", s) for s in SPARSITIES), TRAIN_ON, QAT)
 
 
 @dataclass(frozen=True)
@@ -126,63 +103,6 @@ def prior(kind: Kind) -> _Effect:
     if kind.sparsity == 0:
         return _Effect(error=1.0, size=1.0)
     return _Effect(error=1.0 + 2.0 * kind.sparsity**3, size=1.0 - 0.75 * kind.sparsity)
-
-
-def branch_config(
-    parent: TrialConfig, kind: Kind, epochs: int, space: SearchSpace
-) -> TrialConfig | None:
-    """Return the configuration of a branch; None if a study of this space has none such.
-
-    Args:
-        parent: Configuration of the trial whose weights it starts from.
-        kind: What it does.
-        epochs: Of a whole training; pruning takes a third of them, training on as many again.
-        space: What the study searches.
-    """
-    if len(parent.lineage) >= MAX_LINEAGE:
-        return None
-    schemes = space["quantization"].choices if "quantization" in space else ()
-    if kind is QAT:
-        if QuantizationScheme.QAT_INT8.value not in schemes:
-            return None
-        return replace(
-            parent,
-            training=replace(parent.training, epochs=0),
-            quantization=QuantizationScheme.QAT_INT8,
-            branched_from=parent,
-        )
-    if kind is TRAIN_ON:
-        if parent.training.epochs == 0:  # Its weights are its parent's.
-            return None
-        return replace(
-            parent,
-            training=replace(parent.training, epochs=epochs),
-            pruning=_pruned_to(parent.pruning.final_sparsity),
-            quantization=QuantizationScheme.FLOAT32,
-            branched_from=parent,
-        )
-    if "final_sparsity" not in space or kind.sparsity <= parent.pruning.final_sparsity + 0.05:
-        return None
-    if not space["final_sparsity"].contains(kind.sparsity):
-        return None
-    return replace(
-        parent,
-        training=replace(parent.training, epochs=max(1, math.ceil(epochs / 3))),
-        pruning=_pruned_to(kind.sparsity),
-        quantization=QuantizationScheme.FLOAT32,
-        branched_from=parent,
-    )
-
-
-def _pruned_to(sparsity: float) -> PruningConfig:
-    """Return how a branch is pruned; what its parent was pruned already stays so meanwhile."""
-    return PruningConfig("polynomial", sparsity, 0.0, 0.5, 0.05) if sparsity else PruningConfig()
-
-
-def branch_sparsity(config: TrialConfig, epochs: int, space: SearchSpace) -> float:
-    """Return the most that a branch could prune a training to; 0 if there is no such branch."""
-    pruned = (k.sparsity for k in KINDS if k.sparsity and branch_config(config, k, epochs, space))
-    return max(pruned, default=0.0)
 
 
 class Brancher:
@@ -295,10 +215,18 @@ class Brancher:
                 config = branch_config(training.config, kind, self._epochs, self.space)
                 if config is None:
                     continue
-                predicted = hypervolume(self._predict(kind, training.points)) - now
-                rate = predicted * self._trust() / self._cost(kind, training)
+
+                def added(effect: _Effect, kind: Kind = kind, of: _Training = training) -> float:
+                    return hypervolume(self._changed(kind, of.points, effect)) - now
+
+                gain = rate = added(self._effect(kind))
+                if kind is TRAIN_ON:
+                    # What it adds at once, or what it leads to if it is trained on and on.
+                    left = steps(MAX_LINEAGE + 1 - len(config.lineage))
+                    rate = max(rate, *(added(self._after(n)) / n for n in left))
+                rate *= self._trust() / self._cost(kind, training)
                 if rate > best_rate:
-                    best, best_rate = Branch(number, kind, config, predicted), rate
+                    best, best_rate = Branch(number, kind, config, gain), rate
         if best is None:
             self._in_a_row = 0
             return None
@@ -306,8 +234,20 @@ class Brancher:
         self._trainings[best.parent].tried.add(best.kind.name)
         return best
 
-    def _predict(self, kind: Kind, points: Points) -> list[Values]:
-        effect = self._effect(kind)
+    def outlook(self) -> tuple[Further, ...]:
+        """Return what a new training may become by training on: as it is, once, some times."""
+        if TRAIN_ON not in KINDS:
+            return AS_IT_IS
+        cost = self._share(TRAIN_ON)
+        times = (0, *steps(MAX_LINEAGE - 1))
+        return tuple(Further(self._after(n).error, 1 + n * cost) for n in times)
+
+    def _after(self, n: int) -> _Effect:
+        """Return what training on n times is expected to change, without the hope of a prior."""
+        seen = [effect.error for effect in self._effects.get(TRAIN_ON.name, ())]
+        return _Effect(min(1.0, median([*seen, *[USUAL_OF_TRAINING_ON] * 5])) ** n, 1.0)
+
+    def _changed(self, kind: Kind, points: Points, effect: _Effect) -> list[Values]:
         predicted = []
         for scheme, (accuracy, size, latency) in points.items():
             if kind is QAT and scheme is not QuantizationScheme.INT8:
@@ -343,8 +283,10 @@ class Brancher:
         A large network's branches take longer than a small one's: costs are compared as shares of
         the training that the lineage began with.
         """
-        shares = self._costs.get(kind.name, (1.0 if kind is TRAIN_ON else 0.5,))
-        return max(1e-6, median(shares) * parent.whole_seconds)
+        return max(1e-6, self._share(kind) * parent.whole_seconds)
+
+    def _share(self, kind: Kind) -> float:
+        return median(self._costs.get(kind.name, (1.0 if kind is TRAIN_ON else 0.5,)))
 
     def _trust(self) -> float:
         """Return how much of the predicted gains came true, with one prediction on trust."""
@@ -358,21 +300,6 @@ class Brancher:
     def _rate_of_new(self) -> float:
         seconds = sum(s for _, s in self._new)
         return sum(gain for gain, _ in self._new) / max(1e-6, seconds)
-
-
-def kind_of(config: TrialConfig) -> Kind:
-    """Return the kind of a branch."""
-    if config.training.epochs == 0:
-        return QAT
-    parent = config.branched_from
-    if parent is not None and config.pruning.final_sparsity == parent.pruning.final_sparsity:
-        return TRAIN_ON
-    return Kind(f"prune {config.pruning.final_sparsity:g}", config.pruning.final_sparsity)
-
-
-def is_trained_on(config: TrialConfig) -> bool:
-    """Whether any step that leads to a configuration trained on."""
-    return any(kind_of(step) is TRAIN_ON for step in config.lineage if step.branched_from)
 
 
 def _base(scheme: QuantizationScheme) -> QuantizationScheme:

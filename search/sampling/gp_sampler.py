@@ -36,6 +36,7 @@ from search.sampling.gaussian_process import Array, GaussianProcess
 from search.sampling.hypervolume_improvement import Improvement
 from search.sampling.known_trainings import KnownTrainings
 from search.sampling.space_moves import Params, as_numbers, draw_params, vary
+from search.sampling.training_on import AS_IT_IS, Further
 from search.sampling.trainings import (
     QUANTIZATION,
     Key,
@@ -84,6 +85,7 @@ class SurrogateSampler(BaseSampler):
 
     Attributes:
         space: What may vary; whoever asks sets it.
+        outlook: What a training may still become by training on; whoever asks sets it.
         foresight: Guesses which trainings break limits; None without such limits.
     """
 
@@ -97,6 +99,7 @@ class SurrogateSampler(BaseSampler):
         limits: Limits | None = None,
     ) -> None:
         self.space = SearchSpace()
+        self.outlook: Sequence[Further] = AS_IT_IS
         self.foresight: Foresight | None = None
         self._random = Random(seed)
         self._independent = RandomSampler(seed=seed)
@@ -164,13 +167,18 @@ class SurrogateSampler(BaseSampler):
             over = np.where(given, self._over_limits(hopeful, size, latency), np.inf)[:n]
             return self._nearest(candidates, over.min(axis=1))
         sets = []
-        for node in _DEVIATIONS:
-            accuracy = 1 - np.exp(error + node * deviation)
-            sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
+        for further in self.outlook:
+            for node in _DEVIATIONS:
+                accuracy = 1 - np.exp(error + node * deviation) * further.error
+                sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
         expected_anyway = sets[1][n:].reshape(-1, front.shape[1])
         best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)
         improvement = Improvement(np.concatenate([front, expected_anyway]), best)
-        worth = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, sets, strict=True))
+        worth = np.zeros(n)
+        for index, further in enumerate(self.outlook):
+            of = sets[index * len(_SHARES) : (index + 1) * len(_SHARES)]
+            gain = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, of, strict=True))
+            worth = np.maximum(worth, gain / further.cost)
         if self.foresight is not None:
             worth = worth * self.foresight.chances(candidates)
         return candidates[int(np.argmax(worth / self._seconds(trainings, inputs[:n])))]

@@ -27,6 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.front.pareto import SIGNS, ReferencePoint, gains
 from search.sampling.foresight import Foresight
 from search.sampling.gp_sampler import SurrogateSampler
+from search.sampling.training_on import AS_IT_IS, Further
 from search.sampling.trainings import QUANTIZATION
 from search.sampling.window import Window, WindowedStorage
 from search.storage import attributes
@@ -107,6 +108,7 @@ class Mirror:
         fixed: Mapping[str, ParamValue] | None = None,
         at_random: bool = False,
         is_branch: bool = False,
+        outlook: Sequence[Further] = AS_IT_IS,
     ) -> Proposal:
         """Ask the sampler for a point of the space.
 
@@ -116,11 +118,13 @@ class Mirror:
             at_random: Whether to draw at random instead.
             is_branch: Whether it starts from another trial's weights, so that its accuracy
                 says little of a new training with these values.
+            outlook: What the training may become by training on.
         """
         if fixed is not None:
             self._study.enqueue_trial(dict(fixed))
         if isinstance(self._sampler, SurrogateSampler):
             self._sampler.space = space
+            self._sampler.outlook = outlook
         if self.foresight is not None:
             self.foresight.space = space
         self._study.sampler = self._random if at_random else self._sampler

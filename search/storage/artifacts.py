@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
@@ -57,6 +57,12 @@ class ArtifactKeeper:
             encoding=None,
         )
         return artifact_id, json.dumps(asdict(meta))
+
+    def write_history(self, history: Mapping[str, Sequence[float]]) -> dict[str, str]:
+        """Write a training's metrics by epoch; return the attribute that names the file."""
+        content = json.dumps({name: list(values) for name, values in history.items()}, indent=1)
+        artifact_id, meta = self.write(HISTORY_FILE, content.encode())
+        return {ARTIFACT_PREFIX + artifact_id: meta}
 
     @property
     def where(self) -> str:

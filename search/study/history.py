@@ -38,6 +38,18 @@ class Past:
     stale: dict[int, Ending] = field(default_factory=dict)
     retries: list[FrozenTrial] = field(default_factory=list)
 
+    def is_over(self, config_hash: str, *, is_shared: bool) -> bool:
+        """Whether nobody goes on with the training of a configuration.
+
+        Args:
+            config_hash: Of the configuration.
+            is_shared: Whether others may run it now: then only what has ended is surely over.
+        """
+        if is_shared:
+            return config_hash in self.tried
+        waiting = (retry.user_attrs.get(attributes.CONFIG_HASH) for retry in self.retries)
+        return config_hash not in waiting
+
 
 def read_past(trials: Sequence[FrozenTrial], limits: Limits) -> Past:
     """Return what a study holds.

@@ -13,7 +13,9 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from search.front.pareto import Front
-from search.sampling.branching import Branch, Brancher, Values, is_trained_on, kind_of
+from search.sampling.branch_kinds import is_trained_on, kind_of
+from search.sampling.branching import Branch, Brancher, Values
+from search.sampling.training_on import Further
 from search.storage import attributes
 from search.storage.attributes import COUNTED
 from search.storage.constraints import is_feasible
@@ -96,6 +98,10 @@ class Shortcuts:
         return self._brancher.propose(
             self._weights.numbers, self._worth().__getitem__, self._files.hypervolume_with
         )
+
+    def outlook(self) -> tuple[Further, ...]:
+        """Return what a new training may still become by branches that train on."""
+        return self._brancher.outlook()
 
     def weights_of(self, number: int) -> bytes | None:
         """Return a trial's kept weights; None if they are not kept any more."""

@@ -8,20 +8,21 @@ marks the running ones as interrupted and tries their configurations again.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from search.front.baseline import baseline_point
 from search.front.pareto import Front
-from search.sampling.branching import Branch, branch_sparsity
+from search.sampling.branch_kinds import branch_sparsity
+from search.sampling.branching import Branch
 from search.sampling.initial_design import start_design
 from search.sampling.mirror import Mirror, Proposal
 from search.storage import attributes
-from search.storage.artifacts import HISTORY_FILE, ArtifactKeeper
+from search.storage.artifacts import ArtifactKeeper
 from search.storage.attributes import COUNTED
 from search.storage.batches import Batch, Ending, Recorder, new_trial
 from search.storage.constraints import constraint_values, is_feasible
@@ -104,8 +105,9 @@ class OpenStudy:
             design=design[self._n_ended + len(past.retries) :],
             enqueued=stored.enqueued,
             next_branch=self._shortcuts.next_branch if settings.branch else None,
+            outlook=self._shortcuts.outlook if settings.branch else None,
         )
-        self._take_over(past, trials, stored.files, is_shared=stored.is_shared)
+        self._take_over(past, trials, stored)
 
     # --- Counting -------------------------------------------------------------------------
 
@@ -165,25 +167,15 @@ class OpenStudy:
 
     # --- Opening --------------------------------------------------------------------------
 
-    def _take_over(
-        self,
-        past: Past,
-        trials: list[FrozenTrial],
-        links: Mapping[int, Sequence[str]],
-        *,
-        is_shared: bool,
-    ) -> None:
+    def _take_over(self, past: Past, trials: list[FrozenTrial], stored: Stored) -> None:
         """Go on where earlier runs ended, and put right what a killed driver left."""
         for trial in past.known:
             self._mirror.add(trial)
-        self._recorder.write(Batch(ended=past.stale, files=self._files.take_over(trials, links)))
+        files = self._files.take_over(trials, stored.files)
+        self._recorder.write(Batch(ended=past.stale, files=files))
         self.n_lost_models, self.n_absent_models = self._files.n_lost, self._files.n_absent
         self._files.sweep()
-        waiting = {retry.user_attrs.get(attributes.CONFIG_HASH) for retry in past.retries}
-        # Where others run trials too, only what has ended is surely over.
-        self._shortcuts.drop_checkpoints(
-            past.tried.__contains__ if is_shared else lambda each: each not in waiting
-        )
+        self._shortcuts.drop_checkpoints(partial(past.is_over, is_shared=stored.is_shared))
         if past.known:
             self._shortcuts.remember(trials)
 
@@ -290,16 +282,14 @@ class OpenStudy:
         hypervolume_before = self.hypervolume
         feasible = {n: p for n, p in points.items() if is_feasible(endings[n].system_attrs)}
         change = self._files.add(feasible)
+        link: dict[str, str] = {}
         if result.history and self._artifacts is not None:
-            history = {name: list(values) for name, values in result.history.items()}
-            content = json.dumps(history, indent=1).encode()
-            artifact_id, meta = self._artifacts.write(HISTORY_FILE, content)
-            link = {attributes.ARTIFACT_PREFIX + artifact_id: meta}
-            endings[number] = _with_system_attrs(endings[number], link)
-        gain = self.hypervolume - hypervolume_before
+            link = self._artifacts.write_history(result.history)
+        gain, own = self.hypervolume - hypervolume_before, endings[number]
         endings[number] = replace(
-            endings[number],
-            user_attrs={**endings[number].user_attrs, attributes.GAIN: gain},
+            own,
+            user_attrs={**own.user_attrs, attributes.GAIN: gain},
+            system_attrs={**own.system_attrs, **link},
         )
         created = tuple(
             running.derived_trial(n, point, endings[n])
@@ -408,7 +398,3 @@ class OpenStudy:
         self._mirror.end(running.proposal.handle, ending, number)
         if ending.user_attrs.get(attributes.OUTCOME) != "interrupted":
             self._shortcuts.drop_checkpoints(running.config.hash.__eq__)
-
-
-def _with_system_attrs(ending: Ending, attrs: Mapping[str, Any]) -> Ending:
-    return replace(ending, system_attrs={**ending.system_attrs, **attrs})

@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 from search.sampling.branching import Branch
 from search.sampling.initial_design import shrunk
 from search.sampling.mirror import Mirror, Proposal
+from search.sampling.training_on import AS_IT_IS, Further
 from search.storage import attributes
 from search.study.learning import branch_of
 from spaces.config.trial import ParamValue, TrialConfig
@@ -63,6 +64,7 @@ class StartQueue:
         design: Parameters to start with, the first ones first.
         enqueued: Points that a person wants tried, before all of the design but its first.
         next_branch: Returns the branch to try now; None for a study without branches.
+        outlook: Returns what a new training may become by branches; None without.
 
     Attributes:
         space: What is searched; it may grow.
@@ -77,12 +79,14 @@ class StartQueue:
         retries: Iterable[FrozenTrial],
         design: Sequence[Mapping[str, ParamValue]],
         next_branch: Callable[[], Branch | None] | None,
+        outlook: Callable[[], Sequence[Further]] | None = None,
         enqueued: Sequence[Mapping[str, ParamValue]] = (),
     ) -> None:
         self.space = space
         self._mirror = mirror
         self._tried = set(tried)
         self._next_branch = next_branch
+        self._outlook = outlook
         # Without branches, an interrupted one waits for a run that has them.
         self._retries = deque(
             retry for retry in retries if next_branch is not None or branch_of(retry) is None
@@ -207,12 +211,14 @@ class StartQueue:
         retry_of: int | None,
     ) -> Start | None:
         """Return the first proposal whose configuration was not tried, and is not under way."""
+        outlook = AS_IT_IS if self._outlook is None else self._outlook()
         for attempt in range(_N_PROPOSALS + _N_RANDOM_PROPOSALS):
             is_fixed = attempt == 0 and fixed is not None
             proposal = self._mirror.propose(
                 self.space,
                 fixed=fixed if is_fixed else None,
                 at_random=attempt >= _N_PROPOSALS,
+                outlook=outlook,
             )
             try:
                 config = make_config(proposal.params)

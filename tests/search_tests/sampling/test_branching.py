@@ -11,22 +11,20 @@ from optuna.storages import InMemoryStorage
 
 from search.front.pareto import ReferencePoint, hypervolume
 from search.run.driver import Driver
-from search.sampling.branching import (
+from search.sampling.branch_kinds import (
     KINDS,
     MAX_LINEAGE,
-    MIN_NEW,
     QAT,
     SPARSITIES,
     TRAIN_ON,
-    Branch,
-    Brancher,
     Kind,
-    Values,
     branch_config,
     branch_sparsity,
     is_trained_on,
     kind_of,
 )
+from search.sampling.branching import MIN_NEW, Branch, Brancher, Values
+from search.sampling.training_on import Further
 from search.storage import attributes
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study
@@ -269,6 +267,62 @@ class TestBrancher:
                 kinds.add(branch.kind)  # type: ignore[attr-defined]
         assert TRAIN_ON not in kinds
 
+    def behind_a_long_training(self, n_trained_on: int) -> Brancher:
+        """A training a quarter of whose errors another one makes, in an eighth of its size."""
+        brancher = self.brancher(gain_of_new=0.0)
+        config: TrialConfig | None = config_of(dropout=0.25)
+        for _ in range(n_trained_on):
+            assert config is not None
+            config = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
+        assert config is not None
+        points = points_of(config_of())
+        self.front = [(1 - (1 - a) / 4, b / 8, c / 8) for a, b, c in points.values()]
+        brancher.note(500, config, points, gain=0.0, seconds=10.0)
+        return brancher
+
+    def learned(self, brancher: Brancher, factor: float, cost: float = 10.0) -> Brancher:
+        """Let it see what training on does, many times."""
+        for number in range(800, 812):
+            config = config_of(learning_rate=number * 1e-6)
+            branch = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
+            assert branch is not None
+            before = points_of(config)
+            after = {s: (1 - (1 - a) * factor, b, c) for s, (a, b, c) in before.items()}
+            brancher.note(number, config, before, gain=0.0, seconds=10.0)
+            args: dict[str, Any] = {"gain": 0.0, "seconds": cost, "parent": number}
+            brancher.note(1000 + number, branch, after, **args)
+        return brancher
+
+    @pytest.mark.parametrize(
+        ("factor", "n_trained_on", "is_promising"),
+        [
+            (0.6, 0, True),  # 0.6 to the third is less than a quarter.
+            (0.9, 0, False),  # Even five times leave it behind.
+            (0.6, MAX_LINEAGE - 2, False),  # But once is all that is left.
+        ],
+    )
+    def test_what_lies_behind_may_be_trained_on_until_it_leads(
+        self, factor: float, n_trained_on: int, is_promising: bool
+    ) -> None:
+        brancher = self.learned(self.behind_a_long_training(n_trained_on), factor)
+        branch = self.propose(brancher, kept=(500,))
+        assert (branch is not None) == is_promising
+        if is_promising:
+            assert isinstance(branch, Branch) and branch.kind is TRAIN_ON
+            assert branch.predicted == pytest.approx(0.0, abs=1e-12)  # At once it adds nothing.
+
+    def test_a_new_training_s_outlook_is_what_training_on_did(self) -> None:
+        brancher = self.brancher(gain_of_new=0.0)
+        first = brancher.outlook()
+        assert first[0] == Further(1.0, 1.0)
+        assert [one.cost for one in first] == [1.0, 2.0, 4.0, 6.0]
+        assert [one.error for one in first[1:]] == pytest.approx([0.85, 0.85**3, 0.85**5])
+        later = self.learned(brancher, 0.6, cost=5.0).outlook()
+        assert [one.cost for one in later] == [1.0, 1.5, 2.5, 3.5]
+        assert [one.error for one in later] == pytest.approx([1.0, 0.6, 0.6**3, 0.6**5])
+        worse = self.learned(self.brancher(gain_of_new=0.0), 1.3).outlook()
+        assert all(further.error <= 1.0 for further in worse)
+
     def test_predictions_that_do_not_come_true_are_believed_less(self) -> None:
         brancher = self.brancher(gain_of_new=0.01)
         first = self.propose(brancher)
@@ -345,7 +399,7 @@ class TestInAStudy:
 
     def test_the_race_stops_and_says_so(self) -> None:
         storage = InMemoryStorage()
-        self.run(storage)
+        self.run(storage, branch=False)
         trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
         stopped = [t for t in trials if t.user_attrs[attributes.OUTCOME] == "stopped"]
         assert stopped

@@ -13,6 +13,7 @@ from optuna.trial import TrialState
 from search.front.pareto import ReferencePoint
 from search.sampling.mirror import Mirror
 from search.sampling.samplers import make_sampler
+from search.sampling.training_on import AS_IT_IS, Further
 from search.storage import attributes
 from search.storage.batches import Ending
 from spaces.space.search_space import Parameter, SearchSpace
@@ -74,6 +75,33 @@ def test_with_fan_out_any_trial_gives_all_that_need_no_training() -> None:
 
 def test_what_trains_quantization_aware_is_given_by_those_trials_alone() -> None:
     assert set(proposed_schemes(fan_out=True, best="qat_int8")) == {"qat_int8"}
+
+
+# --- What trainings may become ------------------------------------------------------------
+
+
+def beside_a_long_training(seed: int) -> Mirror:
+    """Larger is more accurate; the largest was trained on until no other comes near it."""
+    mirror = new_mirror(seed)
+    tell_many(mirror, lambda x: (0.6 + 0.32 * x, 1_000.0 * 10**x, 1.0), grid(14))
+    tell(mirror, 0.9, (0.97, 1_000.0 * 10**0.9, 1.0), is_branch=True)
+    return mirror
+
+
+@pytest.mark.parametrize(
+    ("outlook", "goes_there"),
+    [
+        (AS_IT_IS, False),
+        ((Further(), Further(error=0.25, cost=3.0)), True),
+        ((Further(), Further(error=0.25, cost=1e6)), False),  # Not worth its seconds.
+        ((Further(), Further(error=0.9, cost=3.0)), False),  # Not far enough.
+    ],
+)
+def test_a_training_is_worth_what_it_may_become(
+    outlook: tuple[Further, ...], goes_there: bool
+) -> None:
+    found = [next_x(beside_a_long_training(seed), outlook=outlook) for seed in SEEDS]
+    assert (fmean(x > 0.7 for x in found) > 0.6) == goes_there
 
 
 # --- As long as nothing is of use ---------------------------------------------------------
