@@ -22,7 +22,7 @@ from search.storage.attributes import ARTIFACTS
 from search.storage.urls import artifacts_dir, masked, remember_secrets, scrubbed
 from spaces.errors import ConfigError, StorageError
 
-_S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>.*?))?/*")
+_S3 = re.compile(r"s3://(?P<bucket>[a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(?P<prefix>[^?]*?))?/*")
 
 
 class ArtifactPlace(Protocol):
@@ -270,8 +270,8 @@ def _taken_apart(url: str) -> tuple[str, str]:
     found = _S3.fullmatch(url)
     if found is None:
         raise ConfigError(
-            f"Artifacts lie in a bucket, s3://BUCKET or s3://BUCKET/FOLDER, or beside the "
-            f"database where none is named; but got {masked(url)!r}."
+            f"Artifacts lie in a bucket, s3://BUCKET or s3://BUCKET/FOLDER and nothing more, or "
+            f"beside the database where none is named; but got {masked(url)!r}."
         )
     prefix = found["prefix"] or ""
     return found["bucket"], f"{prefix}/" if prefix else ""

@@ -205,21 +205,28 @@ TASK = replace(CORNERS, name="mine")
 def test_ones_own_task_is_trained_and_measured_on_bare_nodes(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    """Its code goes to the nodes; one kind of them trains, and another takes latencies."""
+    """Its module goes to the nodes; one kind of them trains, another comes and takes latencies."""
     code = tmp_path / "code"
     code.mkdir()
     (code / "mine.py").write_text(TASK)
     shutil.copy(CHECKOUT / "tests" / "workers_tests" / "corners_task.py", code / "corners.py")
-    trains = cluster.add("trains", '--resources={"training": 1}', wait=False)
-    bench = cluster.add("bench", '--resources={"bench": 1}', n_cpus=0, wait=False)
-    cluster.wait_for_ray(trains)
-    cluster.wait_for_ray(bench)
-    storage = tmp_path / "studies.db"
-    command = [sys.executable, "-m", "search", "run", str(code / "mine.py"), "--trials", "1"]
+    cluster.add("trains", '--resources={"training": 1}')
+    storage, said = tmp_path / "studies.db", tmp_path / "stderr.txt"
+    command = [sys.executable, "-m", "search", "run", "mine:TASK", "--trials", "1"]
     command += ["--epochs", "1", "--workers", "1", "--storage", str(storage)]
     command += ["--address", cluster.address, "--latency-on", "bench"]
-    done = cluster.head.run(command, env=cluster.env, timeout_s=600)
-    assert done.returncode == 0, done.stderr
+    with open(said, "w") as stderr:
+        env = {**cluster.env, "PYTHONPATH": str(code)}
+        driver = cluster.head.start(command, env=env, stdout=stderr, stderr=stderr)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while "No node of the cluster has the resource 'bench'" not in said.read_text():
+            assert driver.poll() is None and time.monotonic() < deadline, said.read_text()
+            time.sleep(0.2)
+        cluster.add("bench", '--resources={"bench": 1}', n_cpus=0)
+        assert driver.wait(600) == 0, said.read_text()
+    finally:
+        driver.kill()
     trials = load_trials("mine", storage).trials
     assert len(trials) > 1 and {trial.outcome for trial in trials} == {"complete"}
     assert {trial.stored[attributes.LATENCY]["node"] for trial in trials} == {"bench"}
