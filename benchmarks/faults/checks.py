@@ -141,6 +141,7 @@ def _wrong_files(
         if key.startswith(attributes.ARTIFACT_PREFIX)
     }
     store = folder.disk / "artifacts"
+    taken_away = set(folder.taken_away.read_text().split()) if folder.taken_away.exists() else ()
     for key, meta in attrs.items():
         link = attributes.linked_artifact(key)
         if link is None or meta in (None, "null"):
@@ -148,8 +149,10 @@ def _wrong_files(
         trial, artifact = by_id[link[0]], link[1]
         named.add(artifact)
         path = store / artifact
-        if artifact in damaged and not (is_clean and path.exists()):
-            continue  # Nobody has had the time to see it; or all went, and may come back.
+        if artifact in damaged and not is_clean:
+            continue  # Nobody has had the time to see it.
+        if artifact in taken_away and not path.exists():
+            continue  # Where all went, they may come back.
         if json.loads(meta)["filename"] != MODEL_FILE:
             continue
         expected = trial.user_attrs[attributes.TFLITE_SHA256]

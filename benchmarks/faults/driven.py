@@ -81,6 +81,11 @@ class Folder:
         return self.path / "told.jsonl"
 
     @property
+    def taken_away(self) -> Path:
+        """Names of artifacts that were removed: a line each. They may be named still."""
+        return self.path / "taken-away.txt"
+
+    @property
     def said(self) -> Path:
         """What the last driver wrote to stderr."""
         return self.path / "stderr.txt"

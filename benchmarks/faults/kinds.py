@@ -208,7 +208,10 @@ def _damage_artifacts(scene: Scene) -> None:
 
 def _lose_artifacts(scene: Scene) -> None:
     store = scene.folder.disk / "artifacts"
-    scene.damaged |= {path.name for path in store.rglob("*") if path.is_file()}
+    names = {path.name for path in store.rglob("*") if path.is_file()}
+    with open(scene.folder.taken_away, "a") as file:
+        file.writelines(f"{name}\n" for name in names)
+    scene.damaged |= names
     shutil.rmtree(store, ignore_errors=True)
 
 
