@@ -154,8 +154,8 @@ class Driver:
         if self._study.n_absent_models:
             self._observer.message(
                 f"No file of the front's {counted(self._study.n_absent_models, 'model')} is where "
-                f"the study keeps them: did artifacts/ stay behind when the database moved? The "
-                f"study goes on, and finds them once they are back."
+                f"the study keeps them (artifacts/ beside the database, or its bucket). It goes "
+                f"on, and finds them once they are back."
             )
         n_abandoned = number = 0
         try:
