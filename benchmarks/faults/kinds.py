@@ -46,6 +46,7 @@ class Kind:
     Attributes:
         name: For people.
         codes: With which the driver may end, beside 0: it may have been done before.
+        early_codes: With which it may end too, if it had not begun with its trials.
         is_clean: Whether the driver ends by itself with all in order.
         strike: Hurts a driver that runs; returns what puts the world right again.
         before: Hurts files before it starts; returns what puts the world right again.
@@ -56,6 +57,7 @@ class Kind:
 
     name: str
     codes: tuple[int, ...] = ()
+    early_codes: tuple[int, ...] = ()
     is_clean: bool = True
     strike: Callable[[Scene], Callable[[], object] | None] | None = None
     before: Callable[[Scene], Callable[[], object] | None] | None = None
@@ -228,8 +230,9 @@ def _signals(when: str, latest_s: float) -> Sequence[Kind]:
     return [
         Kind(
             f"{number.name}{when}",
+            (128 + number,),
             # Before the program took over, a signal ends Python itself.
-            (128 + number, -number) if when else (128 + number,),
+            (-number,),
             # One that comes too early marks nothing.
             is_clean=not when,
             strike=_signal(number),
@@ -240,27 +243,43 @@ def _signals(when: str, latest_s: float) -> Sequence[Kind]:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("driver killed", (KILLED,), False, _kill_driver),
-    Kind("driver killed at start-up", (KILLED,), False, _kill_driver, latest_s=0.1),
+    Kind("driver killed", (KILLED,), is_clean=False, strike=_kill_driver),
+    Kind(
+        "driver killed at start-up", (KILLED,), is_clean=False, strike=_kill_driver, latest_s=0.1
+    ),
     Kind("a worker killed", strike=_kill_worker),
-    Kind("driver and workers killed at once", (KILLED,), False, _kill_all),
-    Kind("killed in the middle of a write", (KILLED,), False, plan=_at_a_write),
+    Kind("driver and workers killed at once", (KILLED,), is_clean=False, strike=_kill_all),
+    Kind("killed in the middle of a write", (KILLED,), is_clean=False, plan=_at_a_write),
     *_signals("", 0.6),
     *_signals(" at start-up", 0.12),
-    Kind("SIGTERM twice", (143, -15), False, _twice),
+    Kind("SIGTERM twice", (143, -15), is_clean=False, strike=_twice),
     Kind("stopped and continued", strike=_freeze),
-    Kind("disk full", (ONE_LINE,), False, _fill_disk, needs_mount=True),
-    Kind("disk full at the start", (ONE_LINE,), False, before=_fill_disk, needs_mount=True),
-    Kind("files may not grow", (ONE_LINE,), False, _limit_files),
-    Kind("database read-only", (ONE_LINE,), False, before=_read_only_database, needs_mount=True),
-    Kind("artifacts read-only", (ONE_LINE,), False, _read_only_artifacts, needs_mount=True),
-    Kind("no folder of artifacts", (ONE_LINE,), False, _no_artifact_folder),
+    Kind("disk full", (ONE_LINE,), is_clean=False, strike=_fill_disk, needs_mount=True),
+    Kind(
+        "disk full at the start", (ONE_LINE,), is_clean=False, before=_fill_disk, needs_mount=True
+    ),
+    Kind("files may not grow", (ONE_LINE,), is_clean=False, strike=_limit_files),
+    Kind(
+        "database read-only",
+        (ONE_LINE,),
+        is_clean=False,
+        before=_read_only_database,
+        needs_mount=True,
+    ),
+    Kind(
+        "artifacts read-only",
+        (ONE_LINE,),
+        is_clean=False,
+        strike=_read_only_artifacts,
+        needs_mount=True,
+    ),
+    Kind("no folder of artifacts", (ONE_LINE,), is_clean=False, strike=_no_artifact_folder),
     Kind("database locked for a while", strike=_lock((0.1, 1.0))),
     Kind(
         "database locked for longer than is waited",
         (ONE_LINE,),
-        False,
-        _lock((1.0, 1.5)),
+        is_clean=False,
+        strike=_lock((1.0, 1.5)),
         plan=lambda dice: Plan(busy_timeout_s=0.2),
     ),
     Kind("artifacts and weights damaged", before=_damage_artifacts),
