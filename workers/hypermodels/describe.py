@@ -154,10 +154,13 @@ class LoadedModel:
         heard = listen(self.hypermodel, hp, built, self._dataset, self.n_classes)
         names = frozenset(declared.name for declared in hp.space) - before
         if heard.is_loop:
+            is_compiled = built._is_compiled
 
             def loop(dataset: Dataset, epochs: int) -> None:
                 factor = interface_of(model).factor
+                built._is_compiled = is_compiled  # It may call model.fit.
                 run_loop(self.hypermodel, hp, built, dataset, epochs, factor)
+                built._is_compiled = False
                 if model is not built:
                     model.set_weights(built.get_weights())
 

@@ -43,6 +43,9 @@ class Own(keras_tuner.HyperModel):
 TASK = Task(name="corners", description="bright corners", model=Own(), load_data=load_data)
 """
 
+LOOP = """        model.fit(x, y, batch_size=32, **kwargs)
+        return"""
+
 Retrain = Callable[..., dict[str, Any]]
 
 
@@ -50,10 +53,15 @@ Retrain = Callable[..., dict[str, Any]]
 def retrain(keras: Any, tmp_path: Path) -> Retrain:
     """Retrains a trial of a model whose ``fit`` stops when something gets no better."""
 
-    def made(monitor: str = "val_loss", recipe: dict[str, Any] | None = None) -> dict[str, Any]:
+    def made(
+        monitor: str = "val_loss", recipe: dict[str, Any] | None = None, *, twice: bool = False
+    ) -> dict[str, Any]:
         source = Path(corners_task.__file__).read_text()
         path = tmp_path / "own.py"
-        path.write_text(source + (OWN_FIT.replace("MONITOR", monitor) if recipe is None else ""))
+        own_fit = OWN_FIT.replace("MONITOR", monitor)
+        if twice:
+            own_fit = own_fit.replace("        return model.fit", f"{LOOP} model.fit")
+        path.write_text(source + (own_fit if recipe is None else ""))
         dataset: Dataset = resolve_task(str(path)).load_data(DataRequest(None, tmp_path))
         own = {"learning_rate": 1.0, "optimizer": "adam", "from_model": True, "as_written": True}
         training = {"batch_size": 32, "epochs": 5, **(own if recipe is None else recipe)}
@@ -108,3 +116,8 @@ def test_a_schedule_that_goes_by_validation_is_told(retrain: Retrain) -> None:
     metrics = retrain(recipe=recipe)
     (note,) = [note for note in metrics["notes"] if "learned from" in note]
     assert "plateau" in note and "later than in the trial" in note
+
+
+def test_a_loop_of_ones_own_is_told(retrain: Retrain) -> None:
+    (note,) = [note for note in retrain(twice=True)["notes"] if "learned from" in note]
+    assert note.startswith("fit(hp, model, ...) trains by a loop of its own")
