@@ -16,11 +16,21 @@ def replace_section(text: str, heading: str, section: str) -> str:
         heading: First line of the section, as it is there.
         section: What stands there instead, heading included.
     """
-    pattern = re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
+    pattern = _section(heading)
     if not pattern.search(text):
         return f"{text.rstrip()}\n\n{section.rstrip()}\n"
     replaced = pattern.sub(lambda _: f"{section.rstrip()}\n\n", text)
     return f"{replaced.rstrip()}\n"
+
+
+def section_at(heading: str, results: Path = RESULTS) -> str:
+    """Return a section as it is; empty if there is none."""
+    found = _section(heading).search(results.read_text()) if results.exists() else None
+    return "" if found is None else found[0]
+
+
+def _section(heading: str) -> re.Pattern[str]:
+    return re.compile(rf"^{re.escape(heading)}\n.*?(?=^## |\Z)", re.DOTALL | re.MULTILINE)
 
 
 def write_section(heading: str, section: str, results: Path = RESULTS) -> None:

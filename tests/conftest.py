@@ -10,16 +10,16 @@ import gc
 import importlib
 import json
 import os
-import pwd
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import pytest
+
+from tests.postgres_server import postgres_server, server_programs
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -149,61 +149,18 @@ def make_browser(
             driver.quit()
 
 
-def _postgres_folder() -> Path | None:
-    """Folder of PostgreSQL's server programs; Debian keeps them off the PATH."""
-    if initdb := _program("initdb"):
-        return initdb.resolve().parent
-    versions = Path("/usr/lib/postgresql").glob("*/bin/initdb")
-    newest = max(versions, key=lambda path: int(path.parts[-3]), default=None)
-    return newest.parent if newest else None
-
-
-def _postgres_user() -> pwd.struct_passwd | None:
-    """Who the server must run as: it refuses root. None: whoever runs the tests."""
-    if os.getuid() != 0:
-        return None
-    users = {entry.pw_name: entry for entry in pwd.getpwall()}
-    return users.get("postgres") or users["nobody"]
-
-
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """SQLAlchemy URL of a PostgreSQL server of our own, empty, stopped after the last test.
 
-    It listens on a Unix socket in a private folder only, so it meets no other server, and its
-    tables are shared by the tests of a session: name your study after your test.
+    Its tables are shared by the tests of a session: name your study after your test.
     """
-    programs = _postgres_folder()
+    programs = server_programs()
     if programs is None:
         missing("needs a PostgreSQL server (scripts/install-test-system-packages)")
-    user = _postgres_user()
-    # Not in tmp_path: its parents are closed to other users, and the path of a Unix socket may
-    # have no more than about 100 characters.
-    folder = Path(tempfile.mkdtemp(prefix="search-pg-"))
-    data = folder / "data"
-
-    as_user: dict[str, Any] = {}
-    if user is not None:
-        as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs / program), "-D", str(data), *arguments]
-        # Into a file: the server inherits it, and a pipe would wait for the server's end.
-        with open(folder / "output", "ab") as out:
-            done = subprocess.run(
-                command, cwd=folder, stdout=out, stderr=out, timeout=60, **as_user
-            )
-        if done.returncode != 0:
-            pytest.fail(f"{program} failed:\n{(folder / 'output').read_text()}", pytrace=False)
-
-    try:
-        if user is not None:
-            os.chown(folder, user.pw_uid, user.pw_gid)
-        run("initdb", "-U", "search", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        run("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses= -c fsync=off", "start")
+    with ExitStack() as stack:
         try:
-            yield f"postgresql+psycopg://search@/postgres?host={folder}"
-        finally:
-            run("pg_ctl", "-w", "-m", "immediate", "stop")
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+            url = stack.enter_context(postgres_server(programs))
+        except RuntimeError as error:
+            pytest.fail(str(error), pytrace=False)
+        yield url

@@ -1,146 +1,172 @@
-"""What asking, telling, going on, `search front` and `search report` cost as a study grows.
+"""What load costs: 64 workers on one driver, and studies of up to 100,000 trials.
 
-python -m benchmarks.scale                        # 100, 1,000 and 10,000 trials
-python -m benchmarks.scale --sizes 100 1000       # less
-python -m benchmarks.scale --write                # into RESULTS.md
+python -m benchmarks.scale workers                     # 64 workers, trials of one second, 1,000
+python -m benchmarks.scale workers --workers 16 --trials 100 --seconds 0.5 --sampler gp
+python -m benchmarks.scale sqlite                      # 100, 1,000 and 10,000 trials
+python -m benchmarks.scale postgres                    # up to 100,000, on a server of its own
+python -m benchmarks.scale postgres --sizes 100 1000 --storage postgresql+psycopg://...
+
+Each prints its table; with ``--write`` it also goes into RESULTS.md, where the tables of the
+others stay. A study of the name ``analytic`` must not be in the database named by ``--storage``.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
-import statistics
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.results import RESULTS, write_section
-from search.front.read import find_study, load_front, reading
-from search.report.page import gather, report_page
+from benchmarks.efficiency.runs import machine
+from benchmarks.results import RESULTS, section_at, write_section
+from benchmarks.scale.figures import (
+    Load,
+    costs_table,
+    load_table,
+    parts_of,
+    section_of,
+    too_fast,
+)
+from benchmarks.scale.growth import N_TIMED, NAME, growing
+from benchmarks.scale.load import run_load
 from search.storage.settings import StudySettings
-from search.study.create_or_resume import study_for_run
-from search.study.open_study import OpenStudy
+from tests.postgres_server import postgres_server, server_programs
 from tests.search_tests import analytic
 
-TITLE = "## Cost as a study grows"
-NAME = "analytic"
-N_TIMED = 50
-"""The last so many trials before each size are timed; their median counts."""
+TITLE = "## Load"
+OPENING = (
+    "A task of formulas (`tests/search_tests/analytic.py`) with gate, race and branches on.\n"
+    "Trials count with those derived from them, but for those of the first table."
+)
+PARTS = {"workers": "Many workers", "sqlite": "SQLite", "postgres": "PostgreSQL"}
+"""Titles of the parts, by command."""
+
+SIZES = {"sqlite": (100, 1000, 10_000), "postgres": (100, 1000, 10_000, 100_000)}
 
 
-@dataclass(frozen=True)
-class Costs:
-    """What a study of one size costs.
-
-    Attributes:
-        n_trials: Trials in the database, derived ones too.
-        ask_ms: Median of asking for a trial and writing it.
-        tell_ms: Median of telling a trial with its derived ones.
-        resume_s: Opening the study for a run.
-        front_s: ``load_front``.
-        report_s: The page of ``search report``.
-        memory_mb: Peak of this process so far.
-    """
-
-    n_trials: int
-    ask_ms: float
-    tell_ms: float
-    resume_s: float
-    front_s: float
-    report_s: float
-    memory_mb: float
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure one part, and print or write it."""
+    args = _parsed(arguments)
+    text = _workers(args) if args.part == "workers" else _sizes(args)
+    print(text)
+    if args.write:
+        write_part(args.part, text)
 
 
-def grow(storage: Path, settings: StudySettings, size: int) -> Costs:
-    """Grow a study to a size, and return what it then costs."""
-    began = time.perf_counter()
-    with study_for_run(storage, settings) as study:
-        resume_s = time.perf_counter() - began
-        times: list[tuple[float, float]] = []
-        while study.n_points < size or not times:
-            times.append(_one_trial(study))
-    began = time.perf_counter()
-    with study_for_run(storage, settings):
-        resume_s = time.perf_counter() - began
-    asks, tells = zip(*times[-N_TIMED:], strict=True)
-    return Costs(
-        size,
-        1e3 * statistics.median(asks),
-        1e3 * statistics.median(tells),
-        resume_s,
-        _seconds(lambda: load_front(NAME, storage)),
-        _seconds(lambda: _report(storage)),
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scale",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="part", required=True)
+    workers = commands.add_parser("workers", help="many workers on one driver")
+    workers.add_argument("--workers", type=int, default=64)
+    workers.add_argument("--seconds", type=float, default=1.0, help="that a trial takes")
+    workers.add_argument("--trials", type=int, default=1000)
+    for part, sizes in SIZES.items():
+        growth = commands.add_parser(part, help=f"a growing study on {PARTS[part]}")
+        growth.add_argument("--sizes", type=int, nargs="+", default=sizes)
+        if part == "postgres":
+            growth.add_argument("--storage", help="URL of a server that runs already")
+    for command in commands.choices.values():
+        command.add_argument("--sampler", nargs="+", default=["random"])
+        command.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
+    return parser.parse_args(arguments)
+
+
+def _settings(sampler: str) -> StudySettings:
+    return StudySettings(NAME, analytic.task_info(), sampler=sampler, seed=1)
+
+
+def _workers(args: argparse.Namespace) -> str:
+    """Return the part of many workers."""
+    found: list[Load] = []
+    where = machine()
+    for sampler in args.sampler:
+        found.append(
+            run_load(
+                _settings(sampler),
+                n_workers=args.workers,
+                seconds=args.seconds,
+                n_trials=args.trials,
+            )
+        )
+        print(load_table(found[-1:]).splitlines()[-1], flush=True)
+    words = f"--workers {args.workers} --seconds {args.seconds:g} --trials {args.trials}"
+    return f"""\
+`python -m benchmarks.scale workers {words} --sampler {" ".join(args.sampler)}`:
+the driver of `search run` with Ray's workers on SQLite; a trial sleeps for {args.seconds:g} s.
+Time is from the start of the first trial to the submission of the last one. Workers were busy for
+the seconds within trials, as they measured them in that time, divided by ({args.workers} workers x
+that time).
+
+{_where(where)}
+
+{load_table(found)}"""
+
+
+def _sizes(args: argparse.Namespace) -> str:
+    """Return the part of a growing study."""
+    [sampler] = args.sampler
+    where = machine()
+    found = []
+    with _database(args) as storage:
+        for costs in growing(storage, _settings(sampler), sorted(args.sizes)):
+            found.append(costs)
+            print(costs_table(found[-1:]).splitlines()[-1], flush=True)
+    slow = too_fast(found)
+    verdict = (
+        "Nothing grows faster than n log n."
+        if not slow
+        else (f"Faster than n log n grows: {'; '.join(slow)}.")
+    )
+    words = " ".join(str(size) for size in sorted(args.sizes))
+    return f"""\
+`python -m benchmarks.scale {args.part} --sizes {words} --sampler {sampler}`:
+ask and tell are medians of the last {N_TIMED} trainings before each size, with their commits;
+opening, front and report are each by a fresh process, imports left out. Memory is the peak of a
+process. An exponent is log(ratio of costs) / log(ratio of trials); of ask and tell, of their sum.
+
+{_where(where)}
+
+{costs_table(found)}
+
+{verdict}"""
+
+
+def _where(found: dict[str, str]) -> str:
+    return (
+        f"{found['cpu']}, load {found['load']} at the start; Python {found['python']}; "
+        f"{found['date']}."
     )
 
 
-def _one_trial(study: OpenStudy) -> tuple[float, float]:
-    began = time.perf_counter()
-    asked = study.ask(lambda params: analytic.make_config(params, 1))
-    asked_at = time.perf_counter()
-    assert asked is not None
-    result = analytic.make_result(study.request(asked.number))
-    evaluated_at = time.perf_counter()
-    study.tell(asked.number, result)
-    return asked_at - began, time.perf_counter() - evaluated_at
+@contextmanager
+def _database(args: argparse.Namespace) -> Iterator[str]:
+    """Give the database of a growing study."""
+    if args.part == "sqlite":
+        with tempfile.TemporaryDirectory() as folder:
+            yield str(Path(folder) / "studies.db")
+        return
+    if args.storage:
+        yield args.storage
+        return
+    programs = server_programs()
+    if programs is None:
+        raise SystemExit(
+            "There must be a PostgreSQL server: install one (scripts/install-test-system-packages)"
+            ", or name one that runs with --storage."
+        )
+    with postgres_server(programs, is_durable=True) as url:
+        yield url
 
 
-def _report(storage: Path) -> None:
-    with reading(storage) as opened:
-        record = find_study(opened, NAME)
-    report_page(gather(record))
-
-
-def _seconds(call: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
-
-
-def table(found: list[Costs]) -> str:
-    """Return the costs as a table."""
-    lines = [
-        "| trials | ask, ms | tell, ms | resume, s | front, s | report, s | memory, MB |",
-        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    lines += [
-        f"| {one.n_trials:,} | {one.ask_ms:.1f} | {one.tell_ms:.1f} | {one.resume_s:.2f} | "
-        f"{one.front_s:.2f} | {one.report_s:.2f} | {one.memory_mb:,.0f} |"
-        for one in found
-    ]
-    return "\n".join(lines)
-
-
-def main() -> None:
-    """Grow a study, and print or write what it costs."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000])
-    parser.add_argument("--sampler", default="random")
-    parser.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
-    args = parser.parse_args()
-    settings = StudySettings(NAME, analytic.task_info(), sampler=args.sampler, seed=1)
-    with tempfile.TemporaryDirectory() as folder:
-        storage = Path(folder) / "studies.db"
-        found = []
-        grow(storage, settings, 1)
-        _report(storage)  # What it imports is not what is measured.
-        for size in sorted(args.sizes):
-            found.append(grow(storage, settings, size))
-            print(table(found[-1:]).splitlines()[-1], flush=True)
-    section = f"""{TITLE}
-
-`python -m benchmarks.scale`: a task of formulas on SQLite, {args.sampler} sampler, gate, race and
-branches on; trials count with those derived from them. Ask and tell are medians of the last
-{N_TIMED} trainings before each size, with their commits; memory is the peak of one process that
-did all of it.
-
-{table(found)}
-"""
-    print(section)
-    if args.write:
-        write_section(TITLE, section)
+def write_part(part: str, text: str, results: Path = RESULTS) -> None:
+    """Put one part into its section, and leave the others as they are."""
+    parts = {**parts_of(section_at(TITLE, results)), PARTS[part]: text}
+    write_section(TITLE, section_of(TITLE, OPENING, parts, list(PARTS.values())), results)
 
 
 if __name__ == "__main__":

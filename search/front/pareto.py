@@ -229,13 +229,13 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
     """
     rows = gains(values, reference)
     rows = rows[(rows > 0).all(axis=1)]
-    rows = rows[np.argsort(-rows[:, 0], kind="stable")]
+    ordered = rows[np.argsort(-rows[:, 0], kind="stable")].tolist()
     staircase = _Staircase(corner=(0.0, 0.0))
     volume = 0.0
-    for index, (x, y, z) in enumerate(rows):
-        staircase.add(-float(y), -float(z))
-        x_next = rows[index + 1, 0] if index + 1 < len(rows) else 0.0
-        volume += staircase.area * float(x - x_next)
+    following = [*ordered[1:], [0.0, 0.0, 0.0]]
+    for (x, y, z), (x_next, _, _) in zip(ordered, following, strict=False):
+        staircase.add(-y, -z)
+        volume += staircase.area * (x - x_next)
     return volume
 
 
@@ -303,6 +303,9 @@ class _Staircase:
         It is cut into strips along ``y``, each under the step that was there before.
         """
         corner_y, corner_z = self._corner
+        if start == stop:  # As a rule; this is what most of a hypervolume's time goes into.
+            right = self._ys[stop] if stop < len(self._ys) else corner_y
+            return (right - y) * ((self._zs[start - 1] if start else corner_z) - z)
         edges = [y, *self._ys[start:stop]]
         edges.append(self._ys[stop] if stop < len(self._ys) else corner_y)
         ceilings = [self._zs[start - 1] if start else corner_z, *self._zs[start:stop]]

@@ -1,6 +1,6 @@
 """The loop: ask, submit, wait, tell. Sole writer of a study.
 
-As many trials are under way as there are workers, and one more is queued, so that no worker
+As many trials are under way as there are workers, and a few more are queued, so that no worker
 waits for the driver. What happens to a trial is in its result and the run goes on; what an
 executor raises is an error of ours or of the user's set-up and ends it. However the run ends,
 trials under way are marked as interrupted, and the next run tries them again.
@@ -8,6 +8,7 @@ trials under way are marked as interrupted, and the next run tries them again.
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from search.run.events import Observer, RunProgress, Silent, UnderWay
 from search.run.interrupts import Interrupts, signal_of
+from search.run.patience import patience_s, trial_timeout_s
 from search.run.wording import described, ended_line, front, trials
 from search.storage.settings import RunSettings
 from search.study.messages import Asked, Told
@@ -25,26 +27,16 @@ from spaces.wording import counted
 from workers.messages.executor import Executor, Finished, Lost, Outcome, TimedOut
 from workers.messages.result import TrialResult
 
-N_QUEUED = 1
-"""Trials beyond one a worker: the next one is there when a worker gets free."""
+WORKERS_A_QUEUED = 8
+"""For so many workers, begun, one trial more than workers is asked for: as several get free before
+the driver has told what the first one gave, so many next ones have to be there. More would be
+proposed without knowing what those under way give."""
 
 MAX_FAILURES_FROM_THE_START = 10
 """Trials that may fail, each with a reason of its own, before any has worked."""
 
-FIRST_TRIAL_TIMEOUT_S = 6 * 3600.0
-"""How long a trial may take as long as none was trained to its end in this run, in seconds."""
-
-TRIAL_TIMEOUT_FACTOR = 20.0
-"""How many times the longest trial so far one may take: networks differ that much."""
-
-MIN_TRIAL_TIMEOUT_S = 1200.0
-"""What any trial may take, in seconds, unless ``--trial-timeout`` says less."""
-
 MAX_NODE_LOSSES = 5
 """Times that the node may leave on which a trial runs: it may be what brings nodes down."""
-
-MIN_PATIENCE_S = 300.0
-"""Seconds that trials under way get after ``--timeout``, or as long as it was, if that is less."""
 
 _WAIT_S = 1.0
 _POLL_S = 0.5
@@ -78,6 +70,7 @@ class RunReport:
 @dataclass
 class _Ticket:
     asked: Asked
+    what: str  # For people; it is told again at every update.
     losses: int = 0
     node_losses: int = 0
     started: float | None = None  # When a worker got free for it.
@@ -191,11 +184,7 @@ class Driver:
         ended_by = "target"
         while True:
             self._state.interrupts.check()
-            if ended_by == "target" and self._is_time_up():
-                ended_by = "timeout"
-            while ended_by == "target" and self._wants_more():
-                if not self._start():
-                    ended_by = "exhausted"
+            ended_by = self._fill(ended_by)
             self._study.sign()
             if ended_by == "target" and not self._state.tickets and self._waits_for_others():
                 time.sleep(_POLL_S)
@@ -208,13 +197,31 @@ class Driver:
             # What finished is told before anything else can end the run.
             for outcome in sorted(outcomes, key=lambda one: not isinstance(one, Finished)):
                 self._take(outcome)
+                # Many come at once: the first workers to get free do not wait for the last.
+                if not self._is_ending():
+                    ended_by = self._fill(ended_by)
             self._check_failures()
 
+    def _fill(self, ended_by: str) -> str:
+        """Start as many trials as are wanted; return what ended the run by now."""
+        if ended_by == "target" and self._is_time_up():
+            ended_by = "timeout"
+        while ended_by == "target" and self._wants_more():
+            if not self._start():
+                ended_by = "exhausted"
+        return ended_by
+
+    def _is_ending(self) -> bool:
+        """Whether what came back is the last: somebody wants an end, or nothing works."""
+        n_failures = self._state.failures_from_the_start or 0
+        is_hopeless = n_failures >= MAX_FAILURES_FROM_THE_START
+        return is_hopeless or self._state.interrupts.requested is not None
+
     def _wants_more(self) -> bool:
-        n_running = len(self._state.tickets)
+        n_running, n_workers = len(self._state.tickets), self._executor.n_workers
         n_everywhere = n_running + self._study.n_elsewhere
         return (
-            n_running < self._executor.n_workers + N_QUEUED
+            n_running < n_workers + math.ceil(n_workers / WORKERS_A_QUEUED)
             and self._study.n_done + n_everywhere < self._settings.n_trials
         )
 
@@ -228,21 +235,10 @@ class Driver:
 
     def _is_patience_over(self) -> bool:
         """Whether those under way when time is up take too long, too: one of them may hang."""
-        timeout_s, longest_s = self._settings.timeout_s, self._state.longest_s
+        timeout_s = self._settings.timeout_s
         assert timeout_s is not None
-        patience_s = timeout_s
-        if longest_s is not None:
-            patience_s = min(timeout_s, max(MIN_PATIENCE_S, 2 * longest_s))
-        return self._clock() - self._state.started >= timeout_s + patience_s
-
-    def _trial_timeout_s(self) -> float:
-        """Return how long a trial may take that starts now."""
-        if self._settings.trial_timeout_s is not None:
-            return self._settings.trial_timeout_s
-        longest_s = self._state.longest_s
-        if longest_s is None:
-            return FIRST_TRIAL_TIMEOUT_S
-        return max(MIN_TRIAL_TIMEOUT_S, TRIAL_TIMEOUT_FACTOR * longest_s)
+        allowed_s = timeout_s + patience_s(timeout_s, self._state.longest_s)
+        return self._clock() - self._state.started >= allowed_s
 
     def _start(self) -> bool:
         asked = self._study.ask(self._make_config)
@@ -254,14 +250,15 @@ class Driver:
                 "exhausted."
             )
             return False
-        self._submit(_Ticket(asked))
+        self._submit(_Ticket(asked, described(asked.config)))
         origin = "" if asked.parent is None else f" from the weights of trial {asked.parent}"
         self._update(f"trial {asked.number} started{origin}")
         return True
 
     def _submit(self, ticket: _Ticket) -> None:
         request = self._study.request(ticket.asked.number)
-        request = replace(request, timeout_s=self._trial_timeout_s())
+        timeout_s = trial_timeout_s(self._settings.trial_timeout_s, self._state.longest_s)
+        request = replace(request, timeout_s=timeout_s)
         self._state.tickets[self._executor.submit(request)] = ticket
 
     def _take(self, outcome: Outcome) -> None:
@@ -388,7 +385,7 @@ class Driver:
                 ticket.started = now
             seconds = None if ticket.started is None else now - ticket.started
             asked = ticket.asked
-            yield UnderWay(asked.number, described(asked.config), seconds, asked.parent)
+            yield UnderWay(asked.number, ticket.what, seconds, asked.parent)
 
     def _eta_s(self, elapsed_s: float) -> float | None:
         n_done_here = self._study.n_done - self._state.done_at_start

@@ -82,12 +82,18 @@ class _Training:
         points: Values of its models.
         whole_seconds: What the training took that its lineage began with.
         tried: Names of the kinds of branches it had.
+        branches: Configurations that its branches would have, by kind.
+        added_to: Hypervolume of the front for which ``added`` was worked out.
+        added: What its branches would add to that front, by kind and by what they would change.
     """
 
     config: TrialConfig
     points: dict[QuantizationScheme, Values]
     whole_seconds: float
     tried: set[str] = field(default_factory=set)
+    branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)
+    added_to: float = 0.0
+    added: dict[tuple[Kind, _Effect], float] = field(default_factory=dict)
 
 
 def prior(kind: Kind) -> _Effect:
@@ -124,7 +130,7 @@ class Brancher:
         least_error: float = 1e-4,
     ) -> None:
         self._epochs = epochs
-        self.space = space
+        self._space = space
         self._limits = limits or Limits()
         self._least_error = least_error
         self._trainings: dict[int, _Training] = {}
@@ -134,6 +140,18 @@ class Brancher:
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._n_new = 0
         self._in_a_row = 0
+
+    @property
+    def space(self) -> SearchSpace:
+        """What the study searches; it may grow."""
+        return self._space
+
+    @space.setter
+    def space(self, space: SearchSpace) -> None:
+        if space is not self._space:
+            self._space = space
+            for training in self._trainings.values():
+                training.branches.clear()
 
     def note(
         self,
@@ -206,25 +224,35 @@ class Brancher:
             return None
         best, best_rate = None, self._rate_of_new()
         parents = sorted((n for n in kept if n in self._trainings), key=worth, reverse=True)
-        now = hypervolume(())
+        now, trust = hypervolume(()), self._trust()
+        effects = {kind: self._effect(kind) for kind in KINDS}
+        after = {n: self._after(n) for n in range(1, MAX_LINEAGE + 1)}
         for number in parents[:MAX_PARENTS]:
             training = self._trainings[number]
+            if (
+                training.added_to != now
+            ):  # A front that has gained nothing gains as much as before.
+                training.added_to = now
+                training.added.clear()
             for kind in KINDS:
                 if kind.name in training.tried:
                     continue
-                config = branch_config(training.config, kind, self._epochs, self.space)
+                config = self._branch(kind, training)
                 if config is None:
                     continue
 
                 def added(effect: _Effect, kind: Kind = kind, of: _Training = training) -> float:
-                    return hypervolume(self._changed(kind, of.points, effect)) - now
+                    if (kind, effect) not in of.added:
+                        changed = self._changed(kind, of.points, effect)
+                        of.added[kind, effect] = hypervolume(changed) - now
+                    return of.added[kind, effect]
 
-                gain = rate = added(self._effect(kind))
+                gain = rate = added(effects[kind])
                 if kind is TRAIN_ON:
                     # What it adds at once, or what it leads to if it is trained on and on.
                     left = steps(MAX_LINEAGE + 1 - len(config.lineage))
-                    rate = max(rate, *(added(self._after(n)) / n for n in left))
-                rate *= self._trust() / self._cost(kind, training)
+                    rate = max(rate, *(added(after[n]) / n for n in left))
+                rate *= trust / self._cost(kind, training)
                 if rate > best_rate:
                     best, best_rate = Branch(number, kind, config, gain), rate
         if best is None:
@@ -233,6 +261,12 @@ class Brancher:
         self._in_a_row += 1
         self._trainings[best.parent].tried.add(best.kind.name)
         return best
+
+    def _branch(self, kind: Kind, training: _Training) -> TrialConfig | None:
+        if kind not in training.branches:
+            config = branch_config(training.config, kind, self._epochs, self._space)
+            training.branches[kind] = config
+        return training.branches[kind]
 
     def outlook(self) -> tuple[Further, ...]:
         """Return what a new training may become by training on: as it is, once, some times."""

@@ -101,6 +101,7 @@ class RayExecutor:
         self._threads = threads
         self._trials_a_worker = trials_a_worker
         self._queue: deque[tuple[int, EvaluateRequest]] = deque()
+        self._came_back: list[Outcome] = []  # Before anybody waited for it.
         self._slots: list[Slot] = []
         self._next_ticket = 0
         self._is_shut_down = False
@@ -144,11 +145,19 @@ class RayExecutor:
         ticket = self._next_ticket
         self._next_ticket += 1
         self._queue.append((ticket, request))
-        self._dispatch()
+        try:
+            # Whoever submits between one result and the next may be long in coming to wait().
+            self._came_back += self._collect(0.0)
+            self._dispatch()
+        except SearchError as error:
+            self._error = self._error or error  # Told by wait(), after what finished.
         return ticket
 
     def wait(self, timeout_s: float | None = None) -> list[Outcome]:
         """Return what came back; wait for the first at most ``timeout_s`` seconds."""
+        if self._came_back:
+            came_back, self._came_back = self._came_back, []
+            return came_back
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self._error or self._queue or any(slot.ticket is not None for slot in self._slots):
             left = _POLL_S if deadline is None else max(0.0, deadline - time.monotonic())
@@ -300,8 +309,9 @@ class RayExecutor:
         if self._awaited is not None and (waited_s := self._awaited.waited_s()):
             for slot in busy.values():
                 slot.stand_still(waited_s)
-        ready, rest = self._ray.wait(list(busy), num_returns=1, timeout=timeout_s)
-        if ready and rest:
+        n_wanted = 1 if timeout_s else len(busy)
+        ready, rest = self._ray.wait(list(busy), num_returns=n_wanted, timeout=timeout_s)
+        if ready and rest and timeout_s:
             more, rest = self._ray.wait(rest, num_returns=len(rest), timeout=0)
             ready += more
         outcomes: list[Outcome | None] = []

@@ -13,15 +13,15 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from search.run.driver import MAX_NODE_LOSSES, Driver
+from search.run.driver import MAX_FAILURES_FROM_THE_START, MAX_NODE_LOSSES, Driver
 from search.run.events import RunProgress, Silent
 from search.storage import attributes
 from search.storage.database import open_storage
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study, study_for_run
-from spaces.errors import DataError, WorkersLostError
+from spaces.errors import DataError, TrialFailedError, WorkersLostError
 from tests.search_tests import analytic
-from tests.search_tests.run.driven import SETTINGS, Recording, drive, trials_of
+from tests.search_tests.run.driven import SETTINGS, Recording, drive, failing, trials_of
 from workers.executors.ray_workers import RayExecutor
 from workers.messages.executor import Finished, InlineExecutor, Lost, Outcome
 from workers.messages.result import EvaluateRequest, TrialResult
@@ -93,6 +93,82 @@ def test_no_worker_waits_for_the_driver(storage: InMemoryStorage) -> None:
     drive(storage, executor, RunSettings(10))
     assert executor.longest_queue == executor.n_workers + 1
     assert len(executor.submitted) == 10
+
+
+class Together:
+    """An executor whose workers all get free at once.
+
+    Args:
+        evaluate: Evaluates a trial.
+    """
+
+    n_workers = 16
+
+    def __init__(
+        self, evaluate: Callable[[EvaluateRequest], TrialResult] = analytic.make_result
+    ) -> None:
+        self._evaluate = evaluate
+        self._queue: deque[tuple[int, EvaluateRequest]] = deque()
+        self.n_submitted = self.longest_queue = 0
+
+    def submit(self, request: EvaluateRequest) -> int:
+        self.n_submitted += 1
+        self._queue.append((self.n_submitted, request))
+        self.longest_queue = max(self.longest_queue, len(self._queue))
+        return self.n_submitted
+
+    def wait(self, timeout_s: float | None = None) -> list[Outcome]:
+        taken = [self._queue.popleft() for _ in range(min(self.n_workers, len(self._queue)))]
+        return [Finished(ticket, self._evaluate(request)) for ticket, request in taken]
+
+    def shutdown(self) -> None:
+        self._queue.clear()
+
+
+class TestManyAtOnce:
+    def test_more_are_queued_where_more_may_get_free_at_once(
+        self, storage: InMemoryStorage
+    ) -> None:
+        executor = Together()
+        drive(storage, executor, RunSettings(40))
+        assert executor.longest_queue == executor.n_workers + 2
+        assert executor.n_submitted == 40
+
+    def test_the_first_one_has_its_next_before_the_last_one_is_told(
+        self, storage: InMemoryStorage
+    ) -> None:
+        observer = Recording()
+        drive(storage, Together(), RunSettings(40), observer)
+        is_start = [
+            progress.last.partition(" ")[2].count("started") for progress in observer.updates
+        ]
+        assert is_start[:18] == [1] * 18
+        assert is_start[18:50] == [0, 1] * 16
+
+    def test_nothing_is_started_once_an_end_is_wanted(self, storage: InMemoryStorage) -> None:
+        executor = Together()
+
+        class Impatient(Recording):
+            def update(self, progress: RunProgress) -> None:
+                super().update(progress)
+                if progress.n_done == 3:
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        report = drive(storage, executor, RunSettings(40), Impatient())
+        assert report.ended_by == "interrupt"
+        # All that came back with the third one is told.
+        assert report.progress.n_done == executor.n_workers
+        assert executor.n_submitted == executor.n_workers + 2 + 2
+
+    def test_nothing_is_started_once_nothing_works(self, storage: InMemoryStorage) -> None:
+        executor = Together(failing)
+        with pytest.raises(TrialFailedError):
+            drive(storage, executor, RunSettings(40))
+        assert executor.n_submitted == executor.n_workers + 2 + MAX_FAILURES_FROM_THE_START - 1
+        failed = [
+            t for t in trials_of(storage) if t.user_attrs.get(attributes.OUTCOME) == "failed"
+        ]
+        assert len(failed) == executor.n_workers
 
 
 def test_the_target_is_the_study_s(storage: InMemoryStorage) -> None:

@@ -240,6 +240,25 @@ class TestRayExecutor(ExecutorTestCase):
         collect(executor, 5)
         assert len(list(tmp_path.iterdir())) == 1
 
+    def test_who_submits_gives_work_to_those_who_got_free(
+        self, make: MakeExecutor, tmp_path: Path
+    ) -> None:
+        def note(request: EvaluateRequest) -> TrialResult:
+            (tmp_path / str(request.config.seed)).touch()
+            return fail(request)
+
+        executor = make(note)
+        seeds = {executor.submit(request(0)): 0}
+        for seed in range(1, 4):  # Nobody waits meanwhile: the first result is still to come back.
+            give_up_at = time.monotonic() + 60
+            while not (tmp_path / str(seed - 1)).exists():
+                assert time.monotonic() < give_up_at, f"nobody began with {seed - 1}"
+                time.sleep(0.1)
+            time.sleep(0.5)
+            seeds[executor.submit(request(seed))] = seed
+        outcomes = collect(executor, 4)
+        assert {ticket: int(reason(o)) for ticket, o in outcomes.items()} == seeds
+
     def test_a_killed_worker_is_a_loss_and_is_replaced(self, make_ray: MakeRay) -> None:
         def die_on_one(request: EvaluateRequest) -> TrialResult:
             if request.config.seed == 1:
