@@ -149,7 +149,7 @@ class Mirror:
             return {}
         # Optuna gives a generation to what the sampler proposed; fixed values have one too, or
         # the start of a study would never be bred from.
-        frozen = self._study.get_trials(deepcopy=False)[trial.number]
+        frozen = self._storage.get_trial(trial.number)
         generation = self._sampler.get_trial_generation(self._study, frozen)
         return {attributes.GENERATION: generation}
 
@@ -217,7 +217,7 @@ class Mirror:
                 values=self._scaled(trial.values),
             )
         )
-        self._show(len(self._study.get_trials(deepcopy=False)) - 1)
+        self._show(self._storage.newest)
 
     def _foresee(
         self,
@@ -249,7 +249,7 @@ class Mirror:
         """Let TPE see a trial that ended, and less of the others if there are many."""
         if not self._is_tpe:
             return
-        trial = self._study.get_trials(deepcopy=False)[number]
+        trial = self._storage.get_trial(number)
         if trial.state != TrialState.FAIL:
             self._window.add(number, None if _is_infeasible(trial) else trial.values)
 

@@ -15,15 +15,24 @@ WINDOW = 200
 
 
 class WindowedStorage(InMemoryStorage):
-    """A study in memory of which a sampler is shown a part.
+    """One study in memory of which a sampler is shown a part.
+
+    Ids of its trials are their numbers.
 
     Attributes:
         shown: Numbers of the ended trials that are there; None for all.
+        newest: Number of the newest trial.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.shown: Container[int] | None = None
+        self.newest = -1
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """Create a trial; return its number."""
+        self.newest = super().create_new_trial(study_id, template_trial)
+        return self.newest
 
     def get_all_trials(
         self,

@@ -38,6 +38,32 @@ from search.storage.optuna_tables import (
 from search.storage.transactions import DatabaseFile, writing
 from spaces.errors import StudyError
 
+# Built once: SQLAlchemy takes longer over making a statement than SQLite over carrying it out.
+_STUDY_NAME = (
+    sa.select(STUDIES.c.study_name)
+    .where(STUDIES.c.study_id == sa.bindparam("study_id"))
+    .with_for_update()  # Optuna numbers trials under the same lock (SQLite has none).
+)
+_STUDY_IDENTITY = sa.select(STUDY_USER_ATTRS.c.value_json).where(
+    STUDY_USER_ATTRS.c.study_id == sa.bindparam("study_id"),
+    STUDY_USER_ATTRS.c.key == attributes.IDENTITY,
+)
+# Not of all rows of the study: there may be very many, and the newest ones have the highest ids.
+_HIGHEST_NEW_NUMBER = sa.select(sa.func.max(TRIALS.c.number)).where(
+    TRIALS.c.study_id == sa.bindparam("study_id"), TRIALS.c.trial_id > sa.bindparam("known_id")
+)
+_NEW_TRIAL = sa.insert(TRIALS)
+_END_OF_TRIAL = (
+    sa.update(TRIALS)
+    .where(
+        TRIALS.c.trial_id == sa.bindparam("of_trial_id"),
+        TRIALS.c.study_id == sa.bindparam("of_study_id"),
+        TRIALS.c.number == sa.bindparam("of_number"),
+        TRIALS.c.state == TrialState.RUNNING,
+    )
+    .values(state=sa.bindparam("new_state"), datetime_complete=sa.bindparam("now"))
+)
+
 
 class RowRecorder:
     """Writes batches to the tables of an Optuna database.
@@ -62,6 +88,8 @@ class RowRecorder:
                 sa.select(TRIALS.c.number, TRIALS.c.trial_id).where(TRIALS.c.study_id == study_id)
             )
             self._trial_ids: dict[int, int] = {number: trial_id for number, trial_id in rows}
+        self._highest_id = max(self._trial_ids.values(), default=-1)
+        self._highest_number = max(self._trial_ids, default=-1)
 
     @property
     def engine(self) -> sa.Engine:
@@ -71,7 +99,7 @@ class RowRecorder:
     @property
     def highest_id(self) -> int:
         """Highest row of the trials that are known."""
-        return max(self._trial_ids.values(), default=-1)
+        return self._highest_id
 
     def ids_of(self, numbers: Iterable[int]) -> dict[int, int]:
         """Return the rows of trials, by number."""
@@ -79,7 +107,12 @@ class RowRecorder:
 
     def note(self, trials: Iterable[FrozenTrial]) -> None:
         """Learn the rows of trials that another driver wrote."""
-        self._trial_ids.update((trial.number, trial._trial_id) for trial in trials)
+        self._know({trial.number: trial._trial_id for trial in trials})
+
+    def _know(self, rows: Mapping[int, int]) -> None:
+        self._trial_ids.update(rows)
+        self._highest_id = max(self._highest_id, *rows.values(), -1)
+        self._highest_number = max(self._highest_number, *rows, -1)
 
     def next_number(self) -> int:
         """Return the number that the next new trial gets."""
@@ -108,24 +141,14 @@ class RowRecorder:
             }
             _set_attrs(connection, STUDY_SYSTEM_ATTRS, self._study_id, links)
             _set_attrs(connection, STUDY_USER_ATTRS, self._study_id, batch.study_user_attrs)
-        self._trial_ids.update(created)
+        self._know(created)
         with storage_errors(self._url):
             self._file.checkpoint()
 
     def _check_study(self, connection: sa.Connection) -> None:
         """Check that the study is still the one that was opened, and keep it so."""
-        # Optuna numbers trials under the same lock on the study's row (SQLite has none).
-        name = connection.scalar(
-            sa.select(STUDIES.c.study_name)
-            .where(STUDIES.c.study_id == self._study_id)
-            .with_for_update()
-        )
-        identity = connection.scalar(
-            sa.select(STUDY_USER_ATTRS.c.value_json).where(
-                STUDY_USER_ATTRS.c.study_id == self._study_id,
-                STUDY_USER_ATTRS.c.key == attributes.IDENTITY,
-            )
-        )
+        name = connection.scalar(_STUDY_NAME, {"study_id": self._study_id})
+        identity = connection.scalar(_STUDY_IDENTITY, {"study_id": self._study_id})
         is_same = self._identity is None or identity == json.dumps(self._identity)
         if name is None or not is_same:
             raise StudyError(
@@ -135,9 +158,9 @@ class RowRecorder:
 
     def _next_number(self, connection: sa.Connection) -> int:
         highest = connection.scalar(
-            sa.select(sa.func.max(TRIALS.c.number)).where(TRIALS.c.study_id == self._study_id)
+            _HIGHEST_NEW_NUMBER, {"study_id": self._study_id, "known_id": self._highest_id}
         )
-        return 0 if highest is None else int(highest) + 1
+        return max(self._highest_number, -1 if highest is None else int(highest)) + 1
 
     def _check_next_number(self, connection: sa.Connection, number: int) -> None:
         expected = self._next_number(connection)
@@ -149,13 +172,14 @@ class RowRecorder:
 
     def _create(self, connection: sa.Connection, trial: FrozenTrial, rows: _Rows) -> int:
         result = connection.execute(
-            sa.insert(TRIALS).values(
-                number=trial.number,
-                study_id=self._study_id,
-                state=trial.state,
-                datetime_start=_utc(trial.datetime_start),
-                datetime_complete=_utc(trial.datetime_complete),
-            )
+            _NEW_TRIAL,
+            {
+                "number": trial.number,
+                "study_id": self._study_id,
+                "state": trial.state,
+                "datetime_start": _utc(trial.datetime_start),
+                "datetime_complete": _utc(trial.datetime_complete),
+            },
         )
         trial_id = int(result.inserted_primary_key[0])  # type: ignore[index]
         for name, value in trial.params.items():
@@ -174,14 +198,14 @@ class RowRecorder:
     def _end(self, connection: sa.Connection, number: int, ending: Ending, rows: _Rows) -> None:
         trial_id = self._trial_ids[number]
         result = connection.execute(
-            sa.update(TRIALS)
-            .where(
-                TRIALS.c.trial_id == trial_id,
-                TRIALS.c.study_id == self._study_id,
-                TRIALS.c.number == number,
-                TRIALS.c.state == TrialState.RUNNING,
-            )
-            .values(state=ending.state, datetime_complete=_utc(datetime.now()))
+            _END_OF_TRIAL,
+            {
+                "of_trial_id": trial_id,
+                "of_study_id": self._study_id,
+                "of_number": number,
+                "new_state": ending.state,
+                "now": _utc(datetime.now()),
+            },
         )
         if result.rowcount != 1:
             raise StudyError(

@@ -276,7 +276,7 @@ class OpenStudy:
         ending = ending_of(result, self._limits)
         next_number = self._recorder.next_number()
         others = hashes_of(one for n, one in self._running.items() if n != number)
-        points = running.points(result, ending, self._queue.tried | others, next_number)
+        points = running.points(result, ending, (self._queue.tried, others), next_number)
         endings = {n: point_ending(point, result, self._limits) for n, point in points.items()}
         endings.setdefault(number, ending)
         hypervolume_before = self.hypervolume

@@ -6,7 +6,7 @@ for several configurations, and its result for several trials.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from optuna.trial import FrozenTrial, TrialState
@@ -54,7 +54,11 @@ class Running:
         )
 
     def points(
-        self, result: TrialResult, ending: Ending, taken: Set[str], next_number: int
+        self,
+        result: TrialResult,
+        ending: Ending,
+        taken: Sequence[Container[str]],
+        next_number: int,
     ) -> dict[int, Point]:
         """Return the points of its result which the study has not got, by trial number.
 
@@ -70,10 +74,14 @@ class Running:
         points: dict[int, Point] = {}
         if ending.state == TrialState.COMPLETE and result.point is not None:
             points[self.number] = result.point
-        hashes = {self.config.hash, *taken}
+        hashes = {self.config.hash}
         for sibling in result.siblings:
             config = sibling.config
-            if config.hash in hashes or not is_sound(sibling) or not self._takes(config):
+            if (
+                any(config.hash in some for some in (hashes, *taken))
+                or not is_sound(sibling)
+                or not self._takes(config)
+            ):
                 continue
             hashes.add(config.hash)
             points[next_number] = sibling
