@@ -15,6 +15,7 @@ from spaces.data.class_folders import FoundFile, find_pictures, kind_of_file
 from spaces.data.copies import find_copies
 from spaces.data.dataset import SPLIT_NAMES, Dataset, Split, fingerprint_arrays
 from spaces.data.folder_splits import assign_splits, picture_groups, split_note
+from spaces.data.large_arrays import taken
 from spaces.data.leaks import describe_leaks
 from spaces.data.listing import readable
 from spaces.data.npz import is_npz, load_npz
@@ -121,7 +122,7 @@ def load_image_folder(
 
     def make() -> Dataset:
         decoded = decode_pictures(
-            path, [file for file, _ in pictures], side.pixels, request.progress
+            path, [f for f, _ in pictures], side.pixels, request.progress, request.cache_dir
         )
         images, broken = decoded.images, decoded.broken
         whole = [picture for number, picture in enumerate(pictures) if number not in broken]
@@ -136,7 +137,8 @@ def load_image_folder(
         request.progress("looking for copies", 1, 1)
         labels = np.array([order.index(file.class_name) for file in files], np.int64)
         train, val, test = (
-            Split(images[members[split]], labels[members[split]]) for split in SPLIT_NAMES
+            Split(taken(images, members[split], request.cache_dir), labels[members[split]])
+            for split in SPLIT_NAMES
         )
         return Dataset(
             name=name,

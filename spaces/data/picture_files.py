@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from spaces.data.class_folders import FoundFile
 from spaces.data.file_reading import hash_file, leads_nowhere, read_whole, refuse_unreadable
+from spaces.data.large_arrays import large_array, taken
 from spaces.data.listing import readable
 from spaces.data.pictures import HEAD_BYTES, Decoded, decode_picture, is_picture
 from spaces.data.pixel_values import FULL_SCALE, Scales, Values, describe_scale, usual_scales
@@ -80,7 +81,7 @@ class DecodedPictures:
 
 
 def decode_pictures(
-    path: Path, files: Sequence[FoundFile], size: int, progress: Progress
+    path: Path, files: Sequence[FoundFile], size: int, progress: Progress, scratch: Path
 ) -> DecodedPictures:
     """Read pictures.
 
@@ -89,11 +90,14 @@ def decode_pictures(
         files: Pictures.
         size: Height and width of the images, in pixels.
         progress: Told how many are read.
+        scratch: Folder for what is larger than memory.
 
     Raises:
         DataError: If the disk does not give a file.
     """
-    images = np.empty((len(files), size, size, 3), np.uint8)
+    images = cast(
+        "npt.NDArray[np.uint8]", large_array((len(files), size, size, 3), np.uint8, scratch)
+    )
     broken: dict[int, str] = {}
     values: dict[int, Values] = {}
     clear: list[int] = []
@@ -125,7 +129,9 @@ def decode_pictures(
         read(again, scales, lambda n: progress("reading values", n, len(again)))
     kept = np.array([number not in broken for number in range(len(files))], bool)
     notes = (*_wide_notes(list(values.values()), scales), *_clear_note(path, files, clear))
-    return DecodedPictures(images if kept.all() else images[kept], broken, scales, notes)
+    if not kept.all():
+        images = taken(images, np.flatnonzero(kept), scratch)
+    return DecodedPictures(images, broken, scales, notes)
 
 
 def _decode(file: FoundFile, size: int, scales: Scales) -> Decoded | str | OSError:

@@ -1,0 +1,67 @@
+"""Arrays that are made once and may be larger than memory: large ones lie on disk meanwhile.
+
+A large array is a map of a file that has no name any more: its pages leave memory when there is
+need, and the file goes with the array, however the process ends. Room for it is reserved before
+anything is written, as a full disk behind a map ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+IN_MEMORY_BYTES = 256 * 2**20
+"""Arrays up to this size are plain ones."""
+
+_PART_BYTES = 16 * 2**20
+
+T = TypeVar("T", bound=np.generic)
+
+
+def large_array(
+    shape: tuple[int, ...], dtype: npt.DTypeLike, folder: Path
+) -> npt.NDArray[np.generic]:
+    """Return an array to be filled, in memory if it is small and on disk if it is not.
+
+    Where the disk has no room for it, or the folder cannot be written, it is in memory all the
+    same: whether that holds it, shows.
+
+    Args:
+        shape: Of the array.
+        dtype: Of its elements.
+        folder: Where its file lies for a moment; made when it is not there.
+    """
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    if n_bytes <= IN_MEMORY_BYTES:
+        return np.empty(shape, dtype)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+    except OSError:
+        return np.empty(shape, dtype)
+
+
+def taken(
+    array: npt.NDArray[T], rows: Sequence[int] | npt.NDArray[np.integer], folder: Path
+) -> npt.NDArray[T]:
+    """Return some rows of an array, in the order asked for, as ``array[rows]`` does.
+
+    Args:
+        array: ``[n, ...]``.
+        rows: Numbers of rows.
+        folder: See :func:`large_array`.
+    """
+    numbers = np.asarray(rows, np.int64)
+    found = large_array((len(numbers), *array.shape[1:]), array.dtype, folder)
+    step = max(1, _PART_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(numbers), step):
+        found[start : start + step] = array[numbers[start : start + step]]
+    return found  # type: ignore[return-value]

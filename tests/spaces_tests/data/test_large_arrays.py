@@ -1,0 +1,127 @@
+"""Data sets larger than memory: arrays lie on disk while they are made, and hold the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaces.data import large_arrays
+from spaces.data.cache import mapped_file
+from spaces.data.dataset import Dataset
+from spaces.data.image_folder import load_image_folder
+from spaces.data.large_arrays import large_array, taken
+from spaces.data.request import DataRequest
+
+
+def draw(folder: Path, n: int, side: int) -> None:
+    rng = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        for number in range(n):
+            pixels = rng.integers(0, 255, (side, side, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
+def is_on_disk(array: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> bool:
+    owner: object = array
+    while isinstance(owner, np.ndarray) and not isinstance(owner, np.memmap):
+        owner = owner.base
+    return isinstance(owner, np.memmap)
+
+
+@pytest.mark.parametrize(("limit", "on_disk"), [(1_000, True), (10_000, False)])
+def test_large_ones_lie_on_disk_and_leave_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, on_disk: bool
+) -> None:
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", limit)
+    array = large_array((50, 7, 5), np.uint16, tmp_path / "cache")
+    array[:] = np.arange(50 * 7 * 5).reshape(50, 7, 5)
+    rows = taken(array, [3, 49, 3, 0], tmp_path / "cache")
+    np.testing.assert_array_equal(rows, np.asarray(array)[[3, 49, 3, 0]])
+    assert is_on_disk(array) == on_disk
+    assert mapped_file(array) is None  # No entry of the cache.
+    assert not (tmp_path / "cache").exists() or not os.listdir(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("why", ["full", "no folder"])
+def test_without_room_on_disk_they_are_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)
+    folder = tmp_path / "cache"
+    if why == "full":
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "posix_fallocate", full)
+    else:
+        folder.touch()
+    array = large_array((10, 10), np.float32, folder)
+    array[:] = 1.0
+    assert not is_on_disk(array)
+
+
+def test_a_data_set_is_the_same_either_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "photos", 20, 24)
+    (tmp_path / "photos" / "cat" / "broken.png").write_bytes(b"\x89PNG\r\n")
+
+    def load(name: str) -> Dataset:
+        return load_image_folder(
+            tmp_path / "photos", DataRequest(None, tmp_path / name), image_size=16
+        )
+
+    plain = load("one")
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)
+    mapped = load("other")
+    assert mapped.fingerprint == plain.fingerprint
+    assert mapped.notes == plain.notes
+    np.testing.assert_array_equal(mapped.train.images, plain.train.images)
+    np.testing.assert_array_equal(mapped.test.labels, plain.test.labels)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:
+    """Of 118 MB of pixels, which are there twice before they are split, little is in memory."""
+    draw(tmp_path / "photos", 60, 64)
+    script = f"""
+    import re
+    from pathlib import Path
+    from spaces.data import large_arrays
+    from spaces.data.image_folder import load_image_folder
+    from spaces.data.request import DataRequest
+
+    def private_mb():
+        text = Path("/proc/self/status").read_text()
+        return int(re.search(r"RssAnon:\\s*(\\d+)", text)[1]) / 1000
+
+    large_arrays.IN_MEMORY_BYTES = 2**20
+    seen = []
+    def progress(what, done, of):
+        seen.append(private_mb())
+
+    def load(side, cache):
+        request = DataRequest(None, Path({str(tmp_path)!r}) / cache, progress=progress)
+        load_image_folder(Path({str(tmp_path / "photos")!r}), request, image_size=side)
+        seen.append(private_mb())
+
+    load(16, "small")  # What is imported is not what is measured.
+    before = max(seen)
+    load(572, "large")
+    print(max(seen) - before)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 60
