@@ -229,14 +229,29 @@ def hypervolume(values: Values, reference: ReferencePoint) -> float:
     """
     rows = gains(values, reference)
     rows = rows[(rows > 0).all(axis=1)]
-    ordered = rows[np.argsort(-rows[:, 0], kind="stable")].tolist()
-    staircase = _Staircase(corner=(0.0, 0.0))
-    volume = 0.0
-    following = [*ordered[1:], [0.0, 0.0, 0.0]]
-    for (x, y, z), (x_next, _, _) in zip(ordered, following, strict=False):
-        staircase.add(-y, -z)
-        volume += staircase.area * (x - x_next)
-    return volume
+    # Whatever dominates a row comes before it, so that a dominated one changes nothing: not even
+    # the last digit.
+    ordered = (rows[np.lexsort(-rows.T[::-1])] * (1.0, -1.0, -1.0)).tolist()
+    # Points not dominated in the other two objectives, to be minimized: `y` ascends, `z` descends,
+    # up to the corner (0, 0). All in one place: a driver asks for this many times a second.
+    ys, zs, n, area = [0.0], [0.0], 0, 0.0
+    volume = x_before = 0.0
+    for x, y, z in ordered:
+        start = bisect.bisect_right(ys, y, 0, n)
+        if zs[start] <= z:  # That of the point before: the smallest with a `y` no larger.
+            continue
+        volume, x_before = volume + area * (x_before - x), x
+        start -= start > 0 and ys[start - 1] == y
+        # What it adds is cut into strips along `y`, each under the step that was there before.
+        left, ceiling, stop = y, zs[start], start
+        while stop < n and zs[stop + 1] >= z:
+            area += (ys[stop] - left) * (ceiling - z)
+            left, ceiling, stop = ys[stop], zs[stop + 1], stop + 1
+        area += (ys[stop] - left) * (ceiling - z)
+        ys[start:stop] = [y]
+        zs[start + 1 : stop + 1] = [z]
+        n += 1 + start - stop
+    return volume + area * x_before
 
 
 def counting(values: Values, reference: ReferencePoint) -> npt.NDArray[np.bool_]:
@@ -269,16 +284,11 @@ def gains(values: Values, reference: ReferencePoint) -> npt.NDArray[np.float64]:
 
 
 class _Staircase:
-    """Non-dominated points in two minimized objectives, and the area they dominate.
+    """Non-dominated points in two minimized objectives: ``y`` ascends along it, ``z`` descends."""
 
-    ``y`` ascends along it and ``z`` descends.
-    """
-
-    def __init__(self, corner: tuple[float, float] = (math.inf, math.inf)) -> None:
+    def __init__(self) -> None:
         self._ys: list[float] = []
         self._zs: list[float] = []
-        self._corner = corner
-        self.area = 0.0
 
     def add(self, y: float, z: float) -> bool:
         """Add a point unless one is there that is nowhere worse; return whether it was added."""
@@ -291,28 +301,9 @@ class _Staircase:
         stop = start
         while stop < len(self._ys) and self._zs[stop] >= z:
             stop += 1
-        if math.isfinite(self._corner[0]):
-            self.area += self._gained(y, z, start, stop)
         self._ys[start:stop] = [y]
         self._zs[start:stop] = [z]
         return True
-
-    def _gained(self, y: float, z: float, start: int, stop: int) -> float:
-        """Area that a point adds which replaces the points from ``start`` to ``stop``.
-
-        It is cut into strips along ``y``, each under the step that was there before.
-        """
-        corner_y, corner_z = self._corner
-        if start == stop:  # As a rule; this is what most of a hypervolume's time goes into.
-            right = self._ys[stop] if stop < len(self._ys) else corner_y
-            return (right - y) * ((self._zs[start - 1] if start else corner_z) - z)
-        edges = [y, *self._ys[start:stop]]
-        edges.append(self._ys[stop] if stop < len(self._ys) else corner_y)
-        ceilings = [self._zs[start - 1] if start else corner_z, *self._zs[start:stop]]
-        return sum(
-            (right - left) * (ceiling - z)
-            for left, right, ceiling in zip(edges, edges[1:], ceilings, strict=False)
-        )
 
 
 def as_rows(values: Values) -> npt.NDArray[np.float64]:

@@ -138,7 +138,7 @@ class Mirror:
             trial.set_user_attr(attributes.BRANCHED_FROM, True)
         return Proposal(
             params=params,
-            distributions=trial.distributions,
+            distributions=self._storage.get_trial(trial.number).distributions,
             system_attrs=self._population(trial),
             handle=trial,
         )
@@ -174,12 +174,13 @@ class Mirror:
             ending: How it ended.
             number: Of the trial in the study, where points may be derived from it.
         """
-        self._foresee(handle.params, ending.state, ending.user_attrs, ending.system_attrs)
+        params = self._storage.get_trial(handle.number).params  # Optuna's own way copies them.
+        self._foresee(params, ending.state, ending.user_attrs, ending.system_attrs)
         if number is not None and _keeps_limits(ending.state, ending.system_attrs):
             self._represented.add(number)
         for index, value in enumerate(_broken(ending.system_attrs)):
             handle.set_constraint(str(index), value)
-        scheme = str(handle.params.get(QUANTIZATION, ""))
+        scheme = str(params.get(QUANTIZATION, ""))
         if (hint := _hint(scheme, ending.state, ending.user_attrs)) is not None:
             handle.set_user_attr(attributes.HINT, hint)
         if (seconds := _seconds(ending.state, ending.user_attrs)) is not None:

@@ -226,3 +226,19 @@ def test_always_saying_the_largest_class_is_worth_nothing() -> None:
     assert hypervolume([[0.97, 2e3, 0.01]], uneven) > 0
     assert ReferencePoint.for_images([25, 25, 25, 25]) == ReferencePoint.for_classes(4, 100)
     assert ReferencePoint.for_images([7, 0]).error > 0
+
+
+def test_what_is_dominated_changes_no_digit_of_the_hypervolume() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        values = np.column_stack(
+            [
+                1 - 10 ** random.uniform(-3, 0, 30),
+                10 ** random.uniform(3, 8, 30),
+                10 ** random.uniform(-2, 4, 30),
+            ]
+        )
+        kept = values[pareto_mask(values)]
+        worse = kept * np.where(random.random(kept.shape) < 0.5, [0.9, 1.1, 1.1], 1.0)
+        mixed = random.permutation(np.concatenate([kept, worse]))
+        assert hypervolume(mixed, REFERENCE) == hypervolume(kept, REFERENCE)
