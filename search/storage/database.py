@@ -11,6 +11,7 @@ the write-ahead log away from under a driver.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import sqlite3
@@ -84,8 +85,23 @@ def open_storage(storage: str | Path = DEFAULT_STORAGE, must_exist: bool = False
         if path is not None:
             sa.event.listen(opened.engine, "connect", _tune_sqlite)
             opened.engine.dispose()  # Connections from before do not count.
+        _keep_quiet_of_interrupts(opened.engine)
         check_schema(opened.engine, url)
         return opened
+
+
+def _keep_quiet_of_interrupts(engine: sa.Engine) -> None:
+    """Let SQLAlchemy log no traceback of a signal that strikes while it closes a connection.
+
+    It raises it on all the same.
+    """
+    if isinstance(engine.pool.logger, logging.Logger):
+        engine.pool.logger.addFilter(_is_no_interrupt)
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, KeyboardInterrupt)
 
 
 @contextmanager
@@ -105,6 +121,7 @@ def open_for_reading(storage: str | Path) -> Iterator[sa.Engine]:
             _check_place(path, must_exist=True)
             arguments = {"timeout": _BUSY_TIMEOUT_S}
             engine = sa.create_engine(_reading_url(path, stack), connect_args=arguments)
+        _keep_quiet_of_interrupts(engine)
         stack.callback(engine.dispose)
         check_schema(engine, url)
         yield engine

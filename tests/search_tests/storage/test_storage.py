@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -16,11 +17,12 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from search.storage.batches import Batch, Ending, new_trial
-from search.storage.database import open_storage, storage_errors
+from search.storage.database import open_for_reading, open_storage, storage_errors
 from search.storage.reader import read_study
 from search.storage.recorder import RowRecorder
 from search.storage.urls import artifacts_dir, masked, sqlite_path, storage_url
 from spaces.errors import StorageError, StudyError
+from workers.messages.executor import Interrupted
 
 DIRECTIONS: list[Literal["maximize", "minimize"]] = ["maximize", "minimize", "minimize"]
 DISTRIBUTIONS = {
@@ -298,6 +300,35 @@ def test_a_new_database_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("for_reading", [False, True])
+@pytest.mark.parametrize(
+    ("error", "is_told"), [(Interrupted(), False), (KeyboardInterrupt(), False), (OSError(), True)]
+)
+def test_an_interrupt_while_a_connection_is_closed_leaves_no_traceback(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    for_reading: bool,
+    error: BaseException,
+    is_told: bool,
+) -> None:
+    """It is raised all the same."""
+    opened = open_storage(tmp_path / "studies.db")
+    with open_for_reading(tmp_path / "studies.db") as reader:
+        engine = reader if for_reading else opened.engine
+
+        def strike(connection: object) -> None:
+            raise error
+
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT 1")
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.dialect, "do_close", strike)
+            with nullcontext() if is_told else pytest.raises(KeyboardInterrupt):
+                engine.pool.dispose()
+    assert bool(caplog.records) == is_told
+
+
 def test_postgresql(postgres_url: str) -> None:
     """The same rows, read by Optuna from another kind of database."""
     storage = open_storage(postgres_url)
