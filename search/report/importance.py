@@ -96,13 +96,23 @@ def importances(trials: Sequence[FrozenTrial]) -> Importances | None:
 def _shares(trials: Sequence[FrozenTrial], quantile: float) -> dict[str, dict[str, float]]:
     import optuna
     from optuna.trial import FrozenTrial as Trial
-    from optuna.trial import create_trial
+    from optuna.trial import TrialState
+
+    from search.storage.batches import new_trial
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(directions=[objective.direction for objective in OBJECTIVES])
     study.add_trials(
         [
-            create_trial(params=t.params, distributions=t.distributions, values=t.values)
+            new_trial(
+                -1,
+                t.params,
+                t.distributions,
+                user_attrs={},
+                system_attrs={},
+                state=TrialState.COMPLETE,
+                values=tuple(t.values),
+            )
             for t in trials
             if all(math.isfinite(value) for value in t.values)
         ]

@@ -9,7 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from search.front.pareto import Front
 from search.sampling.trainings import thinned
-from search.storage.batches import Ranges
+from search.storage.batches import Unchanging
 
 WINDOW = 200
 """Trials that TPE is shown at least, once there are twice as many."""
@@ -34,7 +34,7 @@ class WindowedStorage(InMemoryStorage):
         """Create a trial; return its number."""
         self.newest = super().create_new_trial(study_id, template_trial)
         made = self.get_trial(self.newest)
-        made.distributions = Ranges(made.distributions)  # Also of what a sampler will propose.
+        made.distributions = Unchanging(made.distributions)  # Also of what a sampler will propose.
         return self.newest
 
     def get_all_trials(

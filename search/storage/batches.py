@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from optuna.distributions import BaseDistribution
 from optuna.storages import InMemoryStorage
@@ -73,13 +73,16 @@ class Recorder(Protocol):
         """
 
 
-class Ranges(dict[str, BaseDistribution]):
-    """Ranges of a trial's parameters, which nobody changes.
+_Value = TypeVar("_Value")
+
+
+class Unchanging(dict[str, _Value]):
+    """Parameters of a trial or their ranges, which nobody changes.
 
     Optuna copies a trial that is added, and each of its ranges took as long as all else of it.
     """
 
-    def __deepcopy__(self, _: dict[int, Any]) -> Ranges:
+    def __deepcopy__(self, _: dict[int, Any]) -> Unchanging[_Value]:
         return self
 
 
@@ -102,8 +105,8 @@ def new_trial(
         values=values,
         datetime_start=now,
         datetime_complete=now if state.is_finished() else None,
-        params=dict(params),
-        distributions=Ranges(distributions),
+        params=Unchanging(params),
+        distributions=Unchanging(distributions),
         user_attrs=dict(user_attrs),
         system_attrs=dict(system_attrs),
         intermediate_values={},

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,6 +32,8 @@ from search.storage.optuna_tables import (
 )
 from search.storage.transactions import snapshot
 
+_ROWS_AT_A_TIME = 1000
+_DECODER = json.JSONDecoder()
 _INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf}
 
 
@@ -147,12 +150,14 @@ def _trials(
 
     def rows_of(table: sa.Table, *columns: str) -> Iterable[Any]:
         chosen = [table.c[name] for name in columns]
-        return connection.execute(
+        rows = connection.execute(
             sa.select(table.c.trial_id, *chosen)
             .join(TRIALS, table.c.trial_id == TRIALS.c.trial_id)
             .where(*wanted)
             .order_by(table.columns[0])
         )
+        # Many at a time: one by one takes three times as long.
+        return chain.from_iterable(rows.partitions(_ROWS_AT_A_TIME))
 
     found: dict[int, FrozenTrial] = {}
     distributions: dict[str, BaseDistribution] = {}
@@ -185,10 +190,16 @@ def _trials(
     for trial_id, of in values.items():
         found[trial_id].values = [of[objective] for objective in sorted(of)]
     for trial_id, key, text in rows_of(TRIAL_USER_ATTRS, "key", "value_json"):
-        found[trial_id].user_attrs[key] = json.loads(text)
+        found[trial_id].user_attrs[key] = _decoded(text)
     for trial_id, key, text in rows_of(TRIAL_SYSTEM_ATTRS, "key", "value_json"):
-        found[trial_id].system_attrs[key] = json.loads(text)
+        found[trial_id].system_attrs[key] = _decoded(text)
     return list(found.values())
+
+
+def _decoded(text: str) -> Any:
+    """Return what JSON holds; without the looks before and after it that ``json.loads`` takes."""
+    value, end = _DECODER.raw_decode(text)
+    return value if end == len(text) else json.loads(text)
 
 
 def _local(moment: datetime | None) -> datetime | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -146,7 +146,7 @@ def study_for_run(
                 artifacts = ArtifactKeeper(place, identity)
                 weights = WeightKeeper(folder, identity, formerly=former)
                 weights.sweep()
-                opened = open_study(database, settings, artifacts, weights, share=share)
+                opened = _open_study(database, record, settings, artifacts, weights, share=share)
             if isinstance(opened, SharedStudy):
                 held.callback(opened.close)
             yield opened
@@ -178,21 +178,21 @@ def open_study(
         StorageError: If the database cannot be used.
         StudyError: If the study holds something else than this run asks for.
     """
-    if isinstance(storage, InMemoryStorage):
-        return _open_study(storage, settings, artifacts, weights, share=False)
-    with storage_errors(storage.url):
-        return _open_study(storage, settings, artifacts, weights, share=share)
+    is_shared = share and isinstance(storage, RDBStorage)
+    with storage_errors(storage.url) if isinstance(storage, RDBStorage) else nullcontext():
+        record = _record(storage, settings.name) or create_study(storage, settings.name)
+        return _open_study(storage, record, settings, artifacts, weights, share=is_shared)
 
 
 def _open_study(
     storage: RDBStorage | InMemoryStorage,
+    record: StudyRecord,
     settings: StudySettings,
     artifacts: ArtifactKeeper | None,
     weights: WeightKeeper | None,
     *,
     share: bool,
 ) -> OpenStudy:
-    record = _record(storage, settings.name) or create_study(storage, settings.name)
     check_ours(record)
     study_id, stored = record.study_id, record.user_attrs
     identity = _identity(storage, record)

@@ -24,6 +24,7 @@ from search.storage.trial_attributes import is_sound
 from search.storage.weights import WeightKeeper
 from search.study.model_files import FrontFiles
 from search.study.running import Running
+from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from workers.messages.checkpoint import Checkpoint
@@ -120,12 +121,16 @@ class Shortcuts:
         """Learn from earlier runs what the race and branches go by."""
         points: dict[int, dict[Any, Values]] = {}
         trainings: list[tuple[int, TrialConfig, FrozenTrial]] = []
+        configs: dict[int, TrialConfig] = {}
         for trial in trials:
             if attributes.CONFIG not in trial.user_attrs:
                 continue  # Plain Optuna's.
             parent = trial.user_attrs.get(attributes.DERIVED_FROM)
-            config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
+            stored_config = trial.user_attrs[attributes.CONFIG]
             number = trial.number if parent is None else int(parent)
+            if number not in configs:  # Derived trials differ in their schemes alone.
+                configs[number] = TrialConfig.from_dict(stored_config)
+            config = configs[number]
             if trial.values is not None:
                 self._training_of[trial.number] = number
                 if is_feasible(trial.system_attrs):
@@ -133,11 +138,8 @@ class Shortcuts:
                 ram_bytes = trial.user_attrs.get(attributes.LEDGER, {}).get("arena_bytes")
                 if self._fits_ram(ram_bytes):
                     accuracy, size_bytes, latency_ms = trial.values
-                    points.setdefault(number, {})[config.quantization] = (
-                        accuracy,
-                        size_bytes,
-                        latency_ms,
-                    )
+                    scheme = QuantizationScheme(stored_config["quantization"])
+                    points.setdefault(number, {})[scheme] = (accuracy, size_bytes, latency_ms)
             if parent is None and trial.user_attrs.get(attributes.OUTCOME) in COUNTED:
                 trainings.append((number, config, trial))
         for number, config, trial in trainings:
