@@ -238,6 +238,29 @@ class TestBrancher:
                 seen.append(branch.config.hash)  # type: ignore[attr-defined]
         assert len(seen) == len(set(seen)) > 1
 
+    def test_a_front_that_has_grown_is_predicted_for_anew(self) -> None:
+        expected = []
+        for grows_before in (False, True):
+            brancher = self.brancher(gain_of_new=1e6)
+            assert self.propose(brancher) is None  # What branches would add is known now.
+            if grows_before:
+                self.front += [(min(1.0, a + 0.1), s * 0.4, t) for a, s, t in self.front]
+            for number in range(100, 112):
+                brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, seconds=10.0)
+            branch = self.propose(brancher)
+            expected.append(branch.predicted if isinstance(branch, Branch) else 0.0)
+        assert expected[1] < expected[0]
+
+    def test_a_space_that_has_grown_has_more_branches(self) -> None:
+        bare = SearchSpace(tuple(p for p in SPACE.parameters if p.name == "learning_rate"))
+        brancher = self.brancher(gain_of_new=0.0)
+        brancher.space = bare
+        found = self.propose(brancher), self.propose(brancher)
+        assert [one.kind for one in found if isinstance(one, Branch)] == [TRAIN_ON]
+        brancher.space = SPACE
+        branch = self.propose(brancher)
+        assert isinstance(branch, Branch) and branch.kind is not TRAIN_ON
+
     def test_the_branch_of_a_cheap_training_goes_before_that_of_a_dear_one(self) -> None:
         """Costs seen on a small network say little of a large one's, but as shares of it."""
         brancher = self.brancher(gain_of_new=0.0)
