@@ -7,6 +7,7 @@ anything is written, as a full disk behind a map ends the process.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -43,10 +44,31 @@ def large_array(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, n_bytes)
+            _reserve(file.fileno(), n_bytes)
             return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
     except OSError:
         return np.empty(shape, dtype)
+
+
+def _reserve(descriptor: int, n_bytes: int) -> None:
+    """Have room on disk for all of a new file: where that cannot be asked for (macOS, and some
+    file systems), zeros are written.
+
+    Raises:
+        OSError: If there is none.
+    """
+    fallocate = getattr(os, "posix_fallocate", None)
+    if fallocate is not None:
+        try:
+            fallocate(descriptor, 0, n_bytes)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+    zeros = memoryview(bytes(min(n_bytes, _PART_BYTES)))
+    done = 0
+    while done < n_bytes:  # What is written may be less than what was given.
+        done += os.write(descriptor, zeros[: n_bytes - done])
 
 
 def taken(

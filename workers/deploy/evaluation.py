@@ -39,13 +39,15 @@ def predicted_labels(scores: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
 def probabilities(scores: npt.NDArray[Any], *, are_logits: bool) -> npt.NDArray[np.float64]:
     """Return scores as probabilities which add up to 1 for each image.
 
-    Those of an integer model do not quite: they are multiples of a step.
+    Those of an integer model do not quite: they are multiples of a step. Of very many classes all
+    may be less than half of one, and are 0 then.
     """
     found: npt.NDArray[np.float64] = scores.astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         if are_logits:
             found = np.exp(found - found.max(axis=1, keepdims=True))
-        shared: npt.NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+        total = found.sum(axis=1, keepdims=True)
+        shared: npt.NDArray[np.float64] = found / np.where(total == 0, 1.0, total)
     return shared
 
 

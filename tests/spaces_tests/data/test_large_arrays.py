@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import textwrap
@@ -48,6 +49,34 @@ def test_large_ones_lie_on_disk_and_leave_no_file(
     assert is_on_disk(array) == on_disk
     assert mapped_file(array) is None  # No entry of the cache.
     assert not (tmp_path / "cache").exists() or not os.listdir(tmp_path / "cache")
+
+
+def cannot(*_: object) -> None:
+    raise OSError(95, "Operation not supported")
+
+
+@pytest.mark.parametrize("reserved_by", [None, cannot])
+def test_where_room_cannot_be_asked_for_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reserved_by: object
+) -> None:
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(large_arrays, "_PART_BYTES", 1000)
+    if reserved_by is None:
+        monkeypatch.delattr(os, "posix_fallocate")  # As on macOS.
+    else:
+        monkeypatch.setattr(os, "posix_fallocate", reserved_by)
+    array = large_array((50, 7, 5), np.uint16, tmp_path)
+    assert is_on_disk(array) and not array.any()
+    array[:] = np.arange(50 * 7 * 5).reshape(50, 7, 5)
+    np.testing.assert_array_equal(taken(array, [3, 49], tmp_path), np.asarray(array)[[3, 49]])
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))  # As on a disk that is full.
+    try:
+        without_room = large_array((50, 7, 5), np.uint16, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not is_on_disk(without_room)
 
 
 @pytest.mark.parametrize("why", ["full", "no folder"])

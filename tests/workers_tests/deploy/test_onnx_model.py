@@ -121,6 +121,18 @@ def test_logits_are_compared_as_the_probabilities_that_they_are(units: int) -> N
     assert not compared(other, tflite, IMAGES, are_logits=True).is_same
 
 
+def test_probabilities_that_all_round_to_zero_are_the_same(tmp_path: Path) -> None:
+    """Of 600 classes that are about as likely, each is less than half of a 256th."""
+    tf_keras = pytest.importorskip("tf_keras")
+    layers = tf_keras.layers
+    small = tf_keras.initializers.RandomNormal(stddev=1e-3, seed=1)
+    head = layers.Dense(600, activation="softmax", kernel_initializer=small)
+    model = tf_keras.Sequential([layers.Input((12, 12, 3)), layers.Flatten(), head])
+    found, why_not = write(tmp_path, converted(model, "int8"), IMAGES, are_logits=False)
+    assert why_not == "" and found is not None
+    assert (found["labels_differ"], found["max_difference"]) == (0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("labels_differ", "max_difference", "is_same"),
     [(0, 0.0, True), (0, 0.02, True), (0, 0.021, False), (1, 0.0, False)],
