@@ -58,7 +58,7 @@ def mean_loss(
     are_logits: bool,
     step: float = 0.0,
 ) -> float | None:
-    """Return the mean cross-entropy, in nats; None if an answer is not finite.
+    """Return the mean cross-entropy, in nats; None if an answer is not finite, or 0 throughout.
 
     Args:
         scores: ``[n, classes]``.
@@ -67,8 +67,9 @@ def mean_loss(
         step: Distance between two probabilities that an integer output can tell apart; 0 for
             floats. What it calls 0 lies below half of it, and counts as that half.
     """
-    of_truth = probabilities(scores, are_logits=are_logits)[np.arange(len(labels)), labels]
-    if not np.isfinite(of_truth).all():
+    chances = probabilities(scores, are_logits=are_logits)
+    of_truth = chances[np.arange(len(labels)), labels]
+    if not np.isfinite(of_truth).all() or not chances.any(axis=1).all():
         return None
     least = MIN_PROBABILITY if are_logits else max(MIN_PROBABILITY, step / 2)
     return float(-np.log(np.maximum(of_truth, least)).mean())
