@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 
 import optuna
@@ -35,7 +35,13 @@ class Findings:
     is_done: bool = False
 
 
-def check(folder: Folder, *, is_clean: bool, damaged: set[str] = frozenset()) -> Findings:  # type: ignore[assignment]
+def check(
+    folder: Folder,
+    *,
+    is_clean: bool,
+    damaged: Set[str] = frozenset(),
+    is_swept: bool = True,
+) -> Findings:
     """Look at a study whose driver has ended.
 
     Args:
@@ -43,9 +49,11 @@ def check(folder: Folder, *, is_clean: bool, damaged: set[str] = frozenset()) ->
         is_clean: Whether the driver ended by itself, able to write: nothing may be running then,
             and no file may be without a name.
         damaged: Names of files that were broken on purpose; they may not be told as sound.
+        is_swept: Whether no other driver died meanwhile: what it wrote last has no name until the
+            next driver looks.
     """
     found = Findings()
-    if not folder.database.exists():
+    if not folder.is_there:
         told = list(_acknowledged(folder))
         found.losses += [f"trial {line['number']}: no database" for line in told]
         return found
@@ -78,7 +86,7 @@ def check(folder: Folder, *, is_clean: bool, damaged: set[str] = frozenset()) ->
     found.is_done = len(attempts) >= folder.target
     if len(attempts) > folder.target:
         found.problems.append(f"{len(attempts)} attempts for a target of {folder.target}")
-    found.problems += _wrong_files(folder, trials, is_clean, damaged)
+    found.problems += _wrong_files(folder, trials, is_clean, damaged, is_swept)
     return found
 
 
@@ -89,7 +97,7 @@ def _acknowledged(folder: Folder) -> Iterator[dict]:  # type: ignore[type-arg]
 
 
 def _trials(folder: Folder) -> list[FrozenTrial]:
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder.database}")
+    storage = optuna.storages.RDBStorage(folder.url)
     try:
         names = [study.study_name for study in optuna.get_all_study_summaries(storage)]
         if STUDY not in names:
@@ -124,9 +132,13 @@ def _inconsistencies(
 
 
 def _wrong_files(
-    folder: Folder, trials: list[FrozenTrial], is_clean: bool, damaged: set[str]
+    folder: Folder,
+    trials: list[FrozenTrial],
+    is_clean: bool,
+    damaged: Set[str],
+    is_swept: bool,
 ) -> Iterator[str]:
-    storage = optuna.storages.RDBStorage(f"sqlite:///{folder.database}")
+    storage = optuna.storages.RDBStorage(folder.url)
     try:
         studies = [s for s in storage.get_all_studies() if s.study_name == STUDY]
         attrs = storage.get_study_system_attrs(studies[0]._study_id) if studies else {}
@@ -160,7 +172,7 @@ def _wrong_files(
             yield f"the model of trial {trial.number} is not there"
         elif hashlib.sha256(path.read_bytes()).hexdigest() != expected:
             yield f"the model of trial {trial.number} is not what was measured"
-    if is_clean and store.exists():
+    if is_clean and is_swept and store.exists():
         for path in store.iterdir():
             if path.is_file() and path.name not in named:
                 yield f"{path.name} belongs to nothing"

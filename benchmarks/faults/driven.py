@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
@@ -26,7 +26,7 @@ import search.run.preparation as preparation_module
 import search.run.run_study as run_module
 from benchmarks.faults.workers import ForkedWorkers
 from search.cli.main import cli
-from search.storage import batches, database, recorder
+from search.storage import batches, database, leases, recorder
 from search.study.messages import Told
 from search.study.open_study import OpenStudy
 from spaces.data.dataset import Dataset, Split
@@ -46,11 +46,14 @@ class Plan:
             kills itself; 0 for none.
         clock_jumps_s: By how much its clock is off, alternately; empty for none.
         busy_timeout_s: How long it waits for a locked database; None for as long as the product.
+        lease_s: How long its sign of life counts for other drivers; None for as long as the
+            product says.
     """
 
     kill_at_write: int = 0
     clock_jumps_s: tuple[float, ...] = ()
     busy_timeout_s: float | None = None
+    lease_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,14 @@ class Folder:
     Attributes:
         path: Of everything.
         target: Trials that the study is to have.
+        server: URL of its database on a server; None for a SQLite file.
+        who: Which of several drivers of the study it is meant for.
     """
 
     path: Path
     target: int
+    server: str | None = None
+    who: str = "stderr"
 
     @property
     def disk(self) -> Path:
@@ -74,6 +81,16 @@ class Folder:
     def database(self) -> Path:
         """The database."""
         return self.disk / "studies.db"
+
+    @property
+    def url(self) -> str:
+        """What plain Optuna opens."""
+        return self.server or f"sqlite:///{self.database}"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a database, be it an empty one."""
+        return self.server is not None or self.database.exists()
 
     @property
     def acknowledged(self) -> Path:
@@ -88,11 +105,24 @@ class Folder:
     @property
     def said(self) -> Path:
         """What the last driver wrote to stderr."""
-        return self.path / "stderr.txt"
+        return self.path / f"{self.who}.txt"
 
 
-def start(folder: Folder, plan: Plan = Plan()) -> int:
-    """Fork a driver that runs the study of a folder to its target; return its process's id."""
+def start(
+    folder: Folder,
+    plan: Plan = Plan(),
+    *,
+    words: Sequence[str] = (),
+    replace_more: Callable[[Folder], None] = lambda folder: None,
+) -> int:
+    """Fork a driver that runs the study of a folder to its target; return its process's id.
+
+    Args:
+        folder: Where the study lives.
+        plan: What it does to itself.
+        words: More options of ``search run``.
+        replace_more: Called in the driver, after its parts were replaced.
+    """
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -102,6 +132,7 @@ def start(folder: Folder, plan: Plan = Plan()) -> int:
         os.setsid()
         _redirect(folder)
         replace_parts(folder)
+        replace_more(folder)
         _carry_out(plan)
         cli.main(
             [
@@ -110,11 +141,12 @@ def start(folder: Folder, plan: Plan = Plan()) -> int:
                 "--trials",
                 str(folder.target),
                 "--storage",
-                str(folder.database),
+                folder.server or str(folder.database),
                 "--sampler",
                 "random",
                 "--workers",
                 str(N_WORKERS),
+                *words,
             ]
         )
     except SystemExit as ending:
@@ -128,7 +160,8 @@ def start(folder: Folder, plan: Plan = Plan()) -> int:
 
 
 def _redirect(folder: Folder) -> None:
-    os.chdir(folder.path)
+    # Artifacts of a study on a server lie in the current folder.
+    os.chdir(folder.path if folder.server is None else folder.disk)
     said = os.open(folder.said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(said, 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -171,6 +204,9 @@ def _carry_out(plan: Plan) -> None:
     if plan.busy_timeout_s is not None:
         patched: Any = database
         patched._BUSY_TIMEOUT_S = plan.busy_timeout_s
+    if plan.lease_s is not None:
+        leased: Any = leases
+        leased.LEASE_S = plan.lease_s
     if plan.clock_jumps_s:
         _make_clock_jump(plan.clock_jumps_s)
     if plan.kill_at_write:

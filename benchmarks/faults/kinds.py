@@ -12,10 +12,10 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.faults.driven import Folder, Plan
+from benchmarks.faults.driven import Folder, Plan, start
 
 KILLED = -signal.SIGKILL
 ONE_LINE = 1
@@ -31,12 +31,16 @@ class Scene:
         dice: Decide when and how.
         pid: Of the driver; 0 before it has started.
         damaged: Names of artifacts that were broken.
+        start: Forks a driver of the study; returns its process's id.
+        problems: What did not hold while it was hurt, one line each.
     """
 
     folder: Folder
     dice: random.Random
     pid: int = 0
     damaged: frozenset[str] = frozenset()
+    start: Callable[[Folder, Plan], int] = start
+    problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Kind:
         plan: What it does to itself.
         latest_s: The latest moment of the strike.
         needs_mount: Whether a file system must be mounted for it.
+        leaves_files: Whether files without a name may be left, until the next driver looks.
     """
 
     name: str
@@ -64,6 +69,20 @@ class Kind:
     plan: Callable[[random.Random], Plan] = lambda dice: Plan()
     latest_s: float = 0.6
     needs_mount: bool = False
+    leaves_files: bool = False
+
+
+def ended_with(pid: int, patience_s: float) -> int:
+    """Wait for a driver, and return its exit code; one that hangs is killed, and gives -1000."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.005)
+    os.killpg(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    return -1000
 
 
 def children(pid: int) -> list[int]:
@@ -74,41 +93,41 @@ def children(pid: int) -> list[int]:
         return []
 
 
-def _send(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
-def _kill_driver(scene: Scene) -> None:
-    _send(scene.pid, signal.SIGKILL)
+def kill_driver(scene: Scene) -> None:
+    send(scene.pid, signal.SIGKILL)
 
 
 def _kill_worker(scene: Scene) -> None:
     if pids := children(scene.pid):
-        _send(scene.dice.choice(pids), signal.SIGKILL)
+        send(scene.dice.choice(pids), signal.SIGKILL)
 
 
 def _kill_all(scene: Scene) -> None:
     pids = [scene.pid, *children(scene.pid)]
     scene.dice.shuffle(pids)
     for pid in pids:
-        _send(pid, signal.SIGKILL)
+        send(pid, signal.SIGKILL)
 
 
 def _signal(number: int) -> Callable[[Scene], None]:
-    return lambda scene: _send(scene.pid, number)
+    return lambda scene: send(scene.pid, number)
 
 
 def _twice(scene: Scene) -> None:
     for _ in range(2):
-        _send(scene.pid, signal.SIGTERM)
+        send(scene.pid, signal.SIGTERM)
         time.sleep(scene.dice.uniform(0, 0.03))
 
 
 def _freeze(scene: Scene) -> None:
-    _send(scene.pid, signal.SIGSTOP)
+    send(scene.pid, signal.SIGSTOP)
     time.sleep(scene.dice.uniform(0.05, 0.4))
-    _send(scene.pid, signal.SIGCONT)
+    send(scene.pid, signal.SIGCONT)
 
 
 def _fill_disk(scene: Scene) -> Callable[[], object]:
@@ -243,10 +262,8 @@ def _signals(when: str, latest_s: float) -> Sequence[Kind]:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("driver killed", (KILLED,), is_clean=False, strike=_kill_driver),
-    Kind(
-        "driver killed at start-up", (KILLED,), is_clean=False, strike=_kill_driver, latest_s=0.1
-    ),
+    Kind("driver killed", (KILLED,), is_clean=False, strike=kill_driver),
+    Kind("driver killed at start-up", (KILLED,), is_clean=False, strike=kill_driver, latest_s=0.1),
     Kind("a worker killed", strike=_kill_worker),
     Kind("driver and workers killed at once", (KILLED,), is_clean=False, strike=_kill_all),
     Kind("killed in the middle of a write", (KILLED,), is_clean=False, plan=_at_a_write),

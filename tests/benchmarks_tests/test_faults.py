@@ -1,4 +1,4 @@
-"""A short series of injected faults loses nothing; the benchmark of that name is the long one."""
+"""Short series of injected faults lose nothing; the benchmark of that name is the long one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,44 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.faults.postgres_server import programs
+from tests.conftest import missing
+
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def check_series(*words: str, at_least: int, timeout_s: float) -> None:
+    """Run a series in a process of its own; nothing may be lost, and faults must have come."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.faults", *words],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "**0 lost, 0 other findings**" in done.stdout
+    [(n_faults, n_trials)] = re.findall(
+        r"(\d+) faults, \d+ studies, (\d+) acknowledged", done.stdout
+    )
+    assert int(n_faults) >= at_least and int(n_trials) >= 12
 
 
 @pytest.mark.slow
 def test_nothing_is_lost() -> None:
-    words = ["-m", "benchmarks.faults", "--faults", "12", "--target", "20", "--seed", "3"]
-    done = subprocess.run(
-        [sys.executable, *words], cwd=CHECKOUT, capture_output=True, text=True, timeout=280
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "**0 lost, 0 other findings**" in done.stdout
-    (n_faults, n_trials) = re.findall(
-        r"(\d+) faults, \d+ studies, (\d+) acknowledged", done.stdout
-    )[0]
-    assert int(n_faults) >= 12 and int(n_trials) >= 20
+    words = ("--faults", "12", "--target", "20", "--seed", "3")
+    check_series(*words, at_least=12, timeout_s=280)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_on_ray() -> None:
+    words = ("ray", "--faults", "2", "--target", "12", "--seed", "1")
+    check_series(*words, at_least=2, timeout_s=280)
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_on_a_database_server() -> None:
+    if programs() is None:
+        missing("needs a PostgreSQL server (scripts/install-test-system-packages)")
+    words = ("postgres", "--faults", "5", "--target", "20", "--seed", "3")
+    check_series(*words, at_least=5, timeout_s=280)

@@ -6,6 +6,7 @@ answers with tracebacks, waits for ever, or ends the process from C++.
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import pickle
@@ -20,6 +21,7 @@ import spaces
 import workers
 from spaces.errors import ConfigError, WorkersLostError
 from workers.executors.cluster import HOW_TO_GUARD, asks_for_token, is_reachable
+from workers.executors.ray_watch import Watch
 from workers.messages.executor import Interrupted
 from workers.processes.import_path import python_path
 from workers.processes.run_folder import RunFolder
@@ -66,6 +68,8 @@ class StartedRay:
 
         self.ray: Any = ray
         self._folder: RunFolder | None = None
+        self._watch: Watch | None = None
+        self._unfinished: Any = None
         self._is_ours = not ray.is_initialized()
         self._address = address
         if not self._is_ours:
@@ -103,7 +107,7 @@ class StartedRay:
         if node is None:
             return
         for kind in ("raylet", "gcs_server"):
-            for info in node.all_processes.get(kind, ()):
+            for info in getattr(node, "all_processes", {}).get(kind, ()):
                 code = info.process.poll()
                 if code is not None:
                     raise WorkersLostError(
@@ -122,18 +126,43 @@ class StartedRay:
     def shutdown(self) -> None:
         """Leave Ray, and end it if it was started here."""
         if self._is_ours:
-            if not self.is_alive() and (node := self._node()) is not None:
-                # What is left of it would be asked for answers that never come.
-                node.kill_all_processes(check_alive=False, allow_graceful=False)
-            with _own_handlers():
-                self.ray.shutdown()
+            self._kill_rest()
+        self._clear()
+
+    def _kill_rest(self) -> None:
+        """Kill what is left of a Ray that has died: it would be asked, and never answer."""
+        if not self.is_alive() and (node := self._node()) is not None:
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+
+    def _end(self) -> None:
+        """Remove what is left of a Ray that has died, from another thread than Ray's."""
+        self._kill_rest()
         if self._folder is not None:
             self._folder.remove()
 
     def _node(self) -> Any:
         """Ray's processes, where they were started here: the only way to see that they live."""
+        if not self.is_local:
+            return None
         worker = getattr(getattr(self.ray, "_private", None), "worker", None)
-        return getattr(worker, "_global_node", None) if self.is_local else None
+        return getattr(worker, "_global_node", None) or self._unfinished
+
+    @contextmanager
+    def _noting_node(self) -> Iterator[None]:
+        """Know Ray's node within the block before it is whole: its processes may die by then."""
+        module: Any = importlib.import_module("ray._private.node")
+        whole = module.Node
+
+        def note(*arguments: Any, **options: Any) -> Any:
+            self._unfinished = node = whole.__new__(whole)
+            node.__init__(*arguments, **options)
+            return node
+
+        module.Node = note
+        try:
+            yield
+        finally:
+            module.Node, self._unfinished = whole, None
 
     def _head(self, address: str) -> str:
         """Return host and port of the cluster that was joined."""
@@ -175,7 +204,8 @@ class StartedRay:
         for attempt in range(N_TRIES):
             try:
                 self._folder = RunFolder()
-                with _environment(TMPDIR=str(self._folder.temporary)):
+                self._watch = Watch(self.check, self._end)
+                with _environment(TMPDIR=str(self._folder.temporary)), self._noting_node():
                     self._init(
                         address="local",  # Whatever RAY_ADDRESS says.
                         num_cpus=n_cores,
@@ -205,8 +235,13 @@ class StartedRay:
                     ) from error
 
     def _clear(self) -> None:
-        with _own_handlers():
-            self.ray.shutdown()
+        if self._watch is not None and self.is_alive():
+            self._watch.stop()  # Its end is wanted now, however long it takes.
+        if self._is_ours:
+            with _own_handlers():
+                self.ray.shutdown()
+        if self._watch is not None:
+            self._watch.stop()
         if self._folder is not None:
             self._folder.remove()
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import signal
+import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,6 +24,7 @@ from tests.listening import listening
 from workers.executors import worker
 from workers.executors.memory import oom_kills
 from workers.executors.ray_start import WORKER_NICENESS
+from workers.executors.ray_watch import Watch
 from workers.executors.ray_workers import RayExecutor
 from workers.messages.executor import (
     Evaluator,
@@ -430,6 +434,71 @@ class TestRayStartedForARun:
             collect(executor, 1)
         executor.shutdown()
         assert not ray.is_initialized()
+
+
+CHECKOUT = Path(__file__).parents[3]
+
+DIES_BEFORE = """
+import importlib, os, signal, sys
+import ray
+from workers.executors import ray_watch
+from workers.executors.ray_start import StartedRay
+
+ray_watch.PATIENCE_S = 2.0
+module, name = importlib.import_module(sys.argv[1]), sys.argv[2]
+holder = getattr(module, "Node", module) if name.startswith("_") else module
+called = getattr(holder, name)
+node = None
+
+def make(self, *args, **options):
+    global node
+    node = self
+    return start(self, *args, **options)
+
+def too_late(*args, **options):
+    [info] = node.all_processes["gcs_server"]
+    os.kill(info.process.pid, signal.SIGKILL)
+    info.process.wait()
+    return called(*args, **options)
+
+node_class = importlib.import_module("ray._private.node").Node
+start, node_class.start_head_processes = node_class.start_head_processes, make
+setattr(holder, name, too_late)
+StartedRay(None, 1, 1, None)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "call",
+    [("ray._private.worker", "connect"), ("ray._private.node", "_write_cluster_info_to_kv")],
+)
+def test_ray_that_dies_while_it_starts_is_one_line(call: tuple[str, str], tmp_path: Path) -> None:
+    """Left alone, Ray waits in C++ for a minute, and then ends the process without a word."""
+    done = subprocess.run(
+        [sys.executable, "-c", DIES_BEFORE, *call],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(CHECKOUT)},
+    )
+    last = done.stderr.strip().rpartition("\n")[2]
+    assert re.match(r"Error: Ray's process gcs_server \(\d+\) was ended by SIGKILL", last), done
+    assert done.returncode == 1
+    assert not list(tmp_path.glob(f"{PREFIX}*"))
+
+
+def test_a_death_that_is_noticed_ends_no_process() -> None:
+    died = threading.Event()
+
+    def check() -> None:
+        died.set()
+        raise WorkersLostError("Ray died.")
+
+    watch = Watch(check, lambda: pytest.fail("The process was to be ended."))
+    died.wait()
+    watch.stop()
+    watch.stop()
 
 
 @pytest.mark.parametrize(
