@@ -17,7 +17,8 @@ from dataclasses import dataclass, field, replace
 from search.run.events import Observer, RunProgress, Silent, UnderWay
 from search.run.interrupts import Interrupts, signal_of
 from search.run.patience import patience_s, trial_timeout_s
-from search.run.wording import described, ended_line, front, trials
+from search.run.report import RunReport
+from search.run.wording import described, ended_line
 from search.storage.settings import RunSettings
 from search.study.messages import Asked, Told
 from search.study.open_study import OpenStudy
@@ -42,29 +43,6 @@ _WAIT_S = 1.0
 _POLL_S = 0.5
 
 _NAMES = {int(signal.SIGINT): "Ctrl-C"}
-
-
-@dataclass(frozen=True, repr=False)
-class RunReport:
-    """How a run ended.
-
-    Attributes:
-        progress: Where the study stands.
-        ended_by: ``target``, ``timeout``, ``interrupt`` (Ctrl-C, SIGTERM, SIGHUP) or
-            ``exhausted`` (nothing new to try).
-        n_abandoned: Trials under way that were given up, to be tried again.
-        signal_number: Of the signal that interrupted it; 0 if none did.
-    """
-
-    progress: RunProgress
-    ended_by: str
-    n_abandoned: int = 0
-    signal_number: int = 0
-
-    def __repr__(self) -> str:
-        """Return where the study stands, in one line: what a notebook shows of it."""
-        found = self.progress
-        return f"<RunReport {found.study_name}: {trials(found)}, {front(found)}; {self.ended_by}>"
 
 
 @dataclass
@@ -194,13 +172,26 @@ class Driver:
                 return ended_by
             with self._state.interrupts.waiting():
                 outcomes = self._executor.wait(_WAIT_S)
-            # What finished is told before anything else can end the run.
-            for outcome in sorted(outcomes, key=lambda one: not isinstance(one, Finished)):
-                self._take(outcome)
-                # Many come at once: the first workers to get free do not wait for the last.
-                if not self._is_ending():
-                    ended_by = self._fill(ended_by)
+            ended_by = self._take_all(outcomes, ended_by)
             self._check_failures()
+
+    def _take_all(self, outcomes: list[Outcome], ended_by: str) -> str:
+        """Take what came back, and start others between; return what ended the run by now.
+
+        What finished is told before anything else can end the run, an error of asking too.
+        """
+        error: Exception | None = None
+        for outcome in sorted(outcomes, key=lambda one: not isinstance(one, Finished)):
+            self._take(outcome)
+            # Many come at once: the first workers to get free do not wait for the last.
+            if error is None and not self._is_ending():
+                try:
+                    ended_by = self._fill(ended_by)
+                except Exception as raised:
+                    error = raised
+        if error is not None:
+            raise error
+        return ended_by
 
     def _fill(self, ended_by: str) -> str:
         """Start as many trials as are wanted; return what ended the run by now."""

@@ -12,13 +12,14 @@ import numpy as np
 
 from search.notebook import in_notebook
 from search.options import options_of, takes_options, words_of
-from search.run.driver import Driver, RunReport
+from search.run.driver import Driver
 from search.run.events import Observer, Silent
 from search.run.making import THREADS as THREADS
 from search.run.making import ConfigMaker as ConfigMaker
 from search.run.notebook import NotebookDisplay
 from search.run.options import RunOptions
 from search.run.preparation import prepare_for_study, study_settings
+from search.run.report import RunReport
 from search.run.resumed import resumed
 from search.storage.settings import DEFAULT_TRIALS, RunSettings
 from search.study.create_or_resume import study_for_run

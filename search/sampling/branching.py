@@ -38,6 +38,9 @@ second than new trainings do (``benchmarks/RESULTS.md``)."""
 
 MAX_BRANCHES_IN_A_ROW = 6
 MAX_PARENTS = 12
+NOTHING = 1e-9
+"""Hypervolume that is next to none."""
+
 MEMORY = 12
 """Trials that tell what new trainings have lately bought."""
 
@@ -181,7 +184,8 @@ class Brancher:
             self._new.append((gain, seconds))
         else:
             kind = kind_of(config)
-            if predicted is not None:
+            # Of a branch that was begun for what comes later, nothing was predicted.
+            if predicted is not None and predicted > NOTHING:
                 self._truth.append((gain, predicted))
             if parent in self._trainings:
                 before = self._trainings[parent]

@@ -163,7 +163,8 @@ class SurrogateSampler(BaseSampler):
         given = np.array([[self._gives(c, s) for s in schemes] for c in candidates])
         given = np.concatenate([given, np.ones((len(under_way), len(schemes)), dtype=bool)])
         if not parents:
-            hopeful = error + _DEVIATIONS[0] * deviation
+            trained_on = math.log(min(further.error for further in self.outlook))
+            hopeful = error + _DEVIATIONS[0] * deviation + trained_on
             over = np.where(given, self._over_limits(hopeful, size, latency), np.inf)[:n]
             return self._nearest(candidates, over.min(axis=1))
         sets = []

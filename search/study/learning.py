@@ -6,6 +6,7 @@ learns both from every trial that ends, and again from the trials of earlier run
 
 from __future__ import annotations
 
+import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -58,6 +59,7 @@ class Shortcuts:
         self.n_branches = 0
         self._max_ram_bytes = settings.limits.max_ram_bytes
         self._n_val = settings.task.n_val
+        self._code = json.dumps(settings.task.code, sort_keys=True)
         self._files = files
         self._weights = weights
         self._brancher = Brancher(
@@ -111,7 +113,7 @@ class Shortcuts:
     def checkpoint_of(self, config: TrialConfig) -> Checkpoint | None:
         """Return where a trial keeps how its training stands; None if nothing is kept."""
         folder = self._weights.checkpoint(config.hash)
-        return None if folder is None else Checkpoint(str(folder.absolute()))
+        return None if folder is None else Checkpoint(str(folder.absolute()), self._code)
 
     def drop_checkpoints(self, is_over: Callable[[str], bool]) -> None:
         """Let go of checkpoints of configurations, by their hash."""

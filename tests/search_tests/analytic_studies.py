@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from search.run.driver import Driver, RunReport
+from search.run.driver import Driver
 from search.run.events import Observer
+from search.run.report import RunReport
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import study_for_run
 from tests.search_tests import analytic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,23 +14,37 @@ MAX_SHARE = 0.02
 """Share of a training's time that writing may take: slow disks are written to less often."""
 
 
+def this_machine() -> str:
+    """Return what tells this machine from others, as long as it runs."""
+    with suppress(OSError):
+        return f"{socket.gethostname()} {_BOOT.read_text().strip()}"
+    return socket.gethostname()
+
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+"""Machines may share a name, as containers do."""
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """A folder of the driver's machine; on another, nothing is kept.
 
     Attributes:
         path: Folder of this trial alone; it and its parents need not be there.
+        code: Tells the source of the task's own code, where it has some: what was trained by
+            another is of no use.
         every_s: Seconds between two checkpoints, at least.
         max_share: See :data:`MAX_SHARE`.
-        host: Name of the machine.
+        machine: The driver's, as :func:`this_machine` returns it.
     """
 
     path: str
+    code: str = ""
     every_s: float = EVERY_S
     max_share: float = MAX_SHARE
-    host: str = field(default_factory=socket.gethostname)
+    machine: str = field(default_factory=this_machine)
 
     @property
     def folder(self) -> Path | None:
         """The folder; None on another machine than its own."""
-        return Path(self.path) if self.host == socket.gethostname() else None
+        return Path(self.path) if self.machine == this_machine() else None

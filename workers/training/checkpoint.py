@@ -38,6 +38,8 @@ _STATE_FILE = "training.json"
 # What gives other numbers with every call, and hides where it stands.
 _RANDOM_OPS = frozenset(
     (
+        "FractionalAvgPool",
+        "FractionalMaxPool",
         "Multinomial",
         "ParameterizedTruncatedNormal",
         "RandomGamma",
@@ -64,12 +66,14 @@ class TrainingState:
         rows: Metrics of each epoch so far.
         variables: All that training changes, in the order in which it was made.
         seconds: What training took so far.
+        made_by: Code and libraries that trained; empty where nobody asks.
     """
 
     config_hash: str
     rows: Rows
     variables: tuple[npt.NDArray[np.generic], ...]
     seconds: float = 0.0
+    made_by: str = ""
 
     @property
     def epochs(self) -> int:
@@ -87,6 +91,7 @@ class TrainingState:
             "rows": self.rows,
             "variables_crc": variables_crc,
             "seconds": self.seconds,
+            "made_by": self.made_by,
         }
         state["checksum"] = text_checksum(json.loads(json.dumps(state)))
         (folder / _STATE_FILE).write_text(json.dumps(state))
@@ -109,8 +114,8 @@ class TrainingState:
             with np.load(io.BytesIO(content), allow_pickle=False) as file:
                 variables = tuple(file[str(index)] for index in range(len(file.files)))
             rows = tuple(tuple(row) for row in state["rows"])
-            seconds = float(state.get("seconds", 0.0))
-            return cls(state["config_hash"], rows, variables, seconds)
+            seconds, made_by = float(state.get("seconds", 0.0)), str(state.get("made_by", ""))
+            return cls(state["config_hash"], rows, variables, seconds, made_by)
         except READ_ERRORS as error:
             raise StorageError(
                 f"A checkpoint of a training must be in {str(folder)!r}, but it cannot be read: "
@@ -167,7 +172,9 @@ class Resume:
             pass
         elif start.config_hash == self._config_hash and not self.goes_on_exactly:
             self.n_replayed = start.epochs
-        elif [v.shape for v in start.variables] != [tuple(v.shape) for v in variables]:
+        elif [(v.shape, v.dtype) for v in start.variables] != [
+            (tuple(v.shape), v.dtype.as_numpy_dtype) for v in variables
+        ]:
             self.problem = "the checkpoint is of a network of another shape, or optimizer"
         else:
             for variable, value in zip(variables, start.variables, strict=True):
@@ -221,4 +228,9 @@ def _draws_at_random(steps_function: Any) -> bool:
     nodes = [*graph.node]
     for function in graph.library.function:
         nodes.extend(function.node_def)
-    return any(node.op in _RANDOM_OPS or node.op.startswith("Stateful") for node in nodes)
+    return any(
+        node.op in _RANDOM_OPS
+        or node.op.startswith("Stateful")
+        or node.op.endswith("CandidateSampler")
+        for node in nodes
+    )

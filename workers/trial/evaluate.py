@@ -205,7 +205,6 @@ class TrialEvaluator:
                 kept.keep()
             return goes_on
 
-        kept.begin()
         trained = train_config(
             self._hypermodel,
             self._dataset,

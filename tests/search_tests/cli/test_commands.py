@@ -17,8 +17,8 @@ import pytest
 from search.cli.next_steps import say_what_next
 from search.cli.options import STORAGE_VARIABLE
 from search.front.read import load_front
-from search.run.driver import RunReport
 from search.run.events import RunProgress
+from search.run.report import RunReport
 from tests.search_tests import retrained
 from tests.search_tests.cli.typed import CHECKOUT, error_of, search_
 from tests.search_tests.conftest import MakeStudy

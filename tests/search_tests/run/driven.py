@@ -5,8 +5,9 @@ from __future__ import annotations
 from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial
 
-from search.run.driver import Driver, RunReport
+from search.run.driver import Driver
 from search.run.events import RunProgress
+from search.run.report import RunReport
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study
 from tests.search_tests import analytic

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,8 @@ from search.storage import attributes
 from search.storage.database import open_storage
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study, study_for_run
-from spaces.errors import DataError, TrialFailedError, WorkersLostError
+from spaces.config.trial import ParamValue, TrialConfig
+from spaces.errors import DataError, StorageError, TrialFailedError, WorkersLostError
 from tests.search_tests import analytic
 from tests.search_tests.run.driven import SETTINGS, Recording, drive, failing, trials_of
 from workers.executors.ray_workers import RayExecutor
@@ -159,6 +160,19 @@ class TestManyAtOnce:
         # All that came back with the third one is told.
         assert report.progress.n_done == executor.n_workers
         assert executor.n_submitted == executor.n_workers + 2 + 2
+
+    def test_what_finished_is_told_though_asking_fails(self, storage: InMemoryStorage) -> None:
+        executor = Together()
+        study = open_study(storage, SETTINGS)
+
+        def make_config(params: Mapping[str, ParamValue]) -> TrialConfig:
+            if study.n_done:
+                raise StorageError("The disk is full.")
+            return analytic.make_config(params)
+
+        with pytest.raises(StorageError):
+            Driver(study, executor, make_config, RunSettings(40)).run()
+        assert study.n_done == executor.n_workers
 
     def test_nothing_is_started_once_nothing_works(self, storage: InMemoryStorage) -> None:
         executor = Together(failing)

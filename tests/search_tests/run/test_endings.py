@@ -17,9 +17,10 @@ import pytest
 from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
-from search.run.driver import MAX_FAILURES_FROM_THE_START, Driver, RunReport
+from search.run.driver import MAX_FAILURES_FROM_THE_START, Driver
 from search.run.events import RunProgress
 from search.run.interrupts import Interrupts, ending_cleanly, signal_of
+from search.run.report import RunReport
 from search.storage import attributes
 from search.storage.settings import RunSettings
 from search.study.create_or_resume import open_study, study_for_run

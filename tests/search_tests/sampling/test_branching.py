@@ -334,6 +334,20 @@ class TestBrancher:
             assert isinstance(branch, Branch) and branch.kind is TRAIN_ON
             assert branch.predicted == pytest.approx(0.0, abs=1e-12)  # At once it adds nothing.
 
+    def test_a_branch_for_what_comes_later_is_no_broken_promise(self) -> None:
+        """It was to add nothing at once, and did: the next one is believed as much."""
+        brancher = self.learned(self.behind_a_long_training(0), 0.6)
+        first = self.propose(brancher, kept=(500,))
+        assert isinstance(first, Branch)
+        args: dict[str, Any] = {"gain": 0.0, "seconds": 10.0, "parent": 500}
+        points = points_of(config_of())
+        better = {s: (1 - (1 - a) * 0.6, b, c) for s, (a, b, c) in points.items()}
+        brancher.note(501, first.config, better, predicted=first.predicted, **args)
+        for number in range(2 * MIN_NEW):  # New trainings have lately bought a little.
+            brancher.note(900 + number, config_of(dropout=0.5), {}, gain=1e-3, seconds=10.0)
+        again = self.propose(brancher, kept=(501,))
+        assert isinstance(again, Branch) and again.kind is TRAIN_ON
+
     def test_a_new_training_s_outlook_is_what_training_on_did(self) -> None:
         brancher = self.brancher(gain_of_new=0.0)
         first = brancher.outlook()

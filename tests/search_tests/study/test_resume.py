@@ -19,7 +19,8 @@ import sqlalchemy as sa
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from search.run.driver import Driver, RunReport
+from search.run.driver import Driver
+from search.run.report import RunReport
 from search.storage import attributes
 from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder

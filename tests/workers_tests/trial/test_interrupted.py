@@ -7,7 +7,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from spaces.config.schemes import QuantizationScheme
@@ -19,6 +21,7 @@ from workers.messages.race import MIN_CURVES, Curve, Race, curve_recipe
 from workers.messages.result import EvaluateRequest, TrialResult
 from workers.training.checkpoint import TrainingState
 from workers.trial.evaluate import TrialEvaluator
+from workers.trial.interrupted import InterruptedTraining
 
 pytestmark = pytest.mark.slow
 
@@ -163,24 +166,57 @@ def test_a_kill_while_a_checkpoint_is_written_loses_none(
     """The new one is whole before the old one goes, and is found under either name."""
     request = request_of(config_of(), tmp_path / "trial")
     killed_after(evaluator, request, 2)
-    shutil.move(tmp_path / "trial", tmp_path / "trial.new")
+    shutil.move(tmp_path / "trial", tmp_path / "trial.0123")
     _, epochs = epochs_of(evaluator, request)
     assert epochs == [2, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["trial"]
 
 
-def test_a_disk_without_room_costs_no_trial(evaluator: TrialEvaluator, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    result, _ = epochs_of(evaluator, request_of(config_of(), tmp_path / "file" / "trial"))
-    assert result.outcome == "complete"
-
-
-def test_nothing_is_kept_before_its_time_or_on_another_machine(
-    evaluator: TrialEvaluator, tmp_path: Path
+def test_what_other_code_trained_is_not_gone_on_with(
+    evaluator: TrialEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    epochs_of(evaluator, request_of(config_of(), tmp_path / "trial", every_s=1e6))
-    elsewhere = Checkpoint(str(tmp_path / "trial"), every_s=0.0, host="another-machine")
-    epochs_of(evaluator, EvaluateRequest(config_of(), checkpoint=elsewhere))
+    """Bytes would be those of neither: the task's own code, the program, its libraries."""
+    request = request_of(config_of(), tmp_path / "trial")
+    assert request.checkpoint is not None
+    killed_after(evaluator, request, 2)
+    of_other_code = replace(request.checkpoint, code="another")
+    _, epochs = epochs_of(evaluator, replace(request, checkpoint=of_other_code))
+    assert epochs == [0, 1, 2, 3]
+    killed_after(evaluator, request, 2)
+    other = {"python": "3", "tensorflow": "1"}
+    with monkeypatch.context() as patch:
+        patch.setattr("workers.training.keras_compat.versions", lambda: other)
+        _, epochs = epochs_of(evaluator, request)
+    assert epochs == [0, 1, 2, 3]
+    killed_after(evaluator, request, 2)
+    monkeypatch.setattr("workers.trial.interrupted._own_source", lambda: "another")
+    _, epochs = epochs_of(evaluator, request)
+    assert epochs == [0, 1, 2, 3]
+
+
+def test_a_disk_has_room_for_other_things(
+    evaluator: TrialEvaluator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=10_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    epochs_of(evaluator, request_of(config_of(), tmp_path / "trial"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_seconds_count_from_where_the_training_itself_begins(tmp_path: Path) -> None:
+    """Not those of a lineage before it, which the next attempt may have to take again."""
+    now = 0.0
+    checkpoint = Checkpoint(str(tmp_path / "trial"), every_s=0.0, max_share=math.inf)
+    kept = InterruptedTraining(checkpoint, "0" * 16, clock=lambda: now)
+    now = 100.0
+    nodes = SimpleNamespace(node=[], library=SimpleNamespace(function=[]))
+    graph = SimpleNamespace(graph=SimpleNamespace(as_graph_def=lambda: nodes))
+    steps = SimpleNamespace(get_concrete_function=lambda: graph)
+    rows = kept.resume.begin([SimpleNamespace(numpy=lambda: np.zeros(3))], steps)
+    rows.append((0.5, 0.5, 0.5, 0.5))
+    now = 103.0
+    kept.keep()
+    assert TrainingState.load(tmp_path / "trial").seconds == 3.0
 
 
 def test_the_race_knows_the_epochs_that_were_spared(

@@ -1,0 +1,31 @@
+"""How a run ended: what :func:`search.run_study` returns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from search.run.events import RunProgress
+from search.run.wording import front, trials
+
+
+@dataclass(frozen=True, repr=False)
+class RunReport:
+    """How a run ended.
+
+    Attributes:
+        progress: Where the study stands.
+        ended_by: ``target``, ``timeout``, ``interrupt`` (Ctrl-C, SIGTERM, SIGHUP) or
+            ``exhausted`` (nothing new to try).
+        n_abandoned: Trials under way that were given up, to be tried again.
+        signal_number: Of the signal that interrupted it; 0 if none did.
+    """
+
+    progress: RunProgress
+    ended_by: str
+    n_abandoned: int = 0
+    signal_number: int = 0
+
+    def __repr__(self) -> str:
+        """Return where the study stands, in one line: what a notebook shows of it."""
+        found = self.progress
+        return f"<RunReport {found.study_name}: {trials(found)}, {front(found)}; {self.ended_by}>"
