@@ -124,6 +124,15 @@ def layers_of_h5(content: bytes) -> Iterator[FileLayer]:
             yield from _named(file, f"{root}{name}", name, known.get(name))
 
 
+def h5_has_names(content: bytes) -> bool:
+    """Return whether layers of an ``.h5`` file have names; those of a ``.weights.h5`` have their
+    classes and numbers. Names that Keras gave (``conv2d_1``) are names."""
+    import h5py
+
+    with h5py.File(io.BytesIO(content), "r") as file:
+        return not _is_by_class(file)
+
+
 def _is_by_class(file: h5py.File) -> bool:
     """Whether it is a ``.weights.h5``."""
     return (

@@ -16,7 +16,7 @@ from spaces.errors import DataError
 from workers.training.file_layers import (
     MAX_BYTES,
     FileLayer,
-    base_name,
+    h5_has_names,
     layers_of_h5,
     layers_of_keras,
 )
@@ -31,7 +31,8 @@ class WeightFile:
         sha256: Of its content.
         layers: Those that have weights, in the order of the model; networks within it give
             theirs in their place.
-        has_names: Whether layers have names; ``.weights.h5`` numbers them by their classes.
+        has_names: Whether layers have names, if only those that Keras gives; ``.weights.h5``
+            numbers them by their classes.
     """
 
     name: str
@@ -76,6 +77,7 @@ def read_weight_file(path: str | Path, sha256: str | None = None) -> WeightFile:
     try:
         is_zip = path.suffix.lower() == ".keras"
         layers = tuple(layers_of_keras(content) if is_zip else layers_of_h5(content))
+        has_names = is_zip or h5_has_names(content)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
     except READ_ERRORS as error:
@@ -85,5 +87,4 @@ def read_weight_file(path: str | Path, sha256: str | None = None) -> WeightFile:
         ) from error
     if not layers:
         raise DataError(f"{path} holds no layer with weights.")
-    has_names = is_zip or any(base_name(layer.name) != layer.kind for layer in layers)
     return WeightFile(path.name, found, layers, has_names)

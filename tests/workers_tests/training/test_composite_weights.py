@@ -130,6 +130,38 @@ def test_what_keras_3_keeps_comes_into_keras_2(
     assert says.startswith(f"{n} of its {n} layers")
 
 
+def unnamed(keras: Any, levels: int) -> Any:
+    """A network around others, whose layers all have the names that Keras gives."""
+    layers = keras.layers
+    x = [layers.Conv1D(4, 2), layers.BatchNormalization(), layers.Conv1D(5, 2)]
+    backbone = keras.Sequential([keras.Input((6, 4)), *x])
+    for _ in range(levels - 1):
+        backbone = keras.Sequential([keras.Input((6, 4)), backbone, layers.Conv1D(5, 1)])
+    pool = layers.GlobalAveragePooling1D()
+    return keras.Sequential([keras.Input((6, 4)), backbone, pool, layers.Dense(2)])
+
+
+@pytest.mark.filterwarnings("ignore:You are saving your model as an HDF5:UserWarning")
+@pytest.mark.parametrize(
+    ("by", "name"),
+    [("Keras 2", name) for name in FILES]
+    + [("Keras 3", name) for name in FILES if name != "weights only.h5"],  # It writes none.
+)
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_networks_whose_layers_nobody_named(
+    keras: Any, levels: int, by: str, name: str, tmp_path: Path
+) -> None:
+    import keras as keras3
+
+    theirs = filled(unnamed(keras if by == "Keras 2" else keras3, levels), 1)
+    found, says = started(filled(unnamed(keras, levels), 2), saved(theirs, tmp_path, name))
+    expected = unnamed(keras, levels)
+    expected.set_weights(theirs.get_weights())
+    assert_same(found, expected)
+    n = 3 + levels
+    assert says == f"{n} of its {n} layers with weights start from {name}, which has {n}."
+
+
 @pytest.mark.parametrize("name", ["all.keras", "all.h5"])
 def test_a_part_of_a_network_takes_its_layers_out_of_the_whole(
     keras: Any, name: str, tmp_path: Path
