@@ -25,9 +25,9 @@ from pathlib import Path
 from benchmarks.faults.ground import FORKED, Ground
 from benchmarks.faults.injection import TARGET, inject, table
 from benchmarks.faults.postgres_kinds import postgres
-from benchmarks.faults.postgres_server import PrivateServer
 from benchmarks.faults.ray_kinds import RAY
 from benchmarks.results import RESULTS, write_section
+from tests.postgres_server import PrivateServer, server_programs
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,12 @@ def main() -> None:
         if args.what == "ray":
             ground = RAY
         elif args.what == "postgres":
-            ground = postgres(stack.enter_context(PrivateServer()))
+            programs = server_programs()
+            if programs is None:
+                parser.error(
+                    "PostgreSQL's server is missing: scripts/install-test-system-packages"
+                )
+            ground = postgres(stack.enter_context(PrivateServer(programs)))
         tally = inject(
             n_faults,
             args.seed,

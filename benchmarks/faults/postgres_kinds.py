@@ -21,7 +21,7 @@ from benchmarks.faults.kinds import (
     kill_driver,
     send,
 )
-from benchmarks.faults.postgres_server import PrivateServer
+from tests.postgres_server import PrivateServer
 
 LEASE_S = 1.5
 """How long a sign of life counts here: a minute for each killed driver would be an hour in all."""

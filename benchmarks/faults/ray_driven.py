@@ -39,6 +39,11 @@ def window_of(folder: Folder) -> Path:
     return folder.path / "window"
 
 
+def started_at(folder: Folder) -> float:
+    """Return when the last driver of a study was started, in seconds since the epoch."""
+    return (folder.path / "started").stat().st_mtime
+
+
 @dataclass(frozen=True)
 class MakeStandIn:
     """Makes what evaluates formulas, in a worker.
@@ -78,12 +83,13 @@ def _eat(folder: Folder) -> None:
         held = []
         for _ in range(n_steps):
             held.append(b"x" * (_STEP_MB << 20))
-            time.sleep(0.02)
-        time.sleep(3)
+            time.sleep(0.005)
+        time.sleep(0.5)
 
 
 def start(folder: Folder, plan: Plan) -> int:
     """Fork a driver whose workers are Ray's; return its process's id."""
+    (folder.path / "started").touch()
     words = ("--trial-timeout", f"{TRIAL_TIMEOUT_S}s")
     return driven.start(folder, plan, words=words, replace_more=_use_ray)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from benchmarks.faults.driven import Folder
 from benchmarks.faults.ground import Ground
 from benchmarks.faults.kinds import KILLED, ONE_LINE, Kind, Scene, kill_driver, send
-from benchmarks.faults.ray_driven import EAT, MARK, TRIAL_TIMEOUT_S, start, window_of
+from benchmarks.faults.ray_driven import EAT, MARK, TRIAL_TIMEOUT_S, start, started_at, window_of
 from workers.processes.run_folder import dead_folders
 
 _BEGINS_S = 120.0
@@ -50,7 +50,10 @@ def left(folder: Folder, code: int) -> list[str]:
         send(pid, signal.SIGKILL)
     lines = [f"process {pid} ({name}) outlives its driver" for pid, name in alive.items()]
     if code >= 0:
-        lines += [f"{path} was left behind" for path in dead_folders((folder.path.parent,))]
+        since = started_at(folder)
+        dead = dead_folders((folder.path.parent,))
+        # Those of earlier drivers that were killed go when one starts there again.
+        lines += [f"{path} was left behind" for path in dead if path.stat().st_mtime > since]
     return lines
 
 
@@ -123,7 +126,7 @@ def _kill_in_window(scene: Scene) -> None:
 
 
 def _eat(scene: Scene) -> None:
-    (scene.folder.path / EAT).write_text(str(3 * _SPARE_MB))
+    (scene.folder.path / EAT).write_text(str(6 * _SPARE_MB))
 
 
 def _little_memory(_: Scene) -> Callable[[], object]:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults.postgres_server import programs
 from tests.conftest import missing
+from tests.postgres_server import server_programs
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -46,7 +46,7 @@ def test_nothing_is_lost_on_ray() -> None:
 
 @pytest.mark.slow
 def test_nothing_is_lost_on_a_database_server() -> None:
-    if programs() is None:
+    if server_programs() is None:
         missing("needs a PostgreSQL server (scripts/install-test-system-packages)")
     words = ("postgres", "--faults", "5", "--target", "20", "--seed", "3")
     check_series(*words, at_least=5, timeout_s=280)
