@@ -32,8 +32,10 @@ _ATTRS = STUDY_USER_ATTRS.c
 
 
 @contextmanager
-def study_turn(url: str, engine: sa.Engine, study_name: str) -> Iterator[None]:
+def study_turn(url: str, engine: sa.Engine, study_name: str) -> Iterator[sa.Connection]:
     """Be the only driver that writes to a study, or opens it, within the block.
+
+    Gives the connection that the turn lasts as long as.
 
     Args:
         url: URL of a PostgreSQL database.
@@ -51,7 +53,7 @@ def study_turn(url: str, engine: sa.Engine, study_name: str) -> Iterator[None]:
         with storage_errors(url):
             connection.exec_driver_sql(f"SET lock_timeout = '{_TURN_PATIENCE_S}s'")
             connection.execute(sa.text("SELECT pg_advisory_lock(:key)").bindparams(key=key))
-        yield
+        yield connection
     finally:
         # Not given back to the pool: with the connection ends the lock.
         connection.invalidate()
@@ -81,6 +83,7 @@ class Leases:
         self._engine = engine
         self._study_id = study_id
         self._study_name = study_name
+        self._held: sa.Connection | None = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -89,9 +92,22 @@ class Leases:
         Raises:
             StorageError: If another driver's turn does not end.
         """
-        with study_turn(self._url, self._engine, self._study_name):
-            self.renew()
-            yield
+        with study_turn(self._url, self._engine, self._study_name) as self._held:
+            try:
+                self.renew()
+                yield
+            finally:
+                self._held = None
+
+    def check_turn(self) -> None:
+        """Check that this driver's turn, where it has one, is not over.
+
+        Raises:
+            StorageError: If its connection was cut: another driver may have its turn by now.
+        """
+        if self._held is not None:
+            with storage_errors(self._url):
+                self._held.exec_driver_sql("SELECT 1")
 
     def renew(self) -> None:
         """Give a sign of life."""

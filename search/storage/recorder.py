@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -73,11 +73,15 @@ class RowRecorder:
         study_id: Id of the study in it.
         url: URL of the database, for error messages.
         identity: Of the study; None for one that has none.
+
+    Attributes:
+        guard: Called in every transaction that writes; what it raises, undoes that.
     """
 
     def __init__(
         self, engine: sa.Engine, study_id: int, url: str, identity: str | None = None
     ) -> None:
+        self.guard: Callable[[], None] = lambda: None
         self._engine = engine
         self._url = url
         self._study_id = study_id
@@ -127,6 +131,7 @@ class RowRecorder:
         self._file.check()
         with storage_errors(self._url), writing(self._engine) as connection:
             self._check_study(connection)
+            self.guard()
             for number, ending in batch.ended.items():
                 self._end(connection, number, ending, rows)
             if batch.created:

@@ -67,6 +67,7 @@ class SharedStudy(OpenStudy):
 
     def __init__(self, sharing: Sharing, settings: Any, trials: Any, **kwargs: Any) -> None:
         self._leases, self._rows = sharing.leases, sharing.recorder
+        self._rows.guard = self._leases.check_turn
         self._study_id = sharing.study_id
         self._elsewhere: dict[int, FrozenTrial] = {}
         self._given_away: set[int] = set()

@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from optuna.trial import FrozenTrial, TrialState
 
 from search.storage import attributes
@@ -20,7 +22,8 @@ from search.storage.leases import PREFIX
 from search.storage.reader import StudyRecord, read_study
 from search.storage.settings import StudySettings
 from search.study.create_or_resume import study_for_run
-from spaces.errors import StudyError
+from spaces.config.trial import ParamValue, TrialConfig
+from spaces.errors import StorageError, StudyError
 from tests.search_tests import analytic
 from workers.messages.race import MIN_CURVES
 
@@ -111,6 +114,42 @@ def check(record: StudyRecord, target: int) -> list[FrozenTrial]:
 
 def owners(trials: list[FrozenTrial]) -> Counter[str]:
     return Counter(trial.user_attrs[attributes.OWNER] for trial in trials)
+
+
+def test_a_turn_whose_connection_is_cut_writes_nothing(postgres_url: str, tmp_path: Path) -> None:
+    """Another driver has its turn by then: both would try the same configuration."""
+    name = "cut turn"
+    wanted = StudySettings(name, analytic.task_info(), sampler="random", seed=1)
+    with (
+        study_for_run(postgres_url, wanted, share=True) as first,
+        study_for_run(postgres_url, wanted, share=True) as second,
+    ):
+
+        def cut(params: Mapping[str, ParamValue]) -> TrialConfig:
+            cut_turns(postgres_url)
+            assert second.ask(analytic.make_config) is not None
+            return analytic.make_config(params)
+
+        with pytest.raises(StorageError, match="terminating connection"):
+            first.ask(cut)
+        assert len(stored(postgres_url, name).own_trials) == 1
+        assert first.ask(analytic.make_config) is not None  # In a turn of its own.
+    trials = stored(postgres_url, name).own_trials
+    assert len({trial.user_attrs[attributes.CONFIG_HASH] for trial in trials}) == len(trials) == 2
+
+
+def cut_turns(url: str) -> None:
+    """Cut the connections that hold a turn, and none of those that hold a study."""
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        held = connection.scalars(
+            sa.text(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_locks "
+                "WHERE locktype = 'advisory' AND mode = 'ExclusiveLock'"
+            )
+        )
+        assert list(held) == [True]
+    engine.dispose()
 
 
 @pytest.mark.slow
