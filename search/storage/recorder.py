@@ -75,7 +75,7 @@ class RowRecorder:
         identity: Of the study; None for one that has none.
 
     Attributes:
-        guard: Called in every transaction that writes; what it raises, undoes that.
+        guard: Called in every transaction that writes, first and last; what it raises, undoes it.
     """
 
     def __init__(
