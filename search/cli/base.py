@@ -17,7 +17,7 @@ import click
 from click.exceptions import NoArgsIsHelpError
 
 from search.cli.console import open_closed_streams
-from search.run.interrupts import ending_cleanly, signal_of
+from search.run.interrupts import ending_cleanly, is_of_interrupt, signal_of
 from search.storage.urls import scrubbed
 from spaces.errors import SearchError
 from spaces.wording import kind_and_line, one_line
@@ -132,10 +132,7 @@ class CommandGroup(click.Group):
             sys.exit(error.exit_code)
         except (click.Abort, KeyboardInterrupt) as error:
             _trace(debug)
-            number = signal_of(error)
-            by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
-            sys.stderr.write(f"Interrupted{by}.\n")
-            sys.exit(interrupted_code(number))
+            _end_interrupted(error)
         except Exception as error:
             if isinstance(error, BrokenPipeError):
                 # Whoever read our output (head, less) has enough, which is no error. Python would
@@ -143,9 +140,18 @@ class CommandGroup(click.Group):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 sys.exit(0)
             _trace(debug)
+            if is_of_interrupt(error):  # A signal struck amid somebody's code, which then failed.
+                _end_interrupted(error)
             _say(_unexpected(error, debug))
             sys.exit(1)
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _end_interrupted(error: BaseException) -> NoReturn:
+    number = signal_of(error)
+    by = "" if number == signal.SIGINT else f" by {signal.Signals(number).name}"
+    sys.stderr.write(f"Interrupted{by}.\n")
+    sys.exit(interrupted_code(number))
 
 
 def _unexpected(error: Exception, debug: _Debug) -> str:

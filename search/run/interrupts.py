@@ -88,10 +88,20 @@ def ending_cleanly() -> Iterator[None]:
 
 def signal_of(error: BaseException) -> int:
     """Return the signal behind an interrupt, also where it was wrapped: SIGINT unless known."""
-    found: BaseException | None = error
-    while found is not None and not isinstance(found, Interrupted):
-        found = found.__cause__ or found.__context__
+    found = next((one for one in _chain(error) if isinstance(one, Interrupted)), None)
     return signal.SIGINT if found is None else found.signal_number
+
+
+def is_of_interrupt(error: BaseException) -> bool:
+    """Whether an error is an interrupt, or came of one that struck amid what then failed."""
+    return any(isinstance(one, KeyboardInterrupt) for one in _chain(error))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__
 
 
 @contextmanager

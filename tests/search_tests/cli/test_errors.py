@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from click.testing import Result
 from spaces.errors import StudyError
 from tests.search_tests.cli.typed import error_of, python, search_
 from tests.search_tests.conftest import MakeStudy
+from workers.messages.executor import Interrupted
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,14 @@ def test_an_interrupt_is_130(monkeypatch: pytest.MonkeyPatch) -> None:
     result = fails_with(monkeypatch, KeyboardInterrupt())
     assert result.exit_code == 130
     assert "Traceback" not in result.stderr
+
+
+def test_what_fails_as_a_signal_strikes_is_the_signal_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's code was cut short, and its clean-up finds a state that cannot be."""
+    error = AssertionError()
+    error.__context__ = Interrupted(signal.SIGHUP)
+    result = fails_with(monkeypatch, error)
+    assert (result.exit_code, result.stderr) == (129, "Interrupted by SIGHUP.\n")
 
 
 @pytest.mark.parametrize(
