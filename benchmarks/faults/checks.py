@@ -164,7 +164,7 @@ def _wrong_files(
         if artifact in damaged and not is_clean:
             continue  # Nobody has had the time to see it.
         if artifact in taken_away and not path.exists():
-            continue  # Where all went, they may come back.
+            continue  # It may come back.
         if json.loads(meta)["filename"] != MODEL_FILE:
             continue
         expected = trial.user_attrs[attributes.TFLITE_SHA256]

@@ -222,18 +222,22 @@ def _damage_artifacts(scene: Scene) -> None:
     store = scene.folder.disk / "artifacts"
     files = sorted(path for path in store.rglob("*") if path.is_file())
     chosen = scene.dice.sample(files, min(len(files), 3))
-    for path in chosen:
-        damage(path, scene.dice)
+    gone = {path.name for path in chosen if damage(path, scene.dice) == "gone"}
     scene.damaged |= {path.name for path in chosen}
+    _note_taken_away(scene, gone)
 
 
 def _lose_artifacts(scene: Scene) -> None:
     store = scene.folder.disk / "artifacts"
     names = {path.name for path in store.rglob("*") if path.is_file()}
-    with open(scene.folder.taken_away, "a") as file:
-        file.writelines(f"{name}\n" for name in names)
+    _note_taken_away(scene, names)
     scene.damaged |= names
     shutil.rmtree(store, ignore_errors=True)
+
+
+def _note_taken_away(scene: Scene, names: set[str]) -> None:
+    with open(scene.folder.taken_away, "a") as file:
+        file.writelines(f"{name}\n" for name in sorted(names))
 
 
 def _at_a_write(dice: random.Random) -> Plan:

@@ -117,16 +117,17 @@ class Driver:
                 f"Other drivers run {counted(self._study.n_elsewhere, 'trial')} of this study: "
                 f"the target is shared."
             )
-        if self._study.n_lost_models:
+        if self._study.n_damaged_models:
             self._observer.message(
-                f"Gone, or damaged: {counted(self._study.n_lost_models, 'model file')} of the "
-                f"front. The figures stay; `search export` and `search retrain` make a model anew."
+                f"Damaged: {counted(self._study.n_damaged_models, 'model file')} of the front. "
+                f"The figures stay; `search export` and `search retrain` make a model anew."
             )
         if self._study.n_absent_models:
             self._observer.message(
-                f"No file of the front's {counted(self._study.n_absent_models, 'model')} is where "
-                f"the study keeps them (artifacts/ beside the database, or its bucket). It goes "
-                f"on, and finds them once they are back."
+                f"Not where the study keeps them (artifacts/ beside the database, or its bucket): "
+                f"{counted(self._study.n_absent_models, 'model file')} of the front. It goes on, "
+                f"and finds them once they are back; `search export` and `search retrain` make a "
+                f"model anew."
             )
         n_abandoned = number = 0
         try:

@@ -69,9 +69,9 @@ class FrontFiles:
     Attributes:
         front: The points, by trial number.
         reference: Where the hypervolume is measured from.
-        n_lost: Models of earlier runs that are gone, or damaged.
-        n_absent: Models of earlier runs, if none of them is there: their place may be another
-            one than it was, and they are still named.
+        n_damaged: Models of earlier runs that are not what was measured; they are named no more.
+        n_absent: Models of earlier runs that are not there: their place may be another one than
+            it was, and they are still named.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class FrontFiles:
         self._some_elsewhere = some_elsewhere
         self.front = Front()
         self.reference = reference
-        self.n_lost = self.n_absent = 0
+        self.n_damaged = self.n_absent = 0
         self._artifacts = artifacts
         self._files: dict[int, list[str]] = {}
         self._named: set[str] = set()
@@ -117,9 +117,9 @@ class FrontFiles:
             links: Ids of the files that the study links, by trial number.
 
         Returns:
-            Links to remove: files of points which are not on the front, and of those that are
-            gone or damaged. After that, :meth:`sweep` removes the files themselves. Where all are
-            gone none is let go of: a file that comes back without its link would be swept away.
+            Links to remove: files of points which are not on the front, and damaged ones. After
+            that, :meth:`sweep` removes the files themselves. One that is absent is not let go of:
+            if it came back without its link, it would be swept away.
         """
         hashes: dict[int, str | None] = {}
         for trial in trials:
@@ -132,18 +132,17 @@ class FrontFiles:
         self._hypervolume = None
         dropped = {n: dict.fromkeys(files) for n, files in links.items() if n not in self.front}
         kept = {n: files for n, files in links.items() if n in self.front}
-        looks = {one: self._look(one, hashes[n]) for n, files in kept.items() for one in files}
-        if looks and set(looks.values()) == {"absent"}:
-            self.n_absent = len(looks)
         for number, files in kept.items():
-            lost = [] if self.n_absent else [one for one in files if looks[one] != "sound"]
-            named = [one for one in files if one not in lost]
+            looks = {one: self._look(one, hashes[number]) for one in files}
+            damaged = [one for one in files if looks[one] == "damaged"]
+            named = [one for one in files if one not in damaged]
             if named:
                 self._files[number] = named
                 self._named.update(named)
-            if lost:
-                dropped[number] = dict.fromkeys(lost)
-                self.n_lost += len(lost)
+            if damaged:
+                dropped[number] = dict.fromkeys(damaged)
+            self.n_damaged += len(damaged)
+            self.n_absent += sum(look == "absent" for look in looks.values())
         return dropped
 
     def _look(self, artifact_id: str, sha256: str | None) -> Literal["sound", "damaged", "absent"]:

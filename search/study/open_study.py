@@ -63,8 +63,8 @@ class OpenStudy:
         n_points: Measured models: complete trials and those derived from them.
         outcomes: Trials of our own asking by outcome.
         n_interrupted: Trials that an earlier driver left running.
-        n_lost_models: Models on the front whose files are gone or damaged.
-        n_absent_models: Models on the front, if none of their files is there.
+        n_damaged_models: Models on the front whose files are not what was measured.
+        n_absent_models: Models on the front whose files are not there.
     """
 
     def __init__(
@@ -173,7 +173,8 @@ class OpenStudy:
             self._mirror.add(trial)
         files = self._files.take_over(trials, stored.files)
         self._recorder.write(Batch(ended=past.stale, files=files))
-        self.n_lost_models, self.n_absent_models = self._files.n_lost, self._files.n_absent
+        self.n_damaged_models = self._files.n_damaged
+        self.n_absent_models = self._files.n_absent
         self._files.sweep()
         self._shortcuts.drop_checkpoints(partial(past.is_over, is_shared=stored.is_shared))
         if past.known:

@@ -158,9 +158,7 @@ def test_databases_in_one_folder_leave_each_other_s_files_alone(tmp_path: Path) 
         assert all((tmp_path / "artifacts" / i).is_file() for i in ids)
 
 
-def test_models_that_are_gone_or_damaged_are_named_no_more(
-    storage: RDBStorage, tmp_path: Path
-) -> None:
+def test_models_that_are_damaged_are_named_no_more(storage: RDBStorage, tmp_path: Path) -> None:
     folder = tmp_path / "artifacts"
     run(storage, folder, 15)
 
@@ -173,44 +171,57 @@ def test_models_that_are_gone_or_damaged_are_named_no_more(
     study = optuna.load_study(storage=storage, study_name="analytic")
     before = models()
     gone, damaged, *rest = before
-    (folder / before[gone]).unlink()
+    gone_file, content = folder / before[gone], (folder / before[gone]).read_bytes()
+    gone_file.unlink()
     path = folder / before[damaged]
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     values = [trial.values for trial in study.trials]
 
     opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
-    assert opened.n_lost_models == 2
-    assert set(models()) == set(rest) and rest
+    assert (opened.n_damaged_models, opened.n_absent_models) == (1, 1)
+    assert set(models()) == {gone, *rest} and rest
     assert not path.exists()
     assert [trial.values for trial in study.trials] == values
-    assert open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic")).n_lost_models == 0
+    gone_file.write_bytes(content)  # It was somewhere else.
+    opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+    assert (opened.n_damaged_models, opened.n_absent_models) == (0, 0)
+    assert gone_file.exists() and models()[gone] == before[gone]
 
 
-def test_models_that_all_stayed_behind_are_still_named_and_found_later(
-    storage: RDBStorage, tmp_path: Path
+@pytest.mark.parametrize("n_starts", [1, 2, 3])
+def test_models_that_stayed_behind_are_still_named_and_found_later(
+    storage: RDBStorage, tmp_path: Path, n_starts: int
 ) -> None:
-    """A database goes on without the folder beside it, and loses nothing of it by that."""
+    """A database goes on without the folder beside it, and loses nothing of it by that: not by
+    further starts either, when models lie there of the points that were found meanwhile."""
     folder, aside = tmp_path / "artifacts", tmp_path / "aside"
     run(storage, folder, 15)
-    files = {path.name for path in folder.iterdir()}
     folder.rename(aside)
 
+    for n in range(n_starts):
+        opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
+        front = set(opened.front.keys)
+        assert opened.n_absent_models > 0 and opened.n_damaged_models == 0
+        if n == 0:
+            assert opened.n_absent_models == len(front)
+        said: list[str] = []
+
+        class Told(Silent):
+            def message(self, text: str, said: list[str] = said) -> None:
+                """Keep it."""
+                said.append(text)
+
+        executor = InlineExecutor(analytic.make_result)
+        settings = RunSettings(15 + 15 * (n + 1))
+        Driver(opened, executor, analytic.make_config, settings, Told()).run()
+        (line,) = [text for text in said if "artifacts/" in text]
+        assert "once they are back" in line
+        assert set(opened.front.keys) - front  # Whose models lie in a new folder.
+
+    for path in aside.iterdir():  # Copied back, into what has come since.
+        path.rename(folder / path.name)
     opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
-    assert opened.n_absent_models == len(opened.front) > 0
-    assert opened.n_lost_models == 0
-    said: list[str] = []
-
-    class Told(Silent):
-        def message(self, text: str) -> None:
-            """Keep it."""
-            said.append(text)
-
-    executor = InlineExecutor(analytic.make_result)
-    Driver(opened, executor, analytic.make_config, RunSettings(15), Told()).run()
-    (line,) = [text for text in said if "artifacts/" in text]
-    assert f"{len(opened.front)} models" in line and "once they are back" in line
-
-    aside.rename(folder)
-    opened = open_study(storage, SETTINGS, ArtifactKeeper(folder, "analytic"))
-    assert (opened.n_absent_models, opened.n_lost_models) == (0, 0)
-    assert {path.name for path in folder.iterdir()} == files
+    assert (opened.n_absent_models, opened.n_damaged_models) == (0, 0)
+    study = optuna.load_study(storage=storage, study_name="analytic")
+    for number in opened.front.keys:
+        assert (folder / files_of(storage, study.trials[number])[MODEL_FILE]).exists()
