@@ -171,11 +171,10 @@ class OpenStudy:
         """Go on where earlier runs ended, and put right what a killed driver left."""
         for trial in past.known:
             self._mirror.add(trial)
-        files = self._files.take_over(trials, stored.files)
-        self._recorder.write(Batch(ended=past.stale, files=files))
-        self.n_damaged_models = self._files.n_damaged
-        self.n_absent_models = self._files.n_absent
-        self._files.sweep()
+        files = self._files
+        self._recorder.write(Batch(ended=past.stale, files=files.take_over(trials, stored.files)))
+        self.n_damaged_models, self.n_absent_models = files.n_damaged, files.n_absent
+        files.sweep()
         self._shortcuts.drop_checkpoints(partial(past.is_over, is_shared=stored.is_shared))
         if past.known:
             self._shortcuts.remember(trials)
