@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from spaces.data.dataset_checks import check_class_names, check_labels, check_values
+from spaces.data.large_arrays import joined as joined_rows
 from spaces.data.samples import SampleKind, Standardization, sample_kind
 from spaces.errors import DataError
 
@@ -106,9 +108,13 @@ class Dataset:
         splits = (self.train, self.val, self.test)
         return replace(self, fingerprint=fingerprint_arrays(self.class_names, splits))
 
-    def learning_from_validation(self) -> Dataset:
-        """Return the data set with the validation split in the training split too."""
-        images = np.concatenate([self.train.images, self.val.images])
+    def learning_from_validation(self, folder: Path) -> Dataset:
+        """Return the data set with the validation split in the training split too.
+
+        Args:
+            folder: Where the images lie meanwhile, if they are large.
+        """
+        images = joined_rows(self.train.images, self.val.images, folder)
         labels = np.concatenate([self.train.labels, self.val.labels])
         joined = replace(self, train=Split(images, labels), learns_from_validation=True)
         return joined.with_true_fingerprint()

@@ -87,3 +87,17 @@ def taken(
     for start in range(0, len(numbers), step):
         found[start : start + step] = array[numbers[start : start + step]]
     return found  # type: ignore[return-value]
+
+
+def joined(first: npt.NDArray[T], second: npt.NDArray[T], folder: Path) -> npt.NDArray[T]:
+    """Return the rows of two arrays, as ``np.concatenate`` does.
+
+    Args:
+        first: ``[n, ...]``.
+        second: ``[m, ...]``.
+        folder: See :func:`large_array`.
+    """
+    shape = (len(first) + len(second), *first.shape[1:])
+    found = large_array(shape, np.result_type(first, second), folder)
+    np.concatenate([first, second], out=found)
+    return found  # type: ignore[return-value]

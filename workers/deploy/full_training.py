@@ -107,7 +107,7 @@ def bench_of(
         )
     source_fingerprint = dataset.fingerprint
     if asked.with_validation:
-        dataset = dataset.learning_from_validation()
+        dataset = dataset.learning_from_validation(Path(cache_dir))
     return Bench(
         load_hypermodel(loaded.model, dataset.input_shape, dataset.n_classes, dataset),
         dataset,

@@ -21,6 +21,7 @@ import spaces
 import workers
 from spaces.errors import ConfigError, WorkersLostError
 from workers.executors.cluster import HOW_TO_GUARD, asks_for_token, is_reachable
+from workers.executors.payloads import sent
 from workers.executors.ray_watch import Watch
 from workers.messages.executor import Interrupted
 from workers.processes.import_path import python_path
@@ -43,7 +44,8 @@ class StartedRay:
             Ray here, listening on loopback only.
         n_workers: Workers that it is for; None for one for each ``threads`` cores.
         threads: Cores of a worker.
-        payload: What all workers share, for the size of the shared memory.
+        payload: What all workers share, for the size of the shared memory. Where workers find
+            it by its place (``workers.executors.payloads``), none is needed.
         notice: Told what a person should know.
 
     Attributes:
@@ -88,7 +90,7 @@ class StartedRay:
                 f"machine. To join that cluster: --address auto."
             )
         n_cores = (n_workers or available_cores() // threads or 1) * threads
-        self._start(n_cores, _SPARE_STORE_BYTES + _buffer_bytes(payload))
+        self._start(n_cores, _SPARE_STORE_BYTES + _buffer_bytes(sent(payload)))
 
     @property
     def is_local(self) -> bool:

@@ -1,7 +1,8 @@
 """Runs trials on Ray: one long-lived actor a worker, on this machine or a cluster.
 
-An actor imports TensorFlow once and keeps its evaluator for the whole run. The data set is put
-into Ray's shared memory once a node; all actors there read the same pages. Ray is imported when an
+An actor imports TensorFlow once and keeps its evaluator for the whole run. On this machine actors
+map the data set from the cache, whatever its size; on a cluster it is put into Ray's shared memory
+once a node. All actors of a node read the same pages. Ray is imported when an
 executor is made, by ``workers.executors.ray_start``.
 
 On a cluster, workers start as there is room for them: a run begins with those that have room, and
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 from spaces.errors import ConfigError, SearchError, WorkersLostError
 from spaces.wording import counted
 from workers.executors.cluster import AwaitedResource, free_resource, free_room
+from workers.executors.payloads import sent
 from workers.executors.ray_start import StartedRay, available_cores, last_line
 from workers.executors.worker import Slot, Worker, raised_by, why_it_died
 from workers.messages.executor import (
@@ -63,7 +65,7 @@ class RayExecutor:
         make_evaluator: Called once in every worker with the payload. It travels by pickle, as
             does the payload.
         payload: What all evaluators share, as a rule a ``Dataset``. Arrays in it arrive
-            read-only, in shared memory.
+            read-only, in shared memory, or mapped from the cache's files.
         n_workers: Trials that run side by side; None for one a core, on a cluster as many as
             there is room for, also later.
         at_most: Trials there will be: more workers are not started.
@@ -121,7 +123,8 @@ class RayExecutor:
             if needs is not None:
                 self._awaited = AwaitedResource(self._ray, needs, notice)
                 self._awaited.waited_s()
-            self._make_evaluator, self._payload = self._share(make_evaluator), self._share(payload)
+            self._make_evaluator = self._share(make_evaluator)
+            self._payload = self._share(sent(payload) if self._started.is_local else payload)
             self._add_slots(n_first)
             self._start_workers(deadline)
         except BaseException:

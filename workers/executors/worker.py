@@ -12,6 +12,7 @@ from typing import Any
 
 from spaces.errors import SearchError
 from workers.executors.memory import oom_kills
+from workers.executors.payloads import received
 from workers.executors.ray_start import last_line
 from workers.messages.executor import Evaluator
 from workers.messages.result import EvaluateRequest, TrialResult
@@ -40,7 +41,7 @@ class Worker:
 
     def prepare(self, make_evaluator: Callable[[Any], Evaluator], payload: Any) -> None:
         """Make the evaluator, which takes seconds."""
-        self._evaluate = make_evaluator(payload)
+        self._evaluate = make_evaluator(received(payload))
 
     def evaluate(self, request: EvaluateRequest) -> TrialResult:
         """Evaluate one trial."""

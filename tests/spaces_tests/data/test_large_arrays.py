@@ -118,6 +118,22 @@ def test_a_data_set_is_the_same_either_way(
     np.testing.assert_array_equal(mapped.test.labels, plain.test.labels)
 
 
+def test_training_and_validation_pictures_are_joined_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw(tmp_path / "photos", 20, 16)
+    request = DataRequest(None, tmp_path / "cache")
+    dataset = load_image_folder(tmp_path / "photos", request, image_size=16)
+    plain = dataset.learning_from_validation(tmp_path)
+    both = np.concatenate([dataset.train.images, dataset.val.images])
+    np.testing.assert_array_equal(plain.train.images, both)
+    assert not is_on_disk(plain.train.images)
+    monkeypatch.setattr(large_arrays, "IN_MEMORY_BYTES", 0)
+    mapped = dataset.learning_from_validation(tmp_path)
+    assert is_on_disk(mapped.train.images) and mapped.fingerprint == plain.fingerprint
+    np.testing.assert_array_equal(mapped.train.images, both)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_it_learns_from_validation_where_it_is_asked_to(
     assert metrics["same_data"] is True
     assert metrics["with_validation"] is True and retrained[0]["with_validation"] is False
     # As the same configuration on the joined pictures, by hand.
-    joined = exported.dataset.learning_from_validation()
+    joined = exported.dataset.learning_from_validation(tmp_path)
     assert len(joined.train) == len(exported.dataset.train) + len(exported.dataset.val)
     by_hand = TrialEvaluator(exported.point.config.task, joined)(
         EvaluateRequest(

@@ -18,7 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from search.run.run_study import plain_dataset
 from spaces.config.trial import TrainingConfig, TrialConfig
+from spaces.data import cache_entries
+from spaces.data.cache import mapped_file, open_dataset, save_dataset
+from spaces.data.dataset import Dataset, Split
 from spaces.errors import ConfigError, DataError, WorkersLostError
 from tests.listening import listening
 from workers.executors import worker
@@ -184,6 +188,46 @@ def make_ray() -> Iterator[MakeRay]:
     yield start
     for executor in made:
         executor.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_data_in_the_cache_is_mapped_and_needs_no_room_in_rays_store(
+    make_ray: MakeRay, tmp_path: Path
+) -> None:
+    def split(n: int) -> Split:
+        return Split(np.full((n, 512, 512, 3), n, np.uint8), np.arange(n) % 2)
+
+    made = Dataset("squares", split(64), split(4), split(2), ("a", "b"))
+    directory = tmp_path / "datasets" / "entry"
+    save_dataset(made, directory)
+    dataset = plain_dataset(open_dataset(directory))  # As a run gives it.
+
+    def make_evaluator(payload: Dataset) -> Evaluator:
+        def look(request: EvaluateRequest) -> TrialResult:
+            facts = (
+                mapped_file(payload.train.images),
+                payload.train.images.flags.writeable,
+                payload.with_true_fingerprint().fingerprint,
+                directory in cache_entries._held,
+            )
+            return TrialResult(request.config, "failed", reason=str(facts))
+
+        return look
+
+    executor = make_ray(make_evaluator, dataset)
+    import ray
+
+    assert ray.cluster_resources()["object_store_memory"] < 256 * 2**20 + made.train.images.nbytes
+    executor.submit(request())
+    [outcome] = collect(executor, 1).values()
+    expected = (
+        directory / "train_images.npy",
+        False,
+        made.with_true_fingerprint().fingerprint,
+        True,
+    )
+    assert reason(outcome) == str(expected)
 
 
 @pytest.mark.slow
