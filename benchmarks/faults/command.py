@@ -17,6 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
+import textwrap
 import time
 from dataclasses import dataclass
 from datetime import date
@@ -74,6 +75,8 @@ SERIES = {
     ),
 }
 
+WIDTH = 110
+
 CHECKED = """After each fault the study is opened by plain Optuna: every trial that the
 driver had acknowledged (written down elsewhere, synced) must be there once with its values and
 derived trials, nothing running after a clean end, parents there, no configuration twice, models
@@ -120,18 +123,16 @@ def main() -> None:
         )
     n_bad = len(tally.losses) + len(tally.problems)
     words = " ".join(filter(None, ("python -m benchmarks.faults", args.what)))
-    section = f"""{series.title}
-
-`{words} --faults {n_faults} --seed {args.seed}`: {series.about.format(target=target)}
-{CHECKED}
-
-{sum(tally.by_kind.values()):,} faults, {tally.n_studies} studies, {tally.n_trials:,} acknowledged
-trials: **{len(tally.losses)} lost, {len(tally.problems)} other findings**,
-{time.monotonic() - began:,.0f} s on {os.cpu_count()} cores at a load of {os.getloadavg()[2]:.0f},
-{date.today()}.
-
-{table(tally, ground)}
-"""
+    asked = f"`{words} --faults {n_faults} --seed {args.seed}`"
+    about = f"{asked}: {series.about.format(target=target)} {' '.join(CHECKED.split())}"
+    counts = (
+        f"{sum(tally.by_kind.values()):,} faults, {tally.n_studies} studies, {tally.n_trials:,} "
+        f"acknowledged trials: **{len(tally.losses)} lost, {len(tally.problems)} other "
+        f"findings**, {time.monotonic() - began:,.0f} s on {os.cpu_count()} cores at a load of "
+        f"{os.getloadavg()[2]:.0f}, {date.today()}."
+    )
+    parts = (textwrap.fill(about, WIDTH), textwrap.fill(counts, WIDTH), table(tally, ground))
+    section = "\n\n".join((series.title, *parts)) + "\n"
     print(section)
     if args.write:
         write_section(series.title, section)
