@@ -299,7 +299,6 @@ def test_a_new_database_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
         assert [storage.result().get_all_studies() for storage in found] == 6 * [[]]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("for_reading", [False, True])
 @pytest.mark.parametrize(
     ("error", "is_told"), [(Interrupted(), False), (KeyboardInterrupt(), False), (OSError(), True)]
@@ -329,6 +328,7 @@ def test_an_interrupt_while_a_connection_is_closed_leaves_no_traceback(
     assert bool(caplog.records) == is_told
 
 
+@pytest.mark.slow
 def test_postgresql(postgres_url: str) -> None:
     """The same rows, read by Optuna from another kind of database."""
     storage = open_storage(postgres_url)
