@@ -118,12 +118,20 @@ def test_a_study_whose_files_are_gone_for_good_is_copied_and_goes_on(
     assert set(keys(client)) == named(database, "copy") != set()
 
 
-def test_a_model_that_is_gone_by_itself_is_named_no_more(database: Path, client: Any) -> None:
+def test_a_model_that_is_gone_by_itself_stays_named_for_when_it_is_back(
+    database: Path, client: Any
+) -> None:
     [gone, *_] = linked_files(study_record("analytic", database)).values()
-    client.delete_object(Bucket=BUCKET, Key=f"a/b/{gone[0]}")
+    key = f"a/b/{gone[0]}"
+    content = client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    client.delete_object(Bucket=BUCKET, Key=key)
     run(database, 8, None)
-    assert f"a/b/{gone[0]}" not in named(database)
+    assert set(keys(client)) == named(database) - {key}
+    assert key in named(database)
+    client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    run(database, 9, None)
     assert set(keys(client)) == named(database)
+    assert key in named(database)
 
 
 def test_a_study_whose_bucket_is_gone_is_deleted(
