@@ -4,8 +4,9 @@ python -m benchmarks.cost.dashboard_polling               # three pairs of runs,
 python -m benchmarks.cost.dashboard_polling --write       # into RESULTS.md
 
 The same search runs with a dashboard and without, in turns: the same trials in the same order, as
-nothing in it depends on how long anything takes. The dashboard is asked for the study, its trials
-and its figures once a second (its own page asks every ten seconds).
+nothing in it depends on how long anything takes. The dashboard is asked for the list of studies
+and for the study with all its trials, every ten seconds as its own page does, or as often as
+``--every`` says.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ OPTIONS = (
     *("--sampler", "random", "--seed", "1", "--family", "cnn", "--epochs", "3"),
     *("--no-race", "--no-branch"),
 )
-EVERY_S = 1.0
+EVERY_S = 10.0
 _SEARCH = (sys.executable, "-P", "-m", "search")
 
 
@@ -76,12 +77,13 @@ class Timed:
 class _Poller:
     url: str
     pid: int
+    every_s: float = EVERY_S
     asked: Asked = field(default_factory=Asked)
     over: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         before = _cpu_seconds(self.pid)
-        while not self.over.wait(EVERY_S):
+        while not self.over.wait(self.every_s):
             for path in ("/api/studies", "/api/studies/1?after=0", "/api/meta"):
                 self._ask(path)
         self.asked.cpu_s = _cpu_seconds(self.pid) - before
@@ -103,7 +105,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 @contextmanager
-def polled(folder: Path) -> Iterator[Asked]:
+def polled(folder: Path, every_s: float) -> Iterator[Asked]:
     """Have a dashboard on a folder's database that is asked all the time, within the block."""
     process = subprocess.Popen(
         [*_SEARCH, "dashboard", "--no-open", "--port", "0"],
@@ -120,7 +122,7 @@ def polled(folder: Path) -> Iterator[Asked]:
                 break
         if address is None:
             sys.exit("The dashboard did not start.")
-        poller = _Poller(address[0], process.pid)
+        poller = _Poller(address[0], process.pid, every_s)
         thread = threading.Thread(target=poller.run)
         thread.start()
         try:
@@ -133,17 +135,22 @@ def polled(folder: Path) -> Iterator[Asked]:
         process.wait()
 
 
-def timed_run(n_trials: int, *, with_dashboard: bool) -> Timed:
-    """Run the search in a folder of its own."""
+def timed_run(n_trials: int, every_s: float | None) -> Timed:
+    """Run the search in a folder of its own.
+
+    Args:
+        n_trials: How many trials.
+        every_s: Seconds between two questions to a dashboard; None for no dashboard.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         command = [*_SEARCH, "run", STUDY, "--trials", str(n_trials), *OPTIONS]
         run = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
         asked = None
-        if with_dashboard:
+        if every_s is not None:
             while run.poll() is None and not _told(folder):
                 time.sleep(0.5)
-            with polled(folder) as asked:
+            with polled(folder, every_s) as asked:
                 run.wait()
         if run.wait() != 0:
             sys.exit("The search failed.")
@@ -177,7 +184,7 @@ def _told(folder: Path) -> list[dict[str, str]]:
     return trials
 
 
-def section(pairs: list[tuple[Timed, Timed]], n_trials: int) -> str:
+def section(pairs: list[tuple[Timed, Timed]], n_trials: int, every_s: float) -> str:
     """Return what was measured, for RESULTS.md."""
     ratios = [polling.seconds / plain.seconds for plain, polling in pairs]
     rows = []
@@ -200,7 +207,7 @@ def section(pairs: list[tuple[Timed, Timed]], n_trials: int) -> str:
             f"`python -m benchmarks.cost.dashboard_polling`: `search run {STUDY} --trials "
             f"{n_trials} {' '.join(OPTIONS)}`",
             "with two workers, in turns without a dashboard and with one that is asked for the "
-            "study and all its trials once a second.",
+            f"study and all its trials every {every_s:g} s.",
             f"{os.cpu_count()} cores, load {load:.1f} at the end; "
             f"{time.strftime('%Y-%m-%d')}. Median of the ratios: "
             f"{100 * (statistics.median(ratios) - 1):+.1f} %.",
@@ -220,16 +227,17 @@ def main() -> None:
     )
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--trials", type=int, default=30)
+    parser.add_argument("--every", type=float, default=EVERY_S, help="seconds between questions")
     parser.add_argument("--write", action="store_true", help="into benchmarks/RESULTS.md")
     arguments = parser.parse_args()
     pairs = []
     for number in range(arguments.pairs):
-        order = (False, True) if number % 2 == 0 else (True, False)
-        runs = {each: timed_run(arguments.trials, with_dashboard=each) for each in order}
-        pairs.append((runs[False], runs[True]))
-        print(section(pairs, arguments.trials), flush=True)
+        order = (None, arguments.every) if number % 2 == 0 else (arguments.every, None)
+        runs = {each: timed_run(arguments.trials, each) for each in order}
+        pairs.append((runs[None], runs[arguments.every]))
+        print(section(pairs, arguments.trials, arguments.every), flush=True)
     if arguments.write:
-        write_section(TITLE, section(pairs, arguments.trials))
+        write_section(TITLE, section(pairs, arguments.trials, arguments.every))
 
 
 if __name__ == "__main__":
