@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import re
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -23,7 +24,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -148,7 +149,7 @@ def timed_run(n_trials: int, every_s: float | None) -> Timed:
         run = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
         asked = None
         if every_s is not None:
-            while run.poll() is None and not _told(folder):
+            while run.poll() is None and not _has_trials(folder / "studies.db"):
                 time.sleep(0.5)
             with polled(folder, every_s) as asked:
                 run.wait()
@@ -161,6 +162,17 @@ def timed_run(n_trials: int, every_s: float | None) -> Timed:
             if one["derived_from"] is None
         )
         return Timed(sum_of_seconds(trials), own, asked)
+
+
+def _has_trials(database: Path) -> bool:
+    """Whether a study has begun; costs next to nothing."""
+    if not database.exists():
+        return False
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        try:
+            return bool(connection.execute("SELECT 1 FROM trials LIMIT 1").fetchone())
+        except sqlite3.OperationalError:  # There is no such table yet.
+            return False
 
 
 def sum_of_seconds(trials: list[dict[str, str]]) -> float:
