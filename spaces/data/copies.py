@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from spaces.data.large_arrays import rows_at_once
+
 MIN_SIDE = 48
 """Pixels from which on a perceptual hash tells pictures apart."""
 
@@ -112,10 +114,11 @@ def _thumbnails(images: Images) -> Floats:
     found = np.empty((len(images), len(rows), len(columns), images.shape[3]), np.float32)
     heights = np.diff([*rows, images.shape[1]])[None, :, None, None]
     widths = np.diff([*columns, images.shape[2]])[None, None, :, None]
-    for start in range(0, len(images), BLOCK):
-        part = images[start : start + BLOCK].astype(np.float32)
+    step = rows_at_once(images, np.float32)
+    for start in range(0, len(images), step):
+        part = images[start : start + step].astype(np.float32)
         sums = np.add.reduceat(np.add.reduceat(part, rows, axis=1), columns, axis=2)
-        found[start : start + BLOCK] = sums / (heights * widths)
+        found[start : start + step] = sums / (heights * widths)
     return found
 
 

@@ -71,6 +71,18 @@ def _reserve(descriptor: int, n_bytes: int) -> None:
         done += os.write(descriptor, zeros[: n_bytes - done])
 
 
+def rows_at_once(array: npt.NDArray[np.generic], dtype: npt.DTypeLike | None = None) -> int:
+    """Return how many rows of an array are worked on at a time, so that few lie in memory.
+
+    Args:
+        array: ``[n, ...]``.
+        dtype: What its elements become meanwhile; None for what they are.
+    """
+    item = array.dtype if dtype is None else np.dtype(dtype)
+    row_bytes = int(np.prod(array.shape[1:], dtype=np.int64)) * item.itemsize
+    return max(1, _PART_BYTES // max(1, row_bytes))
+
+
 def taken(
     array: npt.NDArray[T], rows: Sequence[int] | npt.NDArray[np.integer], folder: Path
 ) -> npt.NDArray[T]:
@@ -83,7 +95,7 @@ def taken(
     """
     numbers = np.asarray(rows, np.int64)
     found = large_array((len(numbers), *array.shape[1:]), array.dtype, folder)
-    step = max(1, _PART_BYTES // max(1, array[:1].nbytes))
+    step = rows_at_once(array)
     for start in range(0, len(numbers), step):
         found[start : start + step] = array[numbers[start : start + step]]
     return found  # type: ignore[return-value]

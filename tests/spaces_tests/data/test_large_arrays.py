@@ -137,33 +137,42 @@ def test_training_and_validation_pictures_are_joined_on_disk(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_memory_does_not_grow_with_the_pictures(tmp_path: Path) -> None:
-    """Of 118 MB of pixels, which are there twice before they are split, little is in memory."""
+    """Of 118 MB of pixels, which are there twice before they are split, little is in memory at
+    any moment: looked at by a thread beside, as what comes and goes is gone when a step ends."""
     draw(tmp_path / "photos", 60, 64)
     script = f"""
     import re
+    import threading
     from pathlib import Path
     from spaces.data import large_arrays
     from spaces.data.image_folder import load_image_folder
     from spaces.data.request import DataRequest
 
+    large_arrays.IN_MEMORY_BYTES = 2**20
+
     def private_mb():
         text = Path("/proc/self/status").read_text()
         return int(re.search(r"RssAnon:\\s*(\\d+)", text)[1]) / 1000
 
-    large_arrays.IN_MEMORY_BYTES = 2**20
-    seen = []
-    def progress(what, done, of):
-        seen.append(private_mb())
+    def peak_mb(side, cache):
+        seen = [private_mb()]
+        is_over = threading.Event()
 
-    def load(side, cache):
-        request = DataRequest(None, Path({str(tmp_path)!r}) / cache, progress=progress)
+        def look():
+            while not is_over.wait(0.001):
+                seen.append(private_mb())
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        request = DataRequest(None, Path({str(tmp_path)!r}) / cache)
         load_image_folder(Path({str(tmp_path / "photos")!r}), request, image_size=side)
-        seen.append(private_mb())
+        is_over.set()
+        looking.join()
+        assert len(seen) > 10
+        return max(seen)
 
-    load(16, "small")  # What is imported is not what is measured.
-    before = max(seen)
-    load(572, "large")
-    print(max(seen) - before)
+    before = peak_mb(16, "small")  # What is imported is not what is measured.
+    print(peak_mb(572, "large") - before)
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True
