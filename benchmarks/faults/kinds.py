@@ -130,8 +130,9 @@ def _freeze(scene: Scene) -> None:
     send(scene.pid, signal.SIGCONT)
 
 
-def _fill_disk(scene: Scene) -> Callable[[], object]:
-    filler = scene.folder.disk / "filler"
+def fill(folder: Path) -> Path:
+    """Fill the disk of a folder to the last byte; return the file that takes it."""
+    filler = folder / "filler"
     block = 1 << 20
     with open(filler, "wb", buffering=0) as file:
         while block:
@@ -140,6 +141,11 @@ def _fill_disk(scene: Scene) -> Callable[[], object]:
                     block //= 2
             except OSError:
                 block //= 2
+    return filler
+
+
+def _fill_disk(scene: Scene) -> Callable[[], object]:
+    filler = fill(scene.folder.disk)
     return lambda: filler.unlink(missing_ok=True)
 
 

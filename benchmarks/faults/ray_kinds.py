@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.faults.driven import Folder
 from benchmarks.faults.ground import Ground
-from benchmarks.faults.kinds import KILLED, ONE_LINE, Kind, Scene, kill_driver, send
+from benchmarks.faults.kinds import KILLED, ONE_LINE, Kind, Scene, fill, kill_driver, send
 from benchmarks.faults.ray_driven import EAT, MARK, TRIAL_TIMEOUT_S, start, started_at, window_of
 from workers.processes.run_folder import dead_folders
 
@@ -158,20 +158,13 @@ def _small_temporary(_: Scene) -> Callable[[], object]:
     return back
 
 
-def _fill(_: Scene) -> None:
-    block = 1 << 20
-    with open(Path(tempfile.gettempdir()) / "filler", "wb", buffering=0) as file:
-        while block:
-            try:
-                if file.write(bytes(block)) < block:
-                    block //= 2
-            except OSError:
-                block //= 2
+def _fill_temporary(_: Scene) -> None:
+    fill(Path(tempfile.gettempdir()))
 
 
 def _full_temporary(scene: Scene) -> Callable[[], object]:
     back = _small_temporary(scene)
-    _fill(scene)
+    _fill_temporary(scene)
     return back
 
 
@@ -223,7 +216,11 @@ RAY = Ground(
         _kind("driver killed", kill_driver, KILLED),
         _starting("driver killed at start-up", "gcs_server", kill_driver, KILLED),
         _kind(
-            "temporary folder filled", _fill, ONE_LINE, before=_small_temporary, needs_mount=True
+            "temporary folder filled",
+            _fill_temporary,
+            ONE_LINE,
+            before=_small_temporary,
+            needs_mount=True,
         ),
         Kind(
             "temporary folder full at the start",

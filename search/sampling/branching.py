@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from statistics import median
 from typing import TypeAlias
 
@@ -233,9 +234,8 @@ class Brancher:
         after = {n: self._after(n) for n in range(1, MAX_LINEAGE + 1)}
         for number in parents[:MAX_PARENTS]:
             training = self._trainings[number]
-            if (
-                training.added_to != now
-            ):  # A front that has gained nothing gains as much as before.
+            # A front that has gained nothing gains as much as before.
+            if training.added_to != now:
                 training.added_to = now
                 training.added.clear()
             for kind in KINDS:
@@ -244,13 +244,7 @@ class Brancher:
                 config = self._branch(kind, training)
                 if config is None:
                     continue
-
-                def added(effect: _Effect, kind: Kind = kind, of: _Training = training) -> float:
-                    if (kind, effect) not in of.added:
-                        changed = self._changed(kind, of.points, effect)
-                        of.added[kind, effect] = hypervolume(changed) - now
-                    return of.added[kind, effect]
-
+                added = partial(self._added, kind, training, hypervolume, now)
                 gain = rate = added(effects[kind])
                 if kind is TRAIN_ON:
                     # What it adds at once, or what it leads to if it is trained on and on.
@@ -265,6 +259,20 @@ class Brancher:
         self._in_a_row += 1
         self._trainings[best.parent].tried.add(best.kind.name)
         return best
+
+    def _added(
+        self,
+        kind: Kind,
+        training: _Training,
+        hypervolume: Hypervolume,
+        now: float,
+        effect: _Effect,
+    ) -> float:
+        """Return what a branch would add to the front of today, if it changed that much."""
+        if (kind, effect) not in training.added:
+            changed = self._changed(kind, training.points, effect)
+            training.added[kind, effect] = hypervolume(changed) - now
+        return training.added[kind, effect]
 
     def _branch(self, kind: Kind, training: _Training) -> TrialConfig | None:
         if kind not in training.branches:
