@@ -143,6 +143,31 @@ def test_what_comes_nearest_to_the_limits_is_proposed(limits: Limits) -> None:
     assert fmean(x < 0.15 for x in found) > 0.4
 
 
+@pytest.mark.parametrize(
+    ("outlook", "is_nearest"),
+    [
+        (AS_IT_IS, True),
+        ((Further(), Further(error=0.25, cost=3.0)), False),
+        ((Further(), Further(error=0.9, cost=3.0)), True),  # Not far enough.
+    ],
+)
+def test_what_training_on_may_bring_within_the_limits_is_hopeful(
+    outlook: tuple[Further, ...], is_nearest: bool
+) -> None:
+    """None is accurate enough as it is, and the least wide comes nearest to it."""
+    limits = Limits(min_accuracy=0.9)
+
+    def measure(x: float) -> Values:
+        return 0.8 - 0.1 * min(1.0, 4 * x), 9_000.0, 1.0
+
+    found: list[float] = []
+    for seed in SEEDS:
+        mirror = new_mirror(seed, limits)
+        tell_constrained(mirror, measure, grid(14), limits)
+        found += [next_x(mirror, outlook=outlook) for _ in range(12)]
+    assert (fmean(x < 0.1 for x in found) > 0.4) == is_nearest
+
+
 # --- Limits that only the foresight knows of ----------------------------------------------
 
 RAM = Limits(max_ram_bytes=1_000.0)

@@ -8,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from optuna.trial import TrialState, create_trial
 
 from search.front.trials import load_trials
+from search.storage import attributes
 from search.storage.settings import StudySettings
 from search.study.create_or_resume import study_for_run
+from search.study.history import read_past
 from search.study.manage import StudyShelf
 from search.study.open_study import OpenStudy
 from tests.search_tests import analytic
-from workers.messages.result import EvaluateRequest
+from workers.messages.result import EvaluateRequest, Limits
 
 SETTINGS = StudySettings("analytic", analytic.task_info(), sampler="random", seed=3)
 
@@ -55,6 +58,25 @@ def test_a_killed_trial_is_tried_again_where_it_stood(tmp_path: Path) -> None:
         assert third is not None
         study.tell(third.number, analytic.make_result(study.request(third.number)))
         assert not folder.exists()
+
+
+def test_a_checkpoint_tells_the_code_of_one_s_own(tmp_path: Path) -> None:
+    """Where that has changed, the worker looks for one of today's code, and finds none."""
+    code = {
+        name: replace(SETTINGS.task, code={"task": {"mine.py": name}})
+        for name in ("before", "after")
+    }
+    checkpoints = []
+    for name in ("before", "after", "before"):
+        settings = replace(SETTINGS, task=code[name], accept_code=True)
+        with study_for_run(tmp_path / "studies.db", settings) as study:
+            asked = study.ask(analytic.make_config)
+            assert asked is not None
+            checkpoints.append(study.request(asked.number).checkpoint)
+    first, other, again = checkpoints
+    assert first is not None and other is not None
+    assert first == again and first.code != other.code
+    assert first.path == other.path  # It is the same trial that is tried again.
 
 
 def test_what_an_attempt_was_spared_is_stored(tmp_path: Path) -> None:
@@ -104,3 +126,37 @@ def test_a_deleted_study_s_go_with_it(tmp_path: Path) -> None:
         assert shelf.contents("analytic").n_files == 1
         shelf.delete("analytic")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "is_over", "is_over_for_all"),
+    [
+        ("running", False, False),
+        ("interrupted", False, False),
+        ("complete", True, True),
+        ("failed", True, True),
+        ("of none of the trials", True, False),  # Another driver may have just begun with it.
+    ],
+)
+def test_nobody_goes_on_with_what_has_ended(
+    name: str, is_over: bool, is_over_for_all: bool
+) -> None:
+    states = {
+        "running": TrialState.RUNNING,
+        "interrupted": TrialState.FAIL,
+        "complete": TrialState.COMPLETE,
+        "failed": TrialState.FAIL,
+    }
+    trials = []
+    for number, (outcome, state) in enumerate(states.items()):
+        is_complete = state is TrialState.COMPLETE
+        user_attrs = {attributes.CONFIG_HASH: outcome}
+        if state is not TrialState.RUNNING:
+            user_attrs[attributes.OUTCOME] = outcome
+        values = [0.9, 1000.0, 1.0] if is_complete else None
+        trial = create_trial(state=state, values=values, user_attrs=user_attrs)
+        trial.number = number
+        trials.append(trial)
+    past = read_past(trials, Limits())
+    assert past.is_over(name, is_shared=False) == is_over
+    assert past.is_over(name, is_shared=True) == is_over_for_all

@@ -86,3 +86,27 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     (tmp_path / "training.json").write_text("{}")
     with pytest.raises(StorageError, match="checkpoint"):
         TrainingState.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "fits"),
+    [
+        ([np.ones((2, 3), np.float32), np.ones((), np.int64)], True),
+        ([np.ones((3, 2), np.float32), np.ones((), np.int64)], False),
+        ([np.ones((2, 3), np.float64), np.ones((), np.int64)], False),
+        ([np.ones((2, 3), np.float32), np.ones((), np.int32)], False),
+        ([np.ones((2, 3), np.float32)], False),
+    ],
+    ids=["same", "shape", "precision", "width", "fewer"],
+)
+def test_only_arrays_of_the_same_shapes_and_types_are_taken(
+    keras: Any, arrays: list[np.ndarray[Any, Any]], fits: bool
+) -> None:
+    import tensorflow as tf
+
+    weights, step = tf.Variable(np.zeros((2, 3), np.float32)), tf.Variable(np.int64(0))
+    rows = ((0.5, 0.5, 0.5, 0.5),)
+    resume = Resume("1" * 16, TrainingState("0" * 16, rows, tuple(arrays)))
+    assert resume.begin([weights, step], None) == (list(rows) if fits else [])
+    assert bool(resume.problem) != fits
+    assert (float(weights[0, 0]), int(step)) == ((1.0, 1) if fits else (0.0, 0))

@@ -203,20 +203,91 @@ def test_a_disk_has_room_for_other_things(
     assert list(tmp_path.iterdir()) == []
 
 
+class Attempt:
+    """An attempt at a training of three variables that draws nothing at random, and its clock."""
+
+    def __init__(self, folder: Path, *, every_s: float = 0.0, waits_s: float = 0.0) -> None:
+        self.now = 0.0
+        self.folder = folder
+        checkpoint = Checkpoint(str(folder), every_s=every_s, max_share=math.inf)
+
+        def pause() -> None:
+            self.now += waits_s
+
+        self.kept = InterruptedTraining(checkpoint, "0" * 16, pause, clock=lambda: self.now)
+
+    def begin(self, n: int = 3) -> None:
+        """Begin, and train the first epoch that is left; ``n`` is how large the variables are."""
+        nodes = SimpleNamespace(node=[], library=SimpleNamespace(function=[]))
+        graph = SimpleNamespace(graph=SimpleNamespace(as_graph_def=lambda: nodes))
+        steps = SimpleNamespace(get_concrete_function=lambda: graph)
+        values = np.zeros(n)
+        variable = SimpleNamespace(
+            shape=values.shape,
+            dtype=SimpleNamespace(as_numpy_dtype=values.dtype),
+            numpy=lambda: values,
+            assign=lambda value: None,
+        )
+        rows = self.kept.resume.begin([variable], steps)
+        rows.append((0.5, 0.5, 0.5, 0.5))
+
+    def keep(self, at_s: float) -> TrainingState | None:
+        """Come between two epochs; return what is kept then."""
+        self.now = at_s
+        self.kept.keep()
+        return TrainingState.load(self.folder) if self.folder.exists() else None
+
+
 def test_seconds_count_from_where_the_training_itself_begins(tmp_path: Path) -> None:
     """Not those of a lineage before it, which the next attempt may have to take again."""
-    now = 0.0
-    checkpoint = Checkpoint(str(tmp_path / "trial"), every_s=0.0, max_share=math.inf)
-    kept = InterruptedTraining(checkpoint, "0" * 16, clock=lambda: now)
-    now = 100.0
-    nodes = SimpleNamespace(node=[], library=SimpleNamespace(function=[]))
-    graph = SimpleNamespace(graph=SimpleNamespace(as_graph_def=lambda: nodes))
-    steps = SimpleNamespace(get_concrete_function=lambda: graph)
-    rows = kept.resume.begin([SimpleNamespace(numpy=lambda: np.zeros(3))], steps)
-    rows.append((0.5, 0.5, 0.5, 0.5))
-    now = 103.0
-    kept.keep()
-    assert TrainingState.load(tmp_path / "trial").seconds == 3.0
+    first = Attempt(tmp_path / "trial")
+    first.now = 100.0
+    first.begin()
+    kept = first.keep(103.0)
+    assert kept is not None and kept.seconds == 3.0
+    second = Attempt(tmp_path / "trial")
+    second.now = 50.0
+    second.begin()
+    kept = second.keep(55.0)
+    assert kept is not None and (kept.epochs, kept.seconds) == (2, 3.0 + 5.0)
+
+
+def test_seconds_of_what_cannot_be_gone_on_with_do_not_count(tmp_path: Path) -> None:
+    first = Attempt(tmp_path / "trial")
+    first.begin()
+    first.keep(3.0)
+    second = Attempt(tmp_path / "trial")
+    second.begin(n=4)
+    kept = second.keep(5.0)
+    assert kept is not None and (kept.epochs, kept.seconds) == (1, 5.0)
+
+
+def test_the_next_checkpoint_waits_from_where_the_training_itself_begins(tmp_path: Path) -> None:
+    attempt = Attempt(tmp_path / "trial", every_s=15.0)
+    attempt.now = 100.0  # A lineage before it took that long.
+    attempt.begin()
+    assert attempt.keep(114.0) is None
+    assert attempt.keep(115.0) is not None
+
+
+def test_nothing_is_written_while_a_latency_is_measured(tmp_path: Path) -> None:
+    """The pause for it goes before the write, and is part of what the training takes."""
+    attempt = Attempt(tmp_path / "trial", waits_s=4.0)
+    attempt.begin()
+    kept = attempt.keep(3.0)
+    assert kept is not None and kept.seconds == 3.0 + 4.0
+    assert attempt.now == 3.0 + 4.0  # No pause but that one.
+
+
+@pytest.mark.parametrize(("limit", "is_kept"), [(24, True), (23, False)])
+def test_what_is_too_large_is_not_kept_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int, is_kept: bool
+) -> None:
+    monkeypatch.setattr("workers.trial.interrupted.MAX_BYTES", limit)
+    attempt = Attempt(tmp_path / "trial")
+    attempt.begin()  # Three numbers of 8 bytes.
+    assert (attempt.keep(3.0) is not None) == is_kept
+    assert bool(list(tmp_path.iterdir())) == is_kept
 
 
 def test_the_race_knows_the_epochs_that_were_spared(

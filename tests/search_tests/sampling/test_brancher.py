@@ -1,158 +1,25 @@
-"""Branches: which there are, and when they are worth more than a new training."""
+"""When a branch is worth more than a new training, and which."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from optuna.storages import InMemoryStorage
 
-from search.front.pareto import ReferencePoint, hypervolume
-from search.run.driver import Driver
-from search.sampling.branch_kinds import (
-    KINDS,
-    MAX_LINEAGE,
-    QAT,
-    SPARSITIES,
-    TRAIN_ON,
-    Kind,
-    branch_config,
-    branch_sparsity,
-    is_trained_on,
-    kind_of,
-)
+from search.front.pareto import hypervolume
+from search.sampling.branch_kinds import KINDS, MAX_LINEAGE, TRAIN_ON, branch_config
 from search.sampling.branching import MIN_NEW, Branch, Brancher, Values
 from search.sampling.training_on import Further
-from search.storage import attributes
-from search.storage.settings import RunSettings, StudySettings
-from search.study.create_or_resume import open_study
-from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
-from spaces.space.compression import params_from_config
 from spaces.space.search_space import SearchSpace
-from tests.search_tests import analytic
-from workers.messages.executor import InlineExecutor
-from workers.messages.result import EvaluateRequest
-
-SPACE = analytic.analytic_space()
-EPOCHS = 5
-REFERENCE = ReferencePoint()
-S = QuantizationScheme
-
-
-def config_of(**changes: Any) -> TrialConfig:
-    params = {**SPACE.defaults(), "pruning_schedule": "none", **changes}
-    names = {"final_sparsity", "pruning_begin", "pruning_end", "pruning_frequency"}
-    return analytic.make_config({k: v for k, v in params.items() if k not in names - set(changes)})
-
-
-def points_of(config: TrialConfig) -> dict[QuantizationScheme, Values]:
-    return {
-        scheme: analytic.make_point(config.with_quantization(scheme)).values
-        for scheme in POST_TRAINING_SCHEMES
-    }
-
-
-class TestConfig:
-    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-    def test_a_branch_is_a_point_of_the_space(self, kind: object) -> None:
-        parent = config_of()
-        branch = branch_config(parent, kind, EPOCHS, SPACE)  # type: ignore[arg-type]
-        assert branch is not None
-        assert branch.branched_from == parent
-        assert branch.lineage == (parent, branch)
-        assert branch.training.epochs <= parent.training.epochs
-        assert branch.hash != parent.hash
-        params = params_from_config(branch, SPACE)
-        assert all(SPACE[name].contains(value) for name, value in params.items())
-
-    def test_quantization_aware_training_keeps_what_was_pruned(self) -> None:
-        parent = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
-        assert parent is not None
-        branch = branch_config(parent, QAT, EPOCHS, SPACE)
-        assert branch is not None
-        assert branch.pruning == parent.pruning
-        assert branch.quantization is S.QAT_INT8
-
-    def test_training_on_takes_as_many_epochs_again_and_keeps_what_was_pruned(self) -> None:
-        pruned = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
-        assert pruned is not None
-        branch = branch_config(pruned, TRAIN_ON, EPOCHS, SPACE)
-        assert branch is not None
-        assert branch.training == replace(pruned.training, epochs=EPOCHS)
-        assert branch.pruning.final_sparsity == pruned.pruning.final_sparsity
-        assert branch.quantization is S.FLOAT32
-        again = branch_config(branch, TRAIN_ON, EPOCHS, SPACE)
-        assert again is not None and again.hash != branch.hash
-
-    def test_weights_that_were_only_quantized_anew_are_not_trained_on(self) -> None:
-        parent = branch_config(config_of(), QAT, EPOCHS, SPACE)
-        assert parent is not None
-        assert branch_config(parent, TRAIN_ON, EPOCHS, SPACE) is None
-
-    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
-    @pytest.mark.parametrize("parent_kind", [None, KINDS[0], TRAIN_ON])
-    def test_a_configuration_says_of_which_kind_it_is(
-        self, kind: Kind, parent_kind: Kind | None
-    ) -> None:
-        parent: TrialConfig | None = config_of()
-        if parent_kind is not None:
-            assert parent is not None
-            parent = branch_config(parent, parent_kind, EPOCHS, SPACE)
-        assert parent is not None
-        branch = branch_config(parent, kind, EPOCHS, SPACE)
-        if branch is None:
-            assert kind.sparsity == KINDS[0].sparsity  # Pruned so far already.
-        else:
-            assert kind_of(branch) == kind
-
-    def test_pruning_only_goes_on(self) -> None:
-        parent = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
-        assert parent is not None
-        assert branch_config(parent, KINDS[0], EPOCHS, SPACE) is None
-        assert branch_config(parent, KINDS[1], EPOCHS, SPACE) is None
-        assert branch_config(parent, KINDS[2], EPOCHS, SPACE) is not None
-
-    def test_a_lineage_has_an_end(self) -> None:
-        config = config_of()
-        for kind in (*KINDS[: MAX_LINEAGE - 1],):
-            longer = branch_config(config, kind, EPOCHS, SPACE)
-            assert longer is not None
-            config = longer
-        assert all(branch_config(config, kind, EPOCHS, SPACE) is None for kind in KINDS)
-
-    def test_what_is_not_searched_is_not_branched(self) -> None:
-        names = ("quantization", "learning_rate", "batch_size", "optimizer", "n_blocks")
-        bare = SearchSpace(tuple(p for p in SPACE.parameters if p.name in names))
-        without_qat = SearchSpace(
-            tuple(
-                replace(p, choices=("float32", "int8")) if p.name == "quantization" else p
-                for p in bare.parameters
-            )
-        )
-        parent = config_of()
-        assert branch_config(parent, KINDS[0], EPOCHS, bare) is None
-        assert branch_config(parent, QAT, EPOCHS, bare) is not None
-        assert branch_config(parent, QAT, EPOCHS, without_qat) is None
-
-    def test_how_far_a_branch_could_prune(self) -> None:
-        config = config_of()
-        assert branch_sparsity(config, EPOCHS, SPACE) == max(SPARSITIES)
-        while (longer := branch_config(config, TRAIN_ON, EPOCHS, SPACE)) is not None:
-            config = longer
-        assert len(config.lineage) == MAX_LINEAGE
-        assert branch_sparsity(config, EPOCHS, SPACE) == 0.0
-
-    def test_kinds_in_words(self) -> None:
-        assert [kind.words for kind in KINDS] == [
-            "pruned to 50 %",
-            "pruned to 70 %",
-            "pruned to 85 %",
-            "trained on",
-            "trained quantization-aware",
-        ]
+from tests.search_tests.sampling.branches import (
+    EPOCHS,
+    REFERENCE,
+    SPACE,
+    config_of,
+    points_of,
+)
 
 
 class TestBrancher:
@@ -273,6 +140,36 @@ class TestBrancher:
         branch = self.propose(brancher, (100, 101))
         assert branch is not None and branch.parent == 101  # type: ignore[attr-defined]
 
+    def lineage(
+        self, brancher: Brancher, first: int, seconds: tuple[float, ...], **changes: Any
+    ) -> None:
+        """Let it see a training and what was trained on from it, one after the other."""
+        config: TrialConfig | None = config_of(**changes)
+        for number, took in enumerate(seconds, first):
+            assert config is not None
+            parent = None if number == first else number - 1
+            points = points_of(config_of(**changes))
+            brancher.note(number, config, points, gain=0.0, seconds=took, parent=parent)
+            config = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
+
+    def test_what_a_branch_costs_is_a_share_of_its_lineage_s_first_training(self) -> None:
+        """Each step of these took half as long as the first, and as long as the one before."""
+        brancher = self.brancher(gain_of_new=0.0)
+        self.lineage(brancher, 700, (10.0, 5.0, 5.0, 5.0))
+        assert [one.cost for one in brancher.outlook()] == [1.0, 1.5, 2.5, 3.5]
+
+    @pytest.mark.parametrize(("first_s", "of_the_branch"), [(1000.0, False), (2.0, True)])
+    def test_branches_of_a_branch_cost_what_its_lineage_does(
+        self, first_s: float, of_the_branch: bool
+    ) -> None:
+        """A branch that took a second, of a training that took long, beside one of 10 s."""
+        brancher = self.brancher(gain_of_new=0.0)
+        self.lineage(brancher, 600, (10.0,), dropout=0.21)
+        self.lineage(brancher, 700, (first_s, 1.0), dropout=0.2)
+        branch = self.propose(brancher, kept=(600, 701))
+        assert isinstance(branch, Branch)
+        assert (branch.parent == 701) == of_the_branch
+
     def test_what_training_on_gains_is_learned(self) -> None:
         """It did nothing at all time and again: nothing is trained on any more."""
         brancher = self.brancher(gain_of_new=1e-4)
@@ -334,6 +231,45 @@ class TestBrancher:
             assert isinstance(branch, Branch) and branch.kind is TRAIN_ON
             assert branch.predicted == pytest.approx(0.0, abs=1e-12)  # At once it adds nothing.
 
+    def added_a_second(self, factor: float, steps: Iterable[int], step_s: float) -> float:
+        """What training on adds behind a long training, for each second, if it goes on best."""
+        found = []
+        for n in steps:
+            points = points_of(config_of()).values()
+            after = [(1 - (1 - a) * factor**n, b, c) for a, b, c in points]
+            found.append((self.hypervolume(after) - self.hypervolume([])) / (n * step_s))
+        assert found[0] == 0.0  # One step is not enough.
+        return max(found)
+
+    @pytest.mark.parametrize(("share", "is_worth_it"), [(0.95, True), (1.05, False)])
+    def test_what_takes_several_branches_takes_the_seconds_of_all(
+        self, share: float, is_worth_it: bool
+    ) -> None:
+        brancher = self.learned(self.behind_a_long_training(0), 0.6)
+        rate = share * self.added_a_second(0.6, (1, 3, 5), step_s=10.0)
+        for number in range(900, 912):  # What new trainings have lately bought.
+            config = config_of(dropout=0.5)
+            brancher.note(number, config, {}, gain=10.0 * rate, seconds=10.0)
+        assert (self.propose(brancher, kept=(500,)) is not None) == is_worth_it
+
+    @pytest.mark.parametrize(
+        ("predicted", "is_believed"),
+        [(None, True), (0.0, True), (-1e-16, True), (1.0, False)],
+    )
+    def test_where_nothing_was_predicted_no_promise_is_broken(
+        self, predicted: float | None, is_believed: bool
+    ) -> None:
+        brancher = self.learned(self.behind_a_long_training(0), 0.6)
+        pruned = branch_config(config_of(), KINDS[0], EPOCHS, SPACE)
+        assert pruned is not None
+        args: dict[str, Any] = {"gain": 0.0, "seconds": 10.0, "parent": 0}
+        brancher.note(600, pruned, {}, predicted=predicted, **args)
+        rate = 0.95 * self.added_a_second(0.6, (1, 3, 5), step_s=10.0)
+        for number in range(900, 912):
+            config = config_of(dropout=0.5)
+            brancher.note(number, config, {}, gain=10.0 * rate, seconds=10.0)
+        assert (self.propose(brancher, kept=(500,)) is not None) == is_believed
+
     def test_a_branch_for_what_comes_later_is_no_broken_promise(self) -> None:
         """It was to add nothing at once, and did: the next one is believed as much."""
         brancher = self.learned(self.behind_a_long_training(0), 0.6)
@@ -376,101 +312,3 @@ class TestBrancher:
                 1000 + number, failed, {}, gain=0.0, seconds=10.0, parent=0, predicted=1.0
             )
         assert self.propose(brancher, tuple(parents)) is None
-
-
-class TestInAStudy:
-    def settings(self, **changes: object) -> StudySettings:
-        info = analytic.task_info()
-        return replace(StudySettings("analytic", info, sampler="random", seed=3), **changes)  # type: ignore[arg-type]
-
-    def run(self, storage: InMemoryStorage, n_trials: int = 60, **changes: object) -> list:  # type: ignore[type-arg]
-        requests: list[EvaluateRequest] = []
-
-        def evaluate(request: EvaluateRequest):  # type: ignore[no-untyped-def]
-            requests.append(request)
-            return analytic.make_result(request)
-
-        study = open_study(storage, self.settings(**changes))
-        settings = RunSettings(n_trials)
-        Driver(study, InlineExecutor(evaluate), analytic.make_config, settings).run()
-        return requests
-
-    def test_branches_tell_where_they_come_from(self) -> None:
-        storage = InMemoryStorage()
-        requests = self.run(storage)
-        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
-        branches = [t for t in trials if attributes.BRANCHED_FROM in t.user_attrs]
-        assert branches
-        for trial in branches:
-            parent = trials[trial.user_attrs[attributes.BRANCHED_FROM]]
-            config = TrialConfig.from_dict(trial.user_attrs[attributes.CONFIG])
-            start = TrialConfig.from_dict(parent.user_attrs[attributes.CONFIG])
-            assert config.branched_from == start.with_quantization(S.FLOAT32)
-            assert trial.params == params_from_config(config, SPACE)
-            if attributes.DERIVED_FROM not in trial.user_attrs:
-                assert attributes.PREDICTED_GAIN in trial.user_attrs
-                assert attributes.GAIN in trial.user_attrs
-        sent = [r for r in requests if r.config.branched_from is not None]
-        assert all(r.start_weights is not None for r in sent)
-        assert all(r.race is None for r in sent)
-
-    def test_switched_off_there_are_none(self) -> None:
-        storage = InMemoryStorage()
-        requests = self.run(storage, branch=False)
-        assert all(r.config.branched_from is None and not r.keep_weights for r in requests)
-
-    @pytest.mark.parametrize("n_runs", [1, 2])
-    def test_trainings_are_raced_against_what_was_trained_for_as_long(self, n_runs: int) -> None:
-        storage = InMemoryStorage()
-        requests = [one for run in range(n_runs) for one in self.run(storage, 40 * (run + 1))]
-        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
-        configs = [TrialConfig.from_dict(t.user_attrs[attributes.CONFIG]) for t in trials]
-        longer = {
-            tuple(trial.values)
-            for trial, config in zip(trials, configs, strict=True)
-            if trial.values is not None and is_trained_on(config)
-        }
-        rivals = {point for one in requests if one.race is not None for point in one.race.front}
-        assert longer and rivals
-        assert not rivals & longer
-
-    def test_the_race_stops_and_says_so(self) -> None:
-        storage = InMemoryStorage()
-        self.run(storage, branch=False)
-        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
-        stopped = [t for t in trials if t.user_attrs[attributes.OUTCOME] == "stopped"]
-        assert stopped
-        for trial in stopped:
-            assert trial.values is None
-            assert 0 < trial.user_attrs[attributes.EPOCHS_TRAINED] < EPOCHS
-            assert len(trial.user_attrs[attributes.CURVE]) < EPOCHS
-            assert "to be expected" in trial.user_attrs[attributes.REASON]
-            assert trial.user_attrs[attributes.BAR] > 0
-
-    def test_without_the_race_all_go_to_their_end(self) -> None:
-        storage = InMemoryStorage()
-        requests = self.run(storage, race=False)
-        assert all(r.race is None for r in requests)
-        trials = storage.get_all_trials(storage.get_study_id_from_name("analytic"))
-        assert not [t for t in trials if t.user_attrs[attributes.OUTCOME] == "stopped"]
-
-    def test_the_next_run_knows_what_the_last_one_knew(self) -> None:
-        storage = InMemoryStorage()
-        self.run(storage, 40)
-        requests = self.run(storage, 60)
-        races = [r.race for r in requests if r.race is not None]
-        assert races and all(race.can_judge for race in races)
-        assert races[0].front
-
-    def test_interrupted_branches_are_tried_again_as_branches(self) -> None:
-        storage = InMemoryStorage()
-        self.run(storage, 30)
-        study = open_study(storage, self.settings())
-        asked = []
-        for _ in range(40):
-            one = study.ask(analytic.make_config)
-            assert one is not None
-            asked.append(one)
-        study.interrupt("interrupted: test")
-        again = [study.ask(analytic.make_config) for _ in asked]
-        assert {a.config.hash for a in again if a} == {a.config.hash for a in asked}
