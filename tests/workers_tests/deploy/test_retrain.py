@@ -8,18 +8,19 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
 
 from spaces.config.schemes import QuantizationScheme
-from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
+from spaces.config.trial import PruningConfig, TrialConfig
 from spaces.data.dataset import Dataset
 from spaces.data.pictures import RESIZE_RULE
-from spaces.data.request import DataRequest, Progress, no_progress
+from spaces.data.request import DataRequest, no_progress
 from spaces.errors import DataError, ExportError, TrialFailedError
 from spaces.tasks.registry import resolve_task
+from tests.workers_tests.deploy.exported import RECIPE, USUAL, Exported, export, retrain
 from tests.workers_tests.full_training import asked
 from workers.conversion.accuracy import tflite_accuracy
 from workers.conversion.runtime import load, network_input, outputs
@@ -34,7 +35,7 @@ from workers.deploy.onnx_model import ONNX_NAME
 from workers.deploy.retrain import retrain_job
 from workers.firmware.package import LABELS_NAME, PACKAGE_NAMES
 from workers.hypermodels.describe import load_hypermodel
-from workers.messages.result import EvaluateRequest, Point
+from workers.messages.result import EvaluateRequest
 from workers.training.prune import achieved_sparsity
 from workers.training.start_weights import remember
 from workers.training.weight_files import read_weight_file
@@ -44,60 +45,6 @@ from workers.trial.train_config import build
 pytestmark = pytest.mark.slow
 
 S = QuantizationScheme
-
-
-class Exported(NamedTuple):
-    """A trial, what ``search export`` writes of it, and its data."""
-
-    point: Point
-    content: dict[str, Any]
-    dataset: Dataset
-
-
-USUAL = TrainingConfig(0.01, batch_size=32, epochs=3, qat_epochs=1)
-RECIPE = replace(
-    USUAL,
-    augmentation="shift+zoom",
-    augmentation_strength=0.2,
-    label_smoothing=0.05,
-    lr_schedule="plateau",
-    ema=0.1,
-)
-PRUNED = PruningConfig("polynomial", 0.5, 0.2, 0.7)
-
-
-def export(
-    ref: str,
-    dataset: Dataset,
-    scheme: QuantizationScheme,
-    training: TrainingConfig = USUAL,
-    pruning: PruningConfig = PRUNED,
-) -> Exported:
-    """Evaluate a trial and export it."""
-    config = TrialConfig(
-        task=ref,
-        data_fingerprint=dataset.fingerprint,
-        hyperparameters=(("units", 16),),
-        training=training,
-        pruning=pruning,
-        quantization=scheme,
-    )
-    result = TrialEvaluator(ref, dataset)(EvaluateRequest(config, fan_out=False))
-    assert result.point is not None, result.reason
-    content = {
-        "study": "corners",
-        "trial": 7,
-        "config": config.to_dict(),
-        "data_path": None,
-        "size_metric": "gzip",
-        "device": "host",
-        "measured": {
-            "accuracy": result.point.accuracy,
-            "tflite_sha256": result.point.tflite_sha256,
-        },
-    }
-    # What was exported is read back from a file.
-    return Exported(result.point, json.loads(json.dumps(content)), dataset)
 
 
 @pytest.fixture(scope="module")
@@ -116,21 +63,6 @@ def dataset(task_ref: str, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 @pytest.fixture(scope="module")
 def exported(task_ref: str, dataset: Dataset) -> Exported:
     return export(task_ref, dataset, S.INT8)
-
-
-def retrain(
-    exported: Exported, folder: Path, progress: Progress = no_progress, **options: Any
-) -> dict[str, Any]:
-    """Retrain into the folder ``out``."""
-    out_dir = folder / "out"
-    out_dir.mkdir(exist_ok=True)
-    return retrain_job(
-        progress,
-        export=exported.content,
-        out_dir=str(out_dir),
-        cache_dir=str(folder / "cache"),
-        options=asked(**options),
-    )
 
 
 @pytest.fixture(scope="module")
