@@ -20,6 +20,7 @@ from contextlib import contextmanager
 
 from spaces.errors import ConfigError
 from workers.processes.captured import captured
+from workers.training.lean_imports import give_pandas_back, lean_imports
 
 DISTRIBUTIONS = (
     "tensorflow",
@@ -61,9 +62,11 @@ def configure_tensorflow(threads: int = 1) -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _stderr_kept_back():
-        import tensorflow as tf
-        import tf_keras  # noqa: F401
-
+        with lean_imports():
+            import keras_tuner  # noqa: F401 - Every model is built with it, and it imports Keras 3.
+            import tensorflow as tf
+            import tf_keras  # noqa: F401
+        give_pandas_back()
         tf.config.list_physical_devices()  # Says here that there is no GPU, and not later.
     for name in ("tensorflow", "tf_keras", "absl"):
         logging.getLogger(name).setLevel(logging.ERROR)

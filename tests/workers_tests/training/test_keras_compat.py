@@ -77,3 +77,23 @@ def test_nothing_is_printed_and_tfmot_takes_its_models() -> None:
     )
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "1\n", "")
+
+
+@pytest.mark.slow
+def test_what_no_trial_calls_is_imported_when_it_is_used() -> None:
+    done = run_python(
+        "import sys\n"
+        "from workers.training.keras_compat import configure_tensorflow\n"
+        "configure_tensorflow(threads=1)\n"
+        "names = {'pandas', 'matplotlib', 'sklearn', 'IPython', 'cv2', 'keras_tuner'}\n"
+        "print(sorted(names & set(sys.modules)))\n"
+        "import pandas, tf_keras\n"
+        "tf_keras.utils.set_random_seed(0)\n"
+        "model = tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=(1,))])\n"
+        "model.compile(loss='mse')\n"
+        "table = pandas.DataFrame({'a': [1.0, 2.0, 3.0]})\n"
+        "model.fit(table, pandas.Series([1.0, 2.0, 3.0]), verbose=0)\n"
+        "print(model.predict(table, verbose=0).shape)"
+    )
+
+    assert (done.returncode, done.stdout) == (0, "['keras_tuner']\n(3, 2)\n"), done.stderr
