@@ -5,6 +5,7 @@ python -m benchmarks.scale workers --workers 16 --trials 100 --seconds 0.5 --sam
 python -m benchmarks.scale sqlite                      # 100, 1,000 and 10,000 trials
 python -m benchmarks.scale postgres                    # up to 100,000, on a server of its own
 python -m benchmarks.scale postgres --sizes 100 1000 --storage postgresql+psycopg://...
+python -m benchmarks.scale versions OLD NEW            # two checkouts, beside each other
 
 Each prints its table; with ``--write`` it also goes into RESULTS.md, where the tables of the
 others stay. A study of the name ``analytic`` must not be in the database named by ``--storage``.
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from benchmarks.scale.figures import (
 )
 from benchmarks.scale.growth import N_TIMED, NAME, growing
 from benchmarks.scale.load import run_load
+from benchmarks.scale.versions import Turns, by_turns, version_of, versions_table
 from search.storage.settings import StudySettings
 from tests.postgres_server import postgres_server, server_programs
 from tests.search_tests import analytic
@@ -39,7 +41,12 @@ OPENING = (
     "A task of formulas (`tests/search_tests/analytic.py`) with gate, race and branches on.\n"
     "Trials count with those derived from them, but for those of the first table."
 )
-PARTS = {"workers": "Many workers", "sqlite": "SQLite", "postgres": "PostgreSQL"}
+PARTS = {
+    "workers": "Many workers",
+    "sqlite": "SQLite",
+    "postgres": "PostgreSQL",
+    "versions": "Beside an earlier version",
+}
 """Titles of the parts, by command."""
 
 SIZES = {"sqlite": (100, 1000, 10_000), "postgres": (100, 1000, 10_000, 100_000)}
@@ -48,7 +55,11 @@ SIZES = {"sqlite": (100, 1000, 10_000), "postgres": (100, 1000, 10_000, 100_000)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure one part, and print or write it."""
     args = _parsed(arguments)
-    text = _workers(args) if args.part == "workers" else _sizes(args)
+    made: dict[str, Callable[[argparse.Namespace], str]] = {
+        "workers": _workers,
+        "versions": _versions,
+    }
+    text = made.get(args.part, _sizes)(args)
     print(text)
     if args.write:
         write_part(args.part, text)
@@ -70,8 +81,14 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         growth.add_argument("--sizes", type=int, nargs="+", default=sizes)
         if part == "postgres":
             growth.add_argument("--storage", help="URL of a server that runs already")
-    for command in commands.choices.values():
+    for command in list(commands.choices.values()):
         command.add_argument("--sampler", nargs="+", default=["random"])
+    versions = commands.add_parser("versions", help="two checkouts with equal dependencies")
+    versions.add_argument("old", type=Path)
+    versions.add_argument("new", type=Path)
+    versions.add_argument("--trials", type=int, nargs="+", default=[100, 1000])
+    versions.add_argument("--rounds", type=int, default=3)
+    for command in commands.choices.values():
         command.add_argument("--write", action="store_true", help=f"update {RESULTS.name}")
     return parser.parse_args(arguments)
 
@@ -134,6 +151,24 @@ process. An exponent is log(ratio of costs) / log(ratio of trials); of ask and t
 {costs_table(found)}
 
 {verdict}"""
+
+
+def _versions(args: argparse.Namespace) -> str:
+    where = machine()
+    found: list[Turns] = []
+    for n_trials in args.trials:
+        found.append(by_turns(args.old, args.new, n_trials, args.rounds))
+        print(versions_table(found[-1:]), flush=True)
+    words = " ".join(str(n_trials) for n_trials in args.trials)
+    return f"""\
+`python -m benchmarks.scale versions OLD NEW --trials {words} --rounds {args.rounds}`:
+{version_of(args.old)} (old) and {version_of(args.new)} (new) by turns, random sampler on SQLite.
+Medians of processor time, which other work on the machine is no part of; a training is asked and
+told with its commits, a mean over all; ratios are of a round each, with the least and the largest.
+
+{_where(where)}
+
+{versions_table(found)}"""
 
 
 def _where(found: dict[str, str]) -> str:

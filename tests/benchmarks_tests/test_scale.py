@@ -19,6 +19,9 @@ from benchmarks.scale.figures import (
     n_log_n_exponent,
     too_fast,
 )
+from benchmarks.scale.versions import Turns, by_turns, versions_table
+
+CHECKOUT = Path(__file__).parents[2]
 
 COSTS = Costs(
     n_trials=1000,
@@ -80,6 +83,21 @@ def test_tables_have_as_many_cells_in_each_line() -> None:
     assert "| 97.1 % |" in load_table([load])
 
 
+def test_ratios_of_versions_are_of_the_same_round() -> None:
+    """The median of ratios, which is not the ratio of medians."""
+    old, new = [{"s": 1.0}, {"s": 2.0}, {"s": 4.0}], [{"s": 2.0}, {"s": 1.0}, {"s": 6.0}]
+    line = versions_table([Turns(1000, old, new)]).splitlines()[-1]
+    assert line == "| 1,000 | s | 2.00 | 2.00 | 1.50 (0.50 to 2.00) |"
+
+
+@pytest.mark.slow
+def test_a_version_beside_itself() -> None:
+    turns = by_turns(CHECKOUT, CHECKOUT, n_trials=1, n_rounds=1)
+    [[old], [new]] = turns.old, turns.new
+    assert list(old) == list(new)
+    assert all(value > 0 for value in (*old.values(), *new.values()))
+
+
 def test_a_part_leaves_the_others(tmp_path: Path) -> None:
     results = tmp_path / "RESULTS.md"
     results.write_text("# Benchmarks\n\n## Another\n\nIts text.\n")
@@ -91,6 +109,7 @@ def test_a_part_leaves_the_others(tmp_path: Path) -> None:
     section = section_at(TITLE, results)
     assert section.index("Of workers.") < section.index("New postgres.")
     assert "Old postgres." not in written and written.count("### ") == 2
+    write_part("versions", "Of versions.", results)
     write_part("sqlite", "Of SQLite.", results)
     headings = [line[4:] for line in results.read_text().splitlines() if line[:4] == "### "]
     assert headings == list(PARTS.values())
