@@ -49,7 +49,7 @@ class ResidualBlocks:
         """Declare the parameters, and build what they say."""
         stages = hp.Int("residual_stages", 2, self.max_stages, default=min(3, self.max_stages))
         blocks = hp.Int("residual_blocks", 1, self.max_blocks)
-        filters = hp.Int("residual_filters", 8, self.max_filters, step=8, default=16)
+        filters = hp.Int("residual_filters", 4, self.max_filters, step=4, default=16)
         x = convolution(filters, first_stride(image), False, "stem_conv")(image)
         x = normalization("stem_norm")(x)
         x = tf_keras.layers.ReLU(name="stem_relu")(x)
@@ -80,18 +80,25 @@ class InvertedResiduals:
     """MobileNetV2, cut down for small images: fewer stages, and strides as long as they fit.
 
     Searched: ``mobilenet_width`` (times the filters of every stage), ``mobilenet_expansion``
-    (of the maps within a block), ``mobilenet_stages`` and ``mobilenet_repeats`` (blocks in a
-    stage). After Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2" (2018).
+    (of the maps within a block), ``mobilenet_stages``, ``mobilenet_repeats`` (blocks in a stage),
+    ``mobilenet_kernel`` (of the depthwise convolutions) and ``mobilenet_stem_stride``. After
+    Sandler, Howard, Zhu, Zhmoginov and Chen, "MobileNetV2" (2018).
 
     Attributes:
         filters: Filters of each stage at width 1; as many as stages at most.
         max_expansion: Highest expansion; the paper has 6.
         max_repeats: Most blocks in a stage.
+        kernels: Sides of the depthwise kernels, the paper's first. A side of 5 costs few weights,
+            and sees more of maps that are halved late.
+        stem_strides: Strides of the first convolution, the paper's first. Pictures of 32 pixels
+            lose at once what a stride of 2 leaves out.
     """
 
     filters: tuple[int, ...] = (16, 24, 32, 64)
     max_expansion: int = 6
     max_repeats: int = 2
+    kernels: tuple[int, ...] = (3, 5)
+    stem_strides: tuple[int, ...] = (2, 1)
 
     def features(
         self, hp: keras_tuner.HyperParameters, image: tf.Tensor, dropout: float
@@ -102,13 +109,15 @@ class InvertedResiduals:
         expansion = hp.Int("mobilenet_expansion", 1, self.max_expansion, default=3)
         stages = hp.Int("mobilenet_stages", 2, n_stages, default=min(3, n_stages))
         repeats = hp.Int("mobilenet_repeats", 1, self.max_repeats)
-        x = _convolved(image, _wide(self.filters[0], width), 3, "stem", strides=2)
+        kernel = hp.Choice("mobilenet_kernel", list(self.kernels))
+        strides = hp.Choice("mobilenet_stem_stride", list(self.stem_strides))
+        x = _convolved(image, _wide(self.filters[0], width), 3, "stem", strides=strides)
         for stage in range(stages):
             filters = _wide(self.filters[stage], width)
             for block in range(1, repeats + 1):
                 halves = block == 1 and stage > 0 and smaller_side(x) >= MIN_SIDE_TO_STRIDE
                 name = f"inverted_{stage + 1}_{block}"
-                x = _inverted(x, filters, expansion, 2 if halves else 1, name)
+                x = _inverted(x, filters, expansion, kernel, 2 if halves else 1, name)
         x = _convolved(x, expansion * x.shape[-1], 1, "top")
         return mean_of_maps(x)
 
@@ -118,12 +127,14 @@ def _wide(filters: int, width: float) -> int:
     return max(4, 4 * round(filters * width / 4))
 
 
-def _inverted(x: tf.Tensor, filters: int, expansion: int, strides: int, name: str) -> tf.Tensor:
+def _inverted(
+    x: tf.Tensor, filters: int, expansion: int, kernel: int, strides: int, name: str
+) -> tf.Tensor:
     shortcut = x if strides == 1 and x.shape[-1] == filters else None
     if expansion > 1:
         x = _convolved(x, expansion * x.shape[-1], 1, f"{name}_expand")
     x = tf_keras.layers.DepthwiseConv2D(
-        3,
+        kernel,
         strides=strides,
         padding="same",
         use_bias=False,

@@ -179,6 +179,24 @@ def test_the_vgg_of_the_baseline_is_as_it_was_described() -> None:
             assert names[number + 1 : number + 3] == ["BatchNormalization", "ReLU"]
 
 
+@pytest.mark.parametrize(
+    ("values", "kernel", "first_side"),
+    [
+        ({}, 3, 16),
+        ({"mobilenet_kernel": 5}, 5, 16),
+        ({"mobilenet_stem_stride": 1}, 3, 32),
+    ],
+    ids=["as it was before there was a choice", "larger kernels", "every pixel"],
+)
+def test_a_mobilenet_has_the_kernels_and_the_stem_it_is_told(
+    values: dict[str, ParamValue], kernel: int, first_side: int
+) -> None:
+    model, _ = build_model(networks("cifar100"), {"family": "mobilenet_v2", **values})
+    depthwise = [layer for layer in model.layers if type(layer).__name__ == "DepthwiseConv2D"]
+    assert {layer.kernel_size for layer in depthwise} == {(kernel, kernel)}
+    assert model.get_layer("stem").output.shape[1:3] == (first_side, first_side)
+
+
 @pytest.mark.parametrize("name", list(SHAPES))
 def test_a_configuration_without_a_family_is_the_convolutional_one(name: str) -> None:
     """Configurations exported before there were families give the same network."""
@@ -226,8 +244,14 @@ SMALL: Mapping[str, dict[str, ParamValue]] = {
     "mnist/ann": {"ann_layers": 1, "ann_units_1": 8},
     "mnist/lenet": {"lenet_filters_1": 2, "lenet_filters_2": 4, "lenet_units_1": 8},
     "mnist/cnn": {"blocks": 2, "filters_1": 4, "convs_per_block": 2, "padding": "valid"},
-    "mnist/mobilenet_v2": {"mobilenet_width": 0.25, "mobilenet_stages": 2, "mobilenet_repeats": 2},
-    "cifar100/residual": {"residual_stages": 2, "residual_filters": 8, "residual_blocks": 2},
+    "mnist/mobilenet_v2": {
+        "mobilenet_width": 0.25,
+        "mobilenet_stages": 2,
+        "mobilenet_repeats": 2,
+        "mobilenet_kernel": 5,
+        "mobilenet_stem_stride": 1,
+    },
+    "cifar100/residual": {"residual_stages": 2, "residual_filters": 12, "residual_blocks": 2},
     "cifar100/vgg": {"vgg_blocks": 2, "vgg_filters": 8, "vgg_units": 32},
 }
 
