@@ -27,7 +27,7 @@ from search.sampling.branch_kinds import (
     branch_config,
     kind_of,
 )
-from search.sampling.training_on import AS_IT_IS, USUAL_OF_TRAINING_ON, Further, steps
+from search.sampling.training_on import AS_IT_IS, Further, TrainingOn, steps
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
@@ -85,6 +85,7 @@ class _Training:
         config: What it was.
         points: Values of its models.
         whole_seconds: What the training took that its lineage began with.
+        left: What it has left to learn (:func:`search.sampling.training_on.left_to_learn`).
         tried: Names of the kinds of branches it had.
         branches: Configurations that its branches would have, by kind.
         added_to: Hypervolume of the front for which ``added`` was worked out.
@@ -94,6 +95,7 @@ class _Training:
     config: TrialConfig
     points: dict[QuantizationScheme, Values]
     whole_seconds: float
+    left: float = 1.0
     tried: set[str] = field(default_factory=set)
     branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)
     added_to: float = 0.0
@@ -139,6 +141,7 @@ class Brancher:
         self._least_error = least_error
         self._trainings: dict[int, _Training] = {}
         self._effects: dict[str, deque[_Effect]] = {}
+        self._training_on = TrainingOn()
         self._costs: dict[str, deque[float]] = {}
         self._new: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
@@ -167,6 +170,7 @@ class Brancher:
         seconds: float,
         parent: int | None = None,
         predicted: float | None = None,
+        left: float = 1.0,
     ) -> None:
         """Take note of a trial that ended, however it did.
 
@@ -178,11 +182,14 @@ class Brancher:
             seconds: That it took.
             parent: Trial it branched from.
             predicted: Hypervolume it was expected to add, where it is known.
+            left: What it has left to learn.
         """
         whole_seconds = seconds
         if parent is None:
             self._n_new += 1
             self._new.append((gain, seconds))
+            if points:
+                self._training_on.note(config.training.augmentation, left)
         else:
             kind = kind_of(config)
             # Of a branch that was begun for what comes later, nothing was predicted.
@@ -194,13 +201,13 @@ class Brancher:
                 whole_seconds = before.whole_seconds
                 share = seconds / max(1e-6, whole_seconds)
                 self._costs.setdefault(kind.name, deque(maxlen=MEMORY)).append(share)
-                self._learn(kind, before.points, points)
+                self._learn(kind, before, points)
         if points:
-            self._trainings[number] = _Training(config, dict(points), whole_seconds)
+            self._trainings[number] = _Training(config, dict(points), whole_seconds, left)
 
-    def _learn(self, kind: Kind, before: Points, after: Points) -> None:
+    def _learn(self, kind: Kind, before: _Training, after: Points) -> None:
         for scheme, (accuracy, size, latency) in after.items():
-            base = before.get(_base(scheme))
+            base = before.points.get(_base(scheme))
             if base is None:
                 continue
             least = self._least_error
@@ -209,6 +216,8 @@ class Brancher:
                 size / base[1],
                 latency / base[2],
             )
+            if kind is TRAIN_ON:
+                self._training_on.learn(effect.error, before.left)
             self._effects.setdefault(kind.name, deque(maxlen=60)).append(effect)
 
     def propose(
@@ -231,7 +240,6 @@ class Brancher:
         parents = sorted((n for n in kept if n in self._trainings), key=worth, reverse=True)
         now, trust = hypervolume(()), self._trust()
         effects = {kind: self._effect(kind) for kind in KINDS}
-        after = {n: self._after(n) for n in range(1, MAX_LINEAGE + 1)}
         for number in parents[:MAX_PARENTS]:
             training = self._trainings[number]
             # A front that has gained nothing gains as much as before.
@@ -245,11 +253,18 @@ class Brancher:
                 if config is None:
                     continue
                 added = partial(self._added, kind, training, hypervolume, now)
-                gain = rate = added(effects[kind])
                 if kind is TRAIN_ON:
                     # What it adds at once, or what it leads to if it is trained on and on.
-                    left = steps(MAX_LINEAGE + 1 - len(config.lineage))
-                    rate = max(rate, *(added(after[n]) / n for n in left))
+                    hoped = self._training_on.error(training.left, expected=prior(kind).error)
+                    gain = added(_Effect(hoped, 1.0))
+                    times = steps(MAX_LINEAGE + 1 - len(config.lineage))
+                    after = (
+                        _Effect(self._training_on.error(training.left, n), 1.0) for n in times
+                    )
+                    later = (added(effect) / n for effect, n in zip(after, times, strict=True))
+                    rate = max(gain, *later)
+                else:
+                    gain = rate = added(effects[kind])
                 rate *= trust / self._cost(kind, training)
                 if rate > best_rate:
                     best, best_rate = Branch(number, kind, config, gain), rate
@@ -286,12 +301,7 @@ class Brancher:
             return AS_IT_IS
         cost = self._share(TRAIN_ON)
         times = (0, *steps(MAX_LINEAGE - 1))
-        return tuple(Further(self._after(n).error, 1 + n * cost) for n in times)
-
-    def _after(self, n: int) -> _Effect:
-        """Return what training on n times is expected to change, without the hope of a prior."""
-        seen = [effect.error for effect in self._effects.get(TRAIN_ON.name, ())]
-        return _Effect(min(1.0, median([*seen, *[USUAL_OF_TRAINING_ON] * 5])) ** n, 1.0)
+        return tuple(self._training_on.further(n, cost) for n in times)
 
     def _changed(self, kind: Kind, points: Points, effect: _Effect) -> list[Values]:
         predicted = []

@@ -169,8 +169,9 @@ class SurrogateSampler(BaseSampler):
             return self._nearest(candidates, over.min(axis=1))
         sets = []
         for further in self.outlook:
+            factors = np.array([further.error_of(params) for params in (*candidates, *under_way)])
             for node in _DEVIATIONS:
-                accuracy = 1 - np.exp(error + node * deviation) * further.error
+                accuracy = 1 - np.exp(error + node * deviation) * factors[:, None]
                 sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
         expected_anyway = sets[1][n:].reshape(-1, front.shape[1])
         best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)

@@ -9,7 +9,8 @@ with what a person would try:
   the largest, evenly in the logarithm of every capacity: they span the front by size. Where the
   model is one of several families, every second network is of the default one, and the others
   take turns, up to the middle of the diagonal. The smaller half comes again with other choices of
-  what is no size: small networks cost little, and which padding or head they want is not known;
+  what is no size: small networks cost little, and which padding, head or augmentation they want is
+  not known;
 - such networks again, pruned more and more, with other learning rates;
 - points that fill the whole space evenly (a Halton sequence, scrambled by the seed).
 
@@ -38,6 +39,7 @@ MIN_HANGING = 2
 SHARE_VARIED = 0.5
 """Up to which place on the diagonal networks come with other choices too."""
 
+_AUGMENTATION = "augmentation"
 _SHRINKING = ("pool", "stride")
 _RATE_FACTORS = (1.0, 2.0, 0.5)
 _N_ATTEMPTS = 100
@@ -93,12 +95,15 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
 
 
 def _varied(choose: _Choose, family: str) -> _Choose:
-    """Take the next choice after the default of whatever is no size, no training, no family."""
+    """Take the next choice after the default of whatever is no size and no family.
+
+    Of training that is the augmentation alone: what it is worth shows late, in what is trained on.
+    """
 
     def varied(parameter: Parameter) -> ParamValue | None:
         chosen = choose(parameter)
         kept = (*TRAINING_NAMES, *COMPRESSION_NAMES, family)
-        if chosen is not None or parameter.name in kept:
+        if chosen is not None or (parameter.name in kept and parameter.name != _AUGMENTATION):
             return chosen
         if parameter.kind != "categorical" or parameter.default is None:
             return None

@@ -7,7 +7,7 @@ learns both from every trial that ends, and again from the trials of earlier run
 from __future__ import annotations
 
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial
 from search.front.pareto import Front
 from search.sampling.branch_kinds import is_trained_on, kind_of
 from search.sampling.branching import Branch, Brancher, Values
-from search.sampling.training_on import Further
+from search.sampling.training_on import Further, left_to_learn
 from search.storage import attributes
 from search.storage.attributes import COUNTED
 from search.storage.constraints import is_feasible
@@ -99,7 +99,7 @@ class Shortcuts:
     def next_branch(self) -> Branch | None:
         """Return the branch to try now; None if a new training is worth more."""
         return self._brancher.propose(
-            self._weights.numbers, self._worth().__getitem__, self._files.hypervolume_with
+            self._weights.numbers, self._worth, self._files.hypervolume_with
         )
 
     def outlook(self) -> tuple[Further, ...]:
@@ -157,6 +157,9 @@ class Shortcuts:
                 seconds=sum(stored.get(attributes.SECONDS, {}).values()),
                 parent=stored.get(attributes.BRANCHED_FROM),
                 predicted=stored.get(attributes.PREDICTED_GAIN),
+                left=_left(
+                    config, stored.get(attributes.TRAIN_ACCURACY), stored.get(attributes.CURVE, ())
+                ),
             )
 
     def learn(
@@ -197,9 +200,10 @@ class Shortcuts:
             seconds=sum(result.seconds.values()),
             parent=None if branch is None else branch.parent,
             predicted=None if branch is None else branch.predicted,
+            left=_left(config, result.train_accuracy, result.history.get("val_accuracy", ())),
         )
         if result.weights is not None:
-            self._weights.put(number, result.weights, self._worth().__getitem__)
+            self._weights.put(number, result.weights, self._worth)
 
     def _fits_ram(self, ram_bytes: float | None) -> bool:
         """Whether a model keeps the limit on RAM: branches of one that does not break it too."""
@@ -219,11 +223,19 @@ class Shortcuts:
             for number, values in points.items():
                 self._rivals.add(number, values)
 
-    def _worth(self) -> Counter[int]:
-        """Return how many points each training has on the front that are worth anything."""
-        return Counter(
-            self._training_of[n] for n in self._files.counting if n in self._training_of
-        )
+    def _worth(self, number: int) -> float:
+        """Return how much of the hypervolume is a training's own: what branches should start from.
+
+        Not how many points it has on the front: a small network has one of every scheme, all of
+        them worth little, and the most accurate one may have a single one.
+        """
+        return self._files.contributions(self._training_of).get(number, 0.0)
+
+
+def _left(config: TrialConfig, train_accuracy: float | None, curve: Sequence[float]) -> float:
+    """Return what a training leaves to learn, before any quantization-aware epochs."""
+    trained = curve[: config.training.epochs]
+    return left_to_learn(train_accuracy, trained[-1] if trained else None)
 
 
 def branch_of(trial: FrozenTrial) -> Branch | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+import numpy as np
 from optuna.trial import FrozenTrial, TrialState
 
 from search.front.pareto import Front, ReferencePoint, counting, hypervolume
@@ -88,6 +89,7 @@ class FrontFiles:
         self._files: dict[int, list[str]] = {}
         self._named: set[str] = set()
         self._hypervolume: float | None = None  # None: the front changed since.
+        self._contributions: Mapping[int, float] | None = None
 
     @property
     def hypervolume(self) -> float:
@@ -96,11 +98,30 @@ class FrontFiles:
             self._hypervolume = hypervolume(self.front.values, self.reference)
         return self._hypervolume
 
+    def _has_changed(self) -> None:
+        self._hypervolume = self._contributions = None
+
     @property
     def counting(self) -> tuple[int, ...]:
         """Trials of the points on the front that are worth anything."""
         worth = counting(self.front.values, self.reference)
         return tuple(n for n, counts in zip(self.front.keys, worth, strict=True) if counts)
+
+    def contributions(self, owner_of: Mapping[int, int]) -> Mapping[int, float]:
+        """Return how much of the hypervolume would be lost without each owner's points.
+
+        Args:
+            owner_of: Whose a point is, by trial number; a point without an owner is nobody's.
+        """
+        if self._contributions is None:
+            rows, keys = self.front.values, np.array(self.front.keys, dtype=int)
+            owners = np.array([owner_of.get(key, -1) for key in keys.tolist()], dtype=int)
+            worth = counting(rows, self.reference)
+            self._contributions = {
+                owner: self.hypervolume - hypervolume(rows[owners != owner], self.reference)
+                for owner in np.unique(owners[worth & (owners >= 0)]).tolist()
+            }
+        return self._contributions
 
     def hypervolume_with(self, points: Iterable[Sequence[float]]) -> float:
         """Return what the hypervolume would be with some more points on the front."""
@@ -129,7 +150,7 @@ class FrontFiles:
                 self.front.add(trial.number, values)
             # A training's history, and models of studies from before the study linked them.
             self._named.update(artifacts_of(trial.system_attrs))
-        self._hypervolume = None
+        self._has_changed()
         dropped = {n: dict.fromkeys(files) for n, files in links.items() if n not in self.front}
         kept = {n: files for n, files in links.items() if n in self.front}
         for number, files in kept.items():
@@ -174,7 +195,7 @@ class FrontFiles:
             left.update(leaving)
             if is_on_front:
                 joined.append(number)
-                self._hypervolume = None
+                self._has_changed()
         dropped = {n: dict.fromkeys(self._files.pop(n)) for n in left if n in self._files}
         added: dict[int, Mapping[str, str]] = {}
         for number in joined:

@@ -224,6 +224,12 @@ class TrialResult:
     weights: bytes | None = field(default=None, repr=False)
 
     @property
+    def train_accuracy(self) -> float | None:
+        """Accuracy on the training pictures in the last epoch that is not quantization-aware."""
+        accuracies = self.history.get("accuracy", ())[: self.config.training.epochs]
+        return accuracies[-1] if accuracies else None
+
+    @property
     def reference_ms(self) -> float | None:
         """What the reference network took beside the first point; None if it was not run."""
         points = [self.point, *self.siblings]

@@ -10,7 +10,6 @@ import pytest
 from search.front.pareto import hypervolume
 from search.sampling.branch_kinds import KINDS, MAX_LINEAGE, TRAIN_ON, branch_config
 from search.sampling.branching import MIN_NEW, Branch, Brancher, Values
-from search.sampling.training_on import Further
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from tests.search_tests.sampling.branches import (
@@ -287,7 +286,7 @@ class TestBrancher:
     def test_a_new_training_s_outlook_is_what_training_on_did(self) -> None:
         brancher = self.brancher(gain_of_new=0.0)
         first = brancher.outlook()
-        assert first[0] == Further(1.0, 1.0)
+        assert (first[0].error, first[0].cost) == (1.0, 1.0)
         assert [one.cost for one in first] == [1.0, 2.0, 4.0, 6.0]
         assert [one.error for one in first[1:]] == pytest.approx([0.85, 0.85**3, 0.85**5])
         later = self.learned(brancher, 0.6, cost=5.0).outlook()

@@ -161,14 +161,18 @@ def test_small_networks_come_with_other_choices_too_and_large_ones_do_not() -> N
             Parameter("filters", "int", 4, 64),
             Parameter("padding", "categorical", choices=("same", "valid")),
             Parameter("optimizer", "categorical", choices=("adam", "sgd")),
+            Parameter("augmentation", "categorical", choices=("flip", "none")),
         )
     )
     points = start_design(space, 8)[:6]
-    assert {"filters": 4, "padding": "same", "optimizer": "adam"} in points
-    assert {"filters": 4, "padding": "valid", "optimizer": "adam"} in points
-    assert {"filters": 64, "padding": "same", "optimizer": "adam"} in points
-    assert {"filters": 64, "padding": "valid", "optimizer": "adam"} not in points
-    assert all(point["optimizer"] == "adam" for point in points)  # Training is not varied.
+    usual = {"padding": "same", "optimizer": "adam", "augmentation": "flip"}
+    varied = {"padding": "valid", "optimizer": "adam", "augmentation": "none"}
+    assert {"filters": 4, **usual} in points
+    assert {"filters": 4, **varied} in points
+    assert {"filters": 64, **usual} in points
+    assert {"filters": 64, **varied} not in points
+    # Of training nothing else is varied: what an augmentation is worth shows late.
+    assert all(point["optimizer"] == "adam" for point in points)
 
 
 @pytest.mark.parametrize("value", [0.003, 0.0003, 0.02, 0.01, 0.001])
