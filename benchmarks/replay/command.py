@@ -1,19 +1,25 @@
 """Search on recorded trainings under a simulated clock: policies compared in seconds.
 
 python -m benchmarks.replay run runs.jsonl --seeds 30     # goes on where it stopped
-python -m benchmarks.replay tables runs.jsonl             # of the seeds that all have run
+python -m benchmarks.replay tables runs.jsonl             # of seeds that ran on all data
 python -m benchmarks.replay errors                        # of the surrogates, held out
 python -m benchmarks.replay intervals                     # of the errors that gp guesses
 python -m benchmarks.replay race                          # the race alone, on recorded trainings
+
+The clock counts what trainings took when they were recorded, and not what it takes to ask.
+Optuna's GPSampler needs torch, which is none of our dependencies (pip install torch): without it,
+it is skipped.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 from pathlib import Path
 
-from benchmarks.replay.policies import ALL
+from benchmarks.replay.peers import missing_for
+from benchmarks.replay.policies import ALL, SAMPLERS, parts, peers
 from benchmarks.replay.recordings import DATA, Recording
 from benchmarks.replay.runs import complete_seeds, read_lines, run_all
 from benchmarks.replay.tables import (
@@ -29,11 +35,18 @@ NAMES = tuple(sorted(path.name.removesuffix(".json") for path in DATA.glob("*.js
 
 
 def _run(args: argparse.Namespace) -> None:
+    samplers = {policy.name: policy.sampler for policy in ALL}
+    policies = []
+    for name in args.policies:
+        if missing := missing_for(samplers[name]):
+            print(f"Skipped: {name}. It needs {missing}.", file=sys.stderr)
+        else:
+            policies.append(name)
     jobs = [
         (name, policy, seed, args.trainings, args.rows, args.nearest)
         for seed in range(args.seeds)
         for name in args.data
-        for policy in args.policies
+        for policy in policies
     ]
     run_all(jobs, args.file, args.processes)
 
@@ -44,15 +57,13 @@ def _tables(args: argparse.Namespace) -> None:
     ]
     lines = complete_seeds(read_lines(args.file), policies)
     names = sorted({line["data"] for line in lines})
-    n_seeds = len({line["seed"] for line in lines})
-    print(f"{n_seeds} seeds.\n")
     for name in names:
         seconds = statistics.fmean(line["seconds"] for line in lines if line["data"] == name)
         print(f"{name}, {seconds:.0f} simulated seconds:\n")
         print(policy_table(lines, name, policies) + "\n")
     print(difference_table(lines, names, policies, args.than) + "\n")
-    peers = [policy for policy in policies if policy.startswith("Optuna")]
-    print(sooner_table(lines, names, peers, args.than))
+    others = [policy for policy in policies if policy in {one.name for one in peers()}]
+    print(sooner_table(lines, names, others, args.than))
 
 
 def main() -> None:
@@ -62,6 +73,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(required=True)
     every = [policy.name for policy in ALL]
+    usual = [policy.name for policy in (*SAMPLERS, *peers(), *parts("gp"))]
     run = commands.add_parser("run", help="replay searches, and keep them in a file")
     run.set_defaults(does=_run)
     run.add_argument("--seeds", type=int, default=30)
@@ -81,7 +93,7 @@ def main() -> None:
     race.add_argument("--orders", type=int, default=20)
     for command in (run, tables):
         command.add_argument("file", type=Path, help="where runs are, one a line")
-        command.add_argument("--policies", nargs="*", default=every, choices=every, metavar="P")
+        command.add_argument("--policies", nargs="*", default=usual, choices=every, metavar="P")
     for command in (run, errors, intervals, race):
         command.add_argument("--data", nargs="*", default=list(NAMES), choices=NAMES)
     args = parser.parse_args()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
@@ -109,11 +110,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def complete_seeds(lines: Iterable[Line], policies: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the runs of the seeds that every policy has on every data set."""
+    """Return, of each policy, the runs of the seeds that it has on every data set."""
     lines = [line for line in lines if line["policy"] in policies]
     names = {line["data"] for line in lines}
-    seeds: dict[int, int] = {}
-    for line in lines:
-        seeds[line["seed"]] = seeds.get(line["seed"], 0) + 1
-    whole = {seed for seed, n in seeds.items() if n == len(policies) * len(names)}
-    return [dict(line) for line in lines if line["seed"] in whole]
+    n_of = Counter((line["policy"], line["seed"]) for line in lines)
+    return [dict(line) for line in lines if n_of[line["policy"], line["seed"]] == len(names)]

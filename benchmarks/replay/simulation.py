@@ -17,8 +17,10 @@ from unittest.mock import patch
 
 from optuna.storages import InMemoryStorage
 
+from benchmarks.replay.moasha import Halving, Rungs, cut_short
 from benchmarks.replay.outcome import Measured, Run, Sample
 from benchmarks.replay.surrogate import Answer, Surrogate
+from search.front.pareto import ReferencePoint
 from search.run.driver import Driver
 from search.run.events import RunProgress, Silent
 from search.run.run_study import ConfigMaker
@@ -54,6 +56,8 @@ class Policy:
         quantile: Of the race.
         log_metrics: Whether the sampler is told logarithms of error, size and latency, which a
             careful user would do.
+        population: Points of a generation of NSGA-II and NSGA-III; None for Optuna's own default.
+        rungs: At which MO-ASHA stops trainings; None for none.
         limits: What models must keep.
     """
 
@@ -67,6 +71,8 @@ class Policy:
     n_start: int = DEFAULT_START
     quantile: float = QUANTILE
     log_metrics: bool = False
+    population: int | None = None
+    rungs: Rungs | None = None
     limits: Limits = Limits()
 
 
@@ -79,6 +85,7 @@ class SimulatedExecutor:
         quantile: Of the race.
         nearest: Whether trainings are answered by the nearest recorded one that was not used yet;
             otherwise by the surrogate.
+        halving: MO-ASHA, if that stops trainings.
         now: Simulated seconds.
         measured: All models of trials that ended.
     """
@@ -86,6 +93,7 @@ class SimulatedExecutor:
     model: Surrogate
     quantile: float = QUANTILE
     nearest: bool = False
+    halving: Halving | None = None
     n_workers: int = N_WORKERS
     now: float = 0.0
     epochs: int = 0
@@ -165,6 +173,10 @@ class SimulatedExecutor:
     def _result(self, request: EvaluateRequest, answer: Answer) -> tuple[TrialResult, int]:
         config = request.config
         own = config.quantization.value
+        if self.halving is not None:
+            n_epochs = self.halving.epochs(answer.curve, *answer.points[own][2:])
+            self.n_stopped += n_epochs < len(answer.curve)
+            answer = cut_short(answer, n_epochs)
         names = [n for n in answer.points if n != QAT] if request.fan_out else []
         schemes = [own, *(name for name in names if name != own)]
         seconds = {k: v for k, v in answer.seconds.items() if k != "qat" or own == QAT}
@@ -332,7 +344,11 @@ def replay(
     kinds = KINDS
     if not (policy.train_on and model.trains_on):
         kinds = tuple(kind for kind in kinds if kind is not TRAIN_ON)
-    executor = SimulatedExecutor(model, policy.quantile, nearest)
+    halving = None
+    if policy.rungs is not None:
+        reference = ReferencePoint.for_classes(len(info.class_names), info.n_val)
+        halving = Halving(policy.rungs, reference if policy.log_metrics else None)
+    executor = SimulatedExecutor(model, policy.quantile, nearest, halving)
     curve = _Curve(executor)
     with told_by(policy), patch.object(branching, "KINDS", kinds):
         study = open_study(InMemoryStorage(), settings)

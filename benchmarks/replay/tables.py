@@ -27,7 +27,7 @@ def of(lines: Sequence[Line], data: str, policy: str) -> list[Line]:
 def policy_table(lines: Sequence[Line], data: str, policies: Sequence[str]) -> str:
     """Return where searches ended: means with bootstrap intervals."""
     budgets = [f"test accuracy in {kb} kB" for kb in SHOWN_KB]
-    head = ["policy", "hypervolume", "on test", "mean error on test", *budgets, "trials"]
+    head = ["policy", "hypervolume", "on test", "mean error on test", *budgets, "trials", "seeds"]
     rows = [f"| {' | '.join(head)} |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
     for policy in policies:
         runs = of(lines, data, policy)
@@ -43,6 +43,7 @@ def policy_table(lines: Sequence[Line], data: str, policies: Sequence[str]) -> s
             mean = statistics.fmean(100 * run["test_within"][at] for run in runs)
             columns.append(f"{mean:.1f} %")
         columns.append(f"{statistics.median(run['trials'] for run in runs):.0f}")
+        columns.append(str(len(runs)))
         rows.append(f"| {policy} | " + " | ".join(columns) + " |")
     return "\n".join(rows)
 
@@ -52,7 +53,8 @@ def difference_table(
 ) -> str:
     """Return by how much policies end lower on test than one does, with intervals.
 
-    Per cent of that one's mean test hypervolume; runs of one seed are compared.
+    Per cent of that one's mean test hypervolume; runs of one seed are compared, of the seeds that
+    both have.
     """
     rows = [
         f"| lower than `{than}` by, % | " + " | ".join(names) + " | all |",
@@ -63,10 +65,10 @@ def difference_table(
             continue
         cells, every = [], []
         for data in names:
-            base = [run["test_hypervolume"] for run in of(lines, data, than)]
-            other = [run["test_hypervolume"] for run in of(lines, data, policy)]
-            scale = statistics.fmean(base)
-            lower = [100 * (b - o) / scale for b, o in zip(base, other, strict=True)]
+            base = {run["seed"]: run["test_hypervolume"] for run in of(lines, data, than)}
+            other = {run["seed"]: run["test_hypervolume"] for run in of(lines, data, policy)}
+            scale = statistics.fmean(base.values())
+            lower = [100 * (base[seed] - other[seed]) / scale for seed in other if seed in base]
             every.append(lower)
             cells.append(bootstrap(lower).text(1))
         cells.append(

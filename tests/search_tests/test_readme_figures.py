@@ -68,18 +68,32 @@ def test_figures_that_disagree_are_told(
 def test_ratios_are_the_lowest_and_the_highest_of_the_table(script: ModuleType) -> None:
     results = (
         "1,234 real trainings of two data sets\n"
-        "### Samplers, and peers at their best\nat commit abc1234\n"
+        "### Samplers, and peers at their best\nat commit abc1234, 30 seeds: means\n"
         "| `search, gp` sooner than | a | b |\n| --- | ---: | ---: |\n"
         "| Optuna random, at its best | 3.3 (2.6 to 9.9); 20 of 20 | 1.5 (1.0 to 2.0); 9 of 20 |\n"
-        "| Optuna tpe | 11.8 (0.1 to 12.5); 20 of 20 | 2.7 (2.2 to 2.7); 20 of 20 |\n\n### Next\n"
+        "| Optuna tpe | 8.8 (0.1 to 12.5); 20 of 20 | 2.7 (2.2 to 2.7); 20 of 20 |\n"
+        "| MO-ASHA | 11.8 (0.1 to 12.5); 20 of 20 | 3.7 (2.2 to 2.7); 20 of 20 |\n\n### Next\n"
     )
     assert script.replayed(results) == {
         "commit": "abc1234",
+        "seeds": 30,
         "trainings": 1234,
         "data_sets": "two",
+        "peers": ["Optuna random", "Optuna tpe", "MO-ASHA"],
         "at_best": [1.5, 3.3],
         "as_they_come": [2.7, 11.8],
     }
+
+
+def test_peers_that_were_replayed_are_named_and_no_others(script: ModuleType) -> None:
+    figures = json.loads((CHECKOUT / "docs" / "figures.json").read_text())
+    figures["replay"]["peers"] = ["Optuna random", "Optuna gp"]
+    told = script.texts(figures)
+    assert "(random, GPSampler) get" in told["sooner"] and "MO-ASHA" not in told["replay"]
+    figures["replay"]["peers"].append("MO-ASHA")
+    told = script.texts(figures)
+    assert "(random, GPSampler) and a rebuilt MO-ASHA get" in told["sooner"]
+    assert "plain Optuna and MO-ASHA end with" in told["replay"]
 
 
 def test_the_picture_is_of_the_run_that_is_quoted() -> None:
