@@ -60,6 +60,19 @@ def listening(*roots: int, named: str = "") -> list[Socket]:
     return sorted(found, key=lambda one: one.port)
 
 
+def commands(*roots: int) -> dict[int, str]:
+    """Return the command lines of processes, their children, and theirs, by process id."""
+    found = {}
+    for pid in _with_children(set(roots), ""):
+        try:
+            command = (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            continue  # It ended meanwhile.
+        if command:  # What has ended, and nobody has waited for, has none.
+            found[pid] = command.strip()
+    return found
+
+
 def _with_children(wanted: set[int], named: str) -> Iterator[int]:
     parents: dict[int, int] = {}
     for entry in _PROC.glob("[0-9]*"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from search.front.baseline import fitted, why_not
 from search.options import declared
+from search.run.early import EarlyStart
 from search.run.options import RunOptions
 from search.run.resumed import asked_for
 from search.storage.artifact_places import place_of
@@ -30,6 +31,7 @@ def prepare_for_study(
     options: RunOptions,
     progress: Progress = no_progress,
     message: Callable[[str], None] = lambda _: None,
+    early: EarlyStart | None = None,
 ) -> tuple[TaskInfo, Dataset]:
     """Prepare what a run searches, with the splits that its study was begun with.
 
@@ -40,8 +42,9 @@ def prepare_for_study(
         options: What was asked for.
         progress: Shows how far the preparation is.
         message: Told where the splits are those of an earlier rule.
+        early: Starts workers meanwhile.
     """
-    info, dataset = prepare_run(task, options, progress)
+    info, dataset = prepare_run(task, options, progress, early=early)
     name = options.study or info.name
     before = drawn_otherwise(options.storage, name, info.split_rule)
     if before is None or before.fingerprint == info.data_fingerprint:
@@ -63,6 +66,7 @@ def prepare_run(
     *,
     with_storage: bool = True,
     split_rule: str = "sized",
+    early: EarlyStart | None = None,
 ) -> tuple[TaskInfo, Dataset]:
     """Prepare what a run searches: the first part of :func:`search.run_study`.
 
@@ -72,6 +76,7 @@ def prepare_run(
         progress: Shows how far the preparation is.
         with_storage: Whether the database is opened once, to see that it can be.
         split_rule: How missing splits are drawn (see ``spaces.data.drawn_splits``).
+        early: Starts workers meanwhile.
     """
     device = canonical_device(options.device)
     with_ram = options.max_ram_bytes is not None
@@ -95,6 +100,8 @@ def prepare_run(
         weights=None if options.weights is None else Path(options.weights),
         fix=options.fixed,
         timeout_s=options.timeout_s,
+        meanwhile=_nothing if early is None else early.at_once,
+        when_read=_nothing if early is None else early.when_read,
     )
     baseline, changed = fitted(info.space, info)
     if changed:
@@ -106,6 +113,10 @@ def prepare_run(
     if not_tried := why_not(info.space, info):
         info = replace(info, baseline={}, notes=(*info.notes, not_tried))
     return info, dataset
+
+
+def _nothing(*_: object) -> None:
+    """Start nothing."""
 
 
 def study_settings(options: RunOptions, info: TaskInfo) -> StudySettings:

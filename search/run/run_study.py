@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import replace
 from shlex import join
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from search.notebook import in_notebook
 from search.options import options_of, takes_options, words_of
 from search.run.driver import Driver
+from search.run.early import EarlyStart
 from search.run.events import Observer, Silent
 from search.run.making import THREADS as THREADS
 from search.run.making import ConfigMaker as ConfigMaker
@@ -86,7 +88,20 @@ def run_study(
             return None
         return max(0.0, options.timeout_s - time.monotonic() + started)
 
-    info, dataset = prepare_for_study(task, options, progress, observer.message)
+    with EarlyStart(task, options, observer.message) as early:
+        return _run(task, options, observer, progress, early, left_s)
+
+
+def _run(
+    task: str,
+    options: RunOptions,
+    observer: Observer,
+    progress: Progress,
+    early: EarlyStart,
+    left_s: Callable[[], float | None],
+) -> RunReport:
+    """Prepare the task, open its study and run it."""
+    info, dataset = prepare_for_study(task, options, progress, observer.message, early)
     weights = _starting_weights(info)
     if options.metric != "accuracy" and options.race:
         observer.message(
@@ -142,6 +157,7 @@ def run_study(
                 threads=THREADS,
                 start_timeout_s=left_s(),
                 needs=options.latency_on,
+                early=early.workers,
                 notice=observer.message,
             )
             progress("starting workers", 1, 1)

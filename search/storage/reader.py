@@ -112,6 +112,33 @@ def read_study_attrs(engine: sa.Engine, study_id: int) -> dict[str, Any]:
         return _study_attrs(connection, STUDY_USER_ATTRS, study_id)
 
 
+def read_ended(engine: sa.Engine, name: str) -> tuple[int, int | None] | None:
+    """Return how many trials of a study have ended, at most, and how many it is to have.
+
+    It counts rows, for those who need no more: derived trials do not count, and every other does
+    that has an outcome.
+
+    Returns:
+        None if there is no such study.
+    """
+    with snapshot(engine) as connection:
+        found = sa.select(STUDIES.c.study_id).where(STUDIES.c.study_name == name)
+        study_id = connection.scalar(found)
+        if study_id is None:
+            return None
+
+        def n_with(key: str) -> int:
+            of_study = sa.select(sa.func.count()).select_from(
+                TRIAL_USER_ATTRS.join(TRIALS, TRIAL_USER_ATTRS.c.trial_id == TRIALS.c.trial_id)
+            )
+            is_it = (TRIALS.c.study_id == study_id) & (TRIAL_USER_ATTRS.c.key == key)
+            return int(connection.scalar(of_study.where(is_it)) or 0)
+
+        n_ended = n_with(attributes.OUTCOME) - n_with(attributes.DERIVED_FROM)
+        target = _study_attrs(connection, STUDY_USER_ATTRS, study_id).get(attributes.TARGET)
+        return n_ended, target
+
+
 def read_changed(
     engine: sa.Engine, study_id: int, after: int, watched: Sequence[int]
 ) -> list[FrozenTrial]:

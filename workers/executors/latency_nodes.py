@@ -20,8 +20,7 @@ from spaces.errors import TrialFailedError, WorkersLostError
 from spaces.tasks.code_files import CodeFiles
 from workers.devices.device import Device, Measurement
 from workers.executors.cluster import LOOK_S, PATIENCE_S, has_resource, how_to_add
-from workers.executors.ray_start import last_line
-from workers.executors.worker import raised_by
+from workers.executors.worker import last_line, raised_by
 from workers.latency.quiet_windows import QuietWindows
 from workers.trial.code import bring_code
 

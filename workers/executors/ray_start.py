@@ -11,6 +11,7 @@ import logging
 import os
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from spaces.errors import ConfigError, WorkersLostError
 from workers.executors.cluster import HOW_TO_GUARD, asks_for_token, is_reachable
 from workers.executors.payloads import sent
 from workers.executors.ray_watch import Watch
+from workers.executors.worker import STEPS_BACK, last_line
 from workers.messages.executor import Interrupted
 from workers.processes.import_path import python_path
 from workers.processes.run_folder import RunFolder
@@ -31,7 +33,11 @@ N_TRIES = 3
 """Times that Ray is started: on a busy machine its processes miss deadlines of their own."""
 
 WORKER_NICENESS = 5
-"""By how much workers step back behind other programs of this machine (``nice``)."""
+"""By how much workers step back behind other programs of this machine (``nice``).
+
+Ray's own 15 leaves a worker 3 % of a core that something else keeps busy, and 5 leaves it 23 %
+(measured); with 0 whoever works at this machine meanwhile would notice.
+"""
 
 _SPARE_STORE_BYTES = 256 * 1024**2
 
@@ -151,13 +157,29 @@ class StartedRay:
 
     @contextmanager
     def _noting_node(self) -> Iterator[None]:
-        """Know Ray's node within the block before it is whole: its processes may die by then."""
+        """Know Ray's node within the block before it is whole: its processes may die by then.
+
+        It starts none of those processes that only look after others: each is a Python that
+        imports for half a second, and the dashboard's is waited for, although there is none.
+        """
         module: Any = importlib.import_module("ray._private.node")
         whole = module.Node
 
+        class Lean(whole):  # type: ignore[misc, valid-type]
+            _webui_url = None
+
+            def start_api_server(self, **_: Any) -> None:
+                """Start no dashboard."""
+
+            def start_log_monitor(self) -> None:
+                """Have nobody read logs: they are not shown."""
+
+            def start_monitor(self) -> None:
+                """Have nobody ask whether nodes are to be added."""
+
         def note(*arguments: Any, **options: Any) -> Any:
-            self._unfinished = node = whole.__new__(whole)
-            node.__init__(*arguments, **options)
+            self._unfinished = node = Lean.__new__(Lean)
+            node.__init__(*arguments, **options)  # type: ignore[misc]
             return node
 
         module.Node = note
@@ -178,9 +200,6 @@ class StartedRay:
         # Ray prints a paragraph to stdout for every worker that dies; we say it in one line, and
         # stdout is for data.
         os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
-        # Ray's own 15 leaves a worker 3 % of a core that something else keeps busy, and 5 leaves
-        # it 23 % (measured); with 0 whoever works at this machine meanwhile would notice.
-        os.environ.setdefault("RAY_worker_niceness", str(WORKER_NICENESS))
         if address is None:
             # Nothing listens outside loopback. Ray has no other switch for it: it replaces
             # 127.0.0.1 as a node's address, except on systems where it allows no clusters.
@@ -255,10 +274,20 @@ class StartedRay:
         job._py_driver_sys_path = _Unchanging()
         quiet = {"logging_level": logging.ERROR, "log_to_driver": False}
         try:
-            with _own_handlers(), _environment(PYTHONPATH=python_path()):
+            with _own_handlers(), _environment(PYTHONPATH=python_path(), **_niceness()):
                 self.ray.init(job_config=job, **quiet, **options)
         except SystemExit as error:  # Ray's own way to take SIGTERM.
             raise Interrupted(signal.SIGTERM) from error
+
+
+def _niceness() -> dict[str, str]:
+    """Return variables by which workers step back once they are ready, unless a person decides.
+
+    Until then they import what a person waits for.
+    """
+    if "RAY_worker_niceness" in os.environ:
+        return {}
+    return {"RAY_worker_niceness": "0", STEPS_BACK: str(WORKER_NICENESS)}
 
 
 def _own_code() -> dict[str, Any]:
@@ -310,17 +339,17 @@ def _environment(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def is_running() -> bool:
+    """Whether this process has joined a Ray already."""
+    ray = sys.modules.get("ray")
+    return ray is not None and bool(ray.is_initialized())
+
+
 def available_cores() -> int:
     """Return the cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def last_line(error: BaseException) -> str:
-    """Return the last line of an error's text: with Ray, the one that says something."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
 
 
 def _how(code: int) -> str:

@@ -2,12 +2,11 @@
 
 An actor imports TensorFlow once and keeps its evaluator for the whole run. On this machine actors
 map the data set from the cache, whatever its size; on a cluster it is put into Ray's shared memory
-once a node. All actors of a node read the same pages. Ray is imported when an
-executor is made, by ``workers.executors.ray_start``.
+once a node.
 
 On a cluster, workers start as there is room for them: a run begins with those that have room, and
-the others wait where Ray sees them, so that a cluster which grows by demand does. A node that
-leaves costs the trials that ran there one more attempt each.
+the others wait where Ray sees them, so that it may grow by demand. A node that leaves costs the
+trials that ran there one more attempt each.
 """
 
 from __future__ import annotations
@@ -21,9 +20,10 @@ from typing import Any, TypeVar
 from spaces.errors import ConfigError, SearchError, WorkersLostError
 from spaces.wording import counted
 from workers.executors.cluster import AwaitedResource, free_resource, free_room
+from workers.executors.early import EarlyWorkers
 from workers.executors.payloads import sent
-from workers.executors.ray_start import StartedRay, available_cores, last_line
-from workers.executors.worker import Slot, Worker, raised_by, why_it_died
+from workers.executors.ray_start import StartedRay, available_cores
+from workers.executors.worker import Slot, last_line, new_actor, raised_by, why_it_died
 from workers.messages.executor import (
     Evaluator,
     Finished,
@@ -33,7 +33,6 @@ from workers.messages.executor import (
     overdue_reason,
 )
 from workers.messages.result import EvaluateRequest
-from workers.processes.import_path import import_path
 
 PayloadT = TypeVar("PayloadT")
 
@@ -58,9 +57,6 @@ _POLL_S = 1.0
 class RayExecutor:
     """Keeps Ray actors busy. Promises what :class:`~workers.messages.executor.Executor` does.
 
-    Making one takes as long as Ray and the evaluators take to start: ten to twenty seconds with
-    TensorFlow.
-
     Args:
         make_evaluator: Called once in every worker with the payload. It travels by pickle, as
             does the payload.
@@ -77,6 +73,7 @@ class RayExecutor:
             take.
         needs: A resource of Ray's that evaluators ask for. While no node has it, which is told,
             the time of trials stands still.
+        early: Workers on this machine that have begun, of which there are no more then.
         notice: Told what a person should know.
 
     Raises:
@@ -96,6 +93,7 @@ class RayExecutor:
         trials_a_worker: int = _TRIALS_A_WORKER,
         start_timeout_s: float | None = None,
         needs: str | None = None,
+        early: EarlyWorkers | None = None,
         notice: Callable[[str], None] = lambda text: None,
     ) -> None:
         if n_workers is not None and n_workers < 1:
@@ -113,10 +111,13 @@ class RayExecutor:
         self._at_most = at_most
         self._next_look = 0.0
         self._awaited: AwaitedResource | None = None
-        if n_workers is not None and at_most is not None:
-            n_workers = min(n_workers, at_most)
+        n_workers = n_workers and min(n_workers, self._cap)
         deadline = None if start_timeout_s is None else time.monotonic() + start_timeout_s
-        self._started = StartedRay(address, n_workers, threads, payload, notice)
+        self._early = early
+        if early is not None:
+            self._started = early.take(self._local_workers(n_workers))
+        else:
+            self._started = StartedRay(address, n_workers, threads, payload, notice)
         self._ray = self._started.ray
         try:
             n_first = self._count_workers(n_workers, address)
@@ -189,7 +190,7 @@ class RayExecutor:
     def _count_workers(self, wanted: int | None, address: str | None) -> int:
         """Return how many workers to ask for: those wanted, or as many as there is room for."""
         if self._started.is_local:
-            return wanted or max(1, min(available_cores() // self._threads, self._cap))
+            return len(self._early.actors) if self._early else self._local_workers(wanted)
         room = free_room(self._ray, wanted or 1, self._threads)
         where = "that runs in this process" if address is None else f"at {address!r}"
         if room == 0:
@@ -203,6 +204,9 @@ class RayExecutor:
                 f"{room} of them begin, and the others as soon as there is room."
             )
         return wanted or max(1, min(room, self._cap))
+
+    def _local_workers(self, wanted: int | None) -> int:
+        return wanted or max(1, min(available_cores() // self._threads, self._cap))
 
     @property
     def _cap(self) -> int:
@@ -242,14 +246,13 @@ class RayExecutor:
     def _new_slot(self, n_gpus: int = 0) -> Slot:
         self._started.check()
         is_local = self._started.is_local
-        options: dict[str, Any] = {"num_cpus": self._threads, "num_gpus": n_gpus}
-        # Never restarted by Ray: a restarted actor would lack its evaluator.
-        options |= {"max_restarts": 0, "max_task_retries": 0}
+        early = self._early.actors if self._early else None
         hide_gpus = not is_local and not n_gpus
-        actor = self._ray.remote(**options)(Worker).remote(import_path(), hide_gpus)
+        actor = (
+            early.popleft() if early else new_actor(self._ray, self._threads, n_gpus, hide_gpus)
+        )
         slot = Slot(actor, None, n_gpus)
-        # Room in a cluster may be long in coming: nodes are started for it. A GPU that was free
-        # a moment ago is there at once, or is gone.
+        # Room may be long in coming: nodes start for it. A GPU that was free is there, or gone.
         waits_s = _START_S if is_local else _GPU_WAIT_S if n_gpus else None
         slot.begin(actor.arrive.remote(), waits_s)
         return slot

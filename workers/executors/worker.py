@@ -7,15 +7,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from spaces.errors import SearchError
 from workers.executors.memory import oom_kills
 from workers.executors.payloads import received
-from workers.executors.ray_start import last_line
 from workers.messages.executor import Evaluator
 from workers.messages.result import EvaluateRequest, TrialResult
+from workers.processes.import_path import import_path
+
+STEPS_BACK = "LITEFRONT_STEPS_BACK"
+"""Variable that says by how much a worker steps back behind others (``nice``) once it is ready."""
 
 _FEWER = " Fewer at a time need less: --workers."
 
@@ -23,12 +28,12 @@ _FEWER = " Fewer at a time need less: --workers."
 class Worker:
     """Lives in a process of its own."""
 
-    def __init__(self, import_path: list[str], hide_gpus: bool) -> None:
+    def __init__(self, path: list[str], hide_gpus: bool) -> None:
         if hide_gpus:  # Ray does so too, as yet, on nodes that are not told otherwise.
             os.environ.update(CUDA_VISIBLE_DEVICES="", HIP_VISIBLE_DEVICES="")
         # What the driver can import (a task beside the notebook it runs in) is importable
         # here too; set before the evaluator arrives and is unpickled.
-        sys.path.extend(entry for entry in import_path if entry not in sys.path)
+        sys.path.extend(entry for entry in path if entry not in sys.path)
         self._evaluate: Evaluator | None = None
         # Ctrl-C is for the driver. What a task's own code raises of that kind is the trial's.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -39,14 +44,41 @@ class Worker:
 
         return os.getpid(), ray.get_runtime_context().get_node_id()
 
+    def warm_up(self, warm_up: Callable[[], None]) -> None:
+        """Import what an evaluator needs, before it is known which; what fails fails there too."""
+        with suppress(Exception):
+            warm_up()
+
     def prepare(self, make_evaluator: Callable[[Any], Evaluator], payload: Any) -> None:
         """Make the evaluator, which takes seconds."""
         self._evaluate = make_evaluator(received(payload))
+        step_back(int(os.environ.pop(STEPS_BACK, "0")))
 
     def evaluate(self, request: EvaluateRequest) -> TrialResult:
         """Evaluate one trial."""
         assert self._evaluate is not None
         return self._evaluate(request)
+
+
+def new_actor(ray: Any, threads: int, n_gpus: int = 0, is_elsewhere: bool = False) -> Any:
+    """Return a new worker's actor, which starts as soon as there is room for it."""
+    options: dict[str, Any] = {"num_cpus": threads, "num_gpus": n_gpus}
+    # Never restarted by Ray: a restarted actor would lack its evaluator.
+    options |= {"max_restarts": 0, "max_task_retries": 0}
+    return ray.remote(**options)(Worker).remote(import_path(), is_elsewhere and not n_gpus)
+
+
+def step_back(by: int) -> None:
+    """Let all threads of this process step back behind other programs (``nice``)."""
+    threads = Path("/proc/self/task")
+    if by and not threads.exists():
+        os.nice(by)
+    elif by:  # On Linux each thread has its own.
+        for thread in threads.iterdir():
+            with suppress(OSError):  # It has ended.
+                number = int(thread.name)
+                niceness = os.getpriority(os.PRIO_PROCESS, number)
+                os.setpriority(os.PRIO_PROCESS, number, min(19, niceness + by))
 
 
 @dataclass
@@ -84,6 +116,12 @@ class Slot:
     def is_overdue(self) -> bool:
         """Whether its call takes longer than it may."""
         return self.timeout_s is not None and time.monotonic() - self.since > self.timeout_s
+
+
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's text: with Ray, the one that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def raised_by(error: Any) -> Exception:

@@ -41,6 +41,7 @@ def run_job(
     timeout_s: float | None = None,
     what: str = "A job",
     stop: threading.Event | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Any:
     """Run ``module:function`` in a fresh process and return what it returns.
 
@@ -52,13 +53,15 @@ def run_job(
         timeout_s: Seconds it may take; None for as long as it takes.
         what: What it is, in an error.
         stop: Ends it, within half a second, when another thread sets it.
+        meanwhile: Called once the process has begun. What it raises ends the process.
 
     Raises:
         SearchError: The same class and text that the job raised; or a plain
             ``SearchError`` with the end of the job's stderr if it died, or was stopped.
     """
     with _temporary_folder() as folder:
-        return _run(target, kwargs, progress, {**folder, **(env or {})}, timeout_s, what, stop)
+        whole = {**folder, **(env or {})}
+        return _run(target, kwargs, progress, whole, timeout_s, what, stop, meanwhile)
 
 
 def _run(
@@ -69,7 +72,9 @@ def _run(
     timeout_s: float | None,
     what: str,
     stop: threading.Event | None,
+    meanwhile: Callable[[], None],
 ) -> Any:
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     read_fd, write_fd = os.pipe()
     process = subprocess.Popen(
         python_command(__name__, "main", str(write_fd), target),
@@ -93,7 +98,8 @@ def _run(
                 json.dump(kwargs, stdin)
         except BrokenPipeError:
             pass  # it died at once; what it said is in its stderr
-        answer = _follow(read_fd, progress, timeout_s, stop)
+        meanwhile()
+        answer = _follow(read_fd, progress, deadline, stop)
         process.wait()
     except _StoppedError:
         raise SearchError(f"{what} was stopped.") from None
@@ -125,7 +131,7 @@ class _StoppedError(Exception):
 
 
 def _follow(
-    read_fd: int, progress: Progress, timeout_s: float | None, stop: threading.Event | None
+    read_fd: int, progress: Progress, deadline: float | None, stop: threading.Event | None
 ) -> dict[str, Any] | None:
     """Read events until the pipe closes; return the last that is an answer.
 
@@ -133,7 +139,6 @@ def _follow(
         TimeoutError: If it is not closed in time.
         _StoppedError: If ``stop`` was set before.
     """
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
     answer = None
     pending = b""
     with os.fdopen(read_fd, "rb", buffering=0) as events:

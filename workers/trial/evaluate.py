@@ -6,6 +6,7 @@ quiet windows of its node.
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -57,6 +58,16 @@ class Elsewhere(Protocol):
 _OF_ONE_TRIAL = (TrialFailedError, ConversionError, ConfigError, TaskError)
 """Errors that one configuration may meet and others not, such as a model built from its values.
 Not what is derived from them: a device that is missing is so for all."""
+
+
+_OF_ANY_TRIAL = (
+    "ai_edge_litert.interpreter",
+    "litert_quantizer.quantizer",
+    "tensorflow_model_optimization",
+    "workers.conversion.convert",
+    "workers.hypermodels.describe",
+    "workers.trial.gate",
+)
 
 
 class TrialEvaluator:
@@ -287,6 +298,15 @@ class _Referee:
         if self._on_epoch is not None and not self._on_epoch(epoch, metrics):
             self.verdict = self.verdict or f"stopped from outside after {epoch + 1} epochs"
         return not self.verdict
+
+
+def warm_up(threads: int) -> None:
+    """Import what any trial needs, which takes a worker seconds."""
+    from workers.training.keras_compat import configure_tensorflow
+
+    configure_tensorflow(threads=threads)
+    for name in _OF_ANY_TRIAL:
+        importlib.import_module(name)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -48,6 +48,9 @@ from workers.messages.result import SizeMetric, TaskInfo
 from workers.processes.child_process import run_job
 from workers.trial.weights_fit import starting_from
 
+_READ = "data read: "
+"""What progress of :func:`prepare_job` begins with once data are read; then the task's name."""
+
 
 def prepare_task(
     ref: str,
@@ -63,6 +66,8 @@ def prepare_task(
     weights: Path | None = None,
     fix: Mapping[str, ParamValue] = MappingProxyType({}),
     timeout_s: float | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+    when_read: Callable[[str], None] = lambda name: None,
 ) -> tuple[TaskInfo, Dataset]:
     """Load what ``ref`` names, in a process of its own.
 
@@ -80,6 +85,8 @@ def prepare_task(
         fix: Parameters that the caller will hold at a value, of which weights need to fit no
             others; texts as the parameters hold them. The space that is returned is whole.
         timeout_s: Seconds it may take; None for as long as it takes.
+        meanwhile: Called once the process has begun.
+        when_read: Called with the task's name once its data are read, and are as they must be.
 
     Returns:
         What the driver needs to know, and the data set, memory-mapped.
@@ -87,6 +94,13 @@ def prepare_task(
     Raises:
         SearchError: If there is no such task, or its data or model cannot be used.
     """
+
+    def told(what: str, done: int, total: int) -> None:
+        if what.startswith(_READ):
+            when_read(what.removeprefix(_READ))
+        else:
+            progress(what, done, total)
+
     answer = run_job(
         "workers.trial.prepare:prepare_job",
         {
@@ -101,8 +115,9 @@ def prepare_task(
             "weights": None if weights is None else str(weights.absolute()),
             "fix": dict(fix),
         },
-        progress,
+        told,
         timeout_s=timeout_s,
+        meanwhile=meanwhile,
         what="The preparation (reading the data, building the model)",
     )
     info = from_plain(TaskInfo, answer["info"], "task")
@@ -150,6 +165,7 @@ def prepare_job(
         )
         directory = Path(cache_dir) / "prepared" / key
         save_dataset(dataset, directory)
+    progress(f"{_READ}{task.name}", 1, 1)
     info = describe_task(task, ref, data, dataset, Path(cache_dir), target)
     info = replace(info, split_rule=split_rule, code=code_hashes(ref, device))
     if weights is not None:

@@ -132,6 +132,18 @@ class TestRayExecutor(ExecutorTestCase):
         [outcome] = collect(executor, 1).values()
         assert int(reason(outcome)) - os.nice(0) == WORKER_NICENESS
 
+    def test_they_step_back_when_they_are_ready(self, make_ray: MakeRay) -> None:
+        """A person waits for what they import."""
+
+        def make_evaluator(_: object) -> Evaluator:
+            before = os.nice(0)
+            return lambda request: TrialResult(request.config, "failed", reason=str(before))
+
+        executor = make_ray(make_evaluator, None)
+        executor.submit(request())
+        [outcome] = collect(executor, 1).values()
+        assert int(reason(outcome)) == os.nice(0)
+
     def test_an_evaluator_is_made_once_a_worker(self, make_ray: MakeRay, tmp_path: Path) -> None:
         def make_evaluator(folder: Path) -> Evaluator:
             (folder / f"{time.time_ns()}").touch()
