@@ -128,6 +128,9 @@ def to_markdown(found: Mapping[str, Mapping[str, Sequence[Found]]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"| --- | --- |{' ---: |' * (len(head) - 2)}"]
     for state, by_name in found.items():
         for key, what in MOMENTS.items():
+            # Workers that wait for the task, and not it for them, are not told of.
+            if not all(key in one for several in by_name.values() for one in several):
+                continue
             columns = [[one[key] for one in by_name[name]] for name in names]
             cells = [f"{statistics.median(column):.1f}" for column in columns]
             if is_paired:
