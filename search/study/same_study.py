@@ -112,10 +112,10 @@ def rule_words(rule: str) -> str:
 def check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:
     """Refuse a parameter that means something else now."""
     # A study of before searches what is left out now, as it did.
-    declared = {each["name"]: _range(Parameter.from_dict(each)) for each in task.declared}
+    declared = {each["name"]: _unordered(Parameter.from_dict(each)) for each in task.declared}
     for parameter in task.space.parameters:
         known = stored[parameter.name] if parameter.name in stored else parameter
-        if _range(known) not in (_range(parameter), declared.get(parameter.name)):
+        if _unordered(known) not in (_unordered(parameter), declared.get(parameter.name)):
             hint = ""
             if parameter.name == "quantization":
                 hint = " --max-ram leaves out what the microcontroller's interpreter cannot run."
@@ -124,6 +124,12 @@ def check_space(name: str, stored: SearchSpace, task: TaskInfo) -> None:
                 f"{parameter.name!r}: {_range(stored[parameter.name])}; now it is "
                 f"{_range(parameter)}.{hint} Use --study NEW_NAME to start a new study."
             )
+
+
+def _unordered(parameter: Parameter) -> dict[str, Any]:
+    """Return a range without the order of its choices: a study keeps the one it was begun with."""
+    data = _range(parameter)
+    return {**data, "choices": sorted(data["choices"], key=repr)} if data.get("choices") else data
 
 
 def _range(parameter: Parameter) -> dict[str, Any]:

@@ -49,7 +49,7 @@ class ResidualBlocks:
         """Declare the parameters, and build what they say."""
         stages = hp.Int("residual_stages", 2, self.max_stages, default=min(3, self.max_stages))
         blocks = hp.Int("residual_blocks", 1, self.max_blocks)
-        filters = hp.Int("residual_filters", 4, self.max_filters, step=4, default=16)
+        filters = hp.Int("residual_filters", 8, self.max_filters, step=8, default=16)
         x = convolution(filters, first_stride(image), False, "stem_conv")(image)
         x = normalization("stem_norm")(x)
         x = tf_keras.layers.ReLU(name="stem_relu")(x)

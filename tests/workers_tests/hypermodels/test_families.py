@@ -251,7 +251,7 @@ SMALL: Mapping[str, dict[str, ParamValue]] = {
         "mobilenet_kernel": 5,
         "mobilenet_stem_stride": 1,
     },
-    "cifar100/residual": {"residual_stages": 2, "residual_filters": 12, "residual_blocks": 2},
+    "cifar100/residual": {"residual_stages": 2, "residual_filters": 8, "residual_blocks": 2},
     "cifar100/vgg": {"vgg_blocks": 2, "vgg_filters": 8, "vgg_units": 32},
 }
 
