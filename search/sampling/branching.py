@@ -216,9 +216,10 @@ class Brancher:
                 size / base[1],
                 latency / base[2],
             )
-            if kind is TRAIN_ON:
+            if kind is TRAIN_ON:  # No byte and no operation changes.
                 self._training_on.learn(effect.error, before.left)
-            self._effects.setdefault(kind.name, deque(maxlen=60)).append(effect)
+            else:
+                self._effects.setdefault(kind.name, deque(maxlen=60)).append(effect)
 
     def propose(
         self,
@@ -239,7 +240,7 @@ class Brancher:
         best, best_rate = None, self._rate_of_new()
         parents = sorted((n for n in kept if n in self._trainings), key=worth, reverse=True)
         now, trust = hypervolume(()), self._trust()
-        effects = {kind: self._effect(kind) for kind in KINDS}
+        effects = {kind: self._effect(kind) for kind in KINDS if kind is not TRAIN_ON}
         for number in parents[:MAX_PARENTS]:
             training = self._trainings[number]
             # A front that has gained nothing gains as much as before.
@@ -258,11 +259,8 @@ class Brancher:
                     hoped = self._training_on.error(training.left, expected=prior(kind).error)
                     gain = added(_Effect(hoped, 1.0))
                     times = steps(MAX_LINEAGE + 1 - len(config.lineage))
-                    after = (
-                        _Effect(self._training_on.error(training.left, n), 1.0) for n in times
-                    )
-                    later = (added(effect) / n for effect, n in zip(after, times, strict=True))
-                    rate = max(gain, *later)
+                    after = {n: self._training_on.error(training.left, n) for n in times}
+                    rate = max(gain, *(added(_Effect(after[n], 1.0)) / n for n in times))
                 else:
                     gain = rate = added(effects[kind])
                 rate *= trust / self._cost(kind, training)

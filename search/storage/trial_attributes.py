@@ -207,8 +207,8 @@ def _run_attrs(result: TrialResult, config: TrialConfig | None = None) -> dict[s
     }
     if "val_accuracy" in result.history:
         attrs[attributes.CURVE] = [round(a, 6) for a in result.history["val_accuracy"]]
-    if train_accuracy := result.train_accuracy:
-        attrs[attributes.TRAIN_ACCURACY] = round(train_accuracy, 6)
+    if result.train_accuracy is not None:
+        attrs[attributes.TRAIN_ACCURACY] = round(result.train_accuracy, 6)
     if result.epochs_spared:
         attrs[attributes.EPOCHS_SPARED] = result.epochs_spared
     if result.bar is not None:
