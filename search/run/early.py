@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 
 from search.run.making import THREADS
@@ -22,7 +23,7 @@ class EarlyStart:
 
     What a person got wrong is to be told at once, without a Ray that has to end before. So nothing
     starts before data are read, unless next to nothing can be wrong: where a study has begun
-    already, or a task of ours runs on data of its own.
+    already and its files are there, or a task of ours runs on data of its own.
 
     Args:
         task: As for :func:`search.run_study`.
@@ -58,7 +59,8 @@ class EarlyStart:
 
     def at_once(self) -> None:
         """Start if next to nothing can be wrong; called as the preparation begins."""
-        if self._name is not None:
+        files = (self._options.data, self._options.weights)
+        if self._name is not None and all(Path(file).exists() for file in files if file):
             self._start(self._name, only_begun=not self._asks_for_little)
 
     def when_read(self, task_name: str) -> None:

@@ -101,6 +101,8 @@ def _run(
     left_s: Callable[[], float | None],
 ) -> RunReport:
     """Prepare the task, open its study and run it."""
+    # A name that is mistyped is told before minutes are spent on data.
+    to_try_first = None if options.enqueue is None else read_source(options.enqueue)
     info, dataset = prepare_for_study(task, options, progress, observer.message, early)
     weights = _starting_weights(info)
     if options.metric != "accuracy" and options.race:
@@ -113,8 +115,8 @@ def _run(
     ):
         observer.message(line)
     settings = study_settings(options, info)
-    if options.enqueue is not None:
-        fitted = fit_to_space(read_source(options.enqueue), info.space)
+    if to_try_first is not None:
+        fitted = fit_to_space(to_try_first, info.space)
         for note in fitted.notes:
             observer.message(note)
         observer.message(

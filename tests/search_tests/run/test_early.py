@@ -108,10 +108,14 @@ def test_a_study_with_all_its_trials_starts_nothing(begun: list[Begun], tmp_path
 def test_a_study_that_goes_on_starts_at_once(
     given: dict[str, Any], begun: list[Begun], tmp_path: Path
 ) -> None:
-    """Its data have been read before."""
+    """Its data have been read before, and are where they were."""
     storage = tmp_path / "studies.db"
     run_analytic(storage, n_trials=4)
-    with start(storage, study="analytic", data="photos", **given) as early:
+    for named in ("data", "weights"):
+        with start(storage, study="analytic", **{named: tmp_path / "gone"}, **given) as early:
+            early.at_once()
+            assert begun == []
+    with start(storage, study="analytic", data=tmp_path, **given) as early:
         early.at_once()
         assert len(begun) == 1
 
@@ -127,6 +131,15 @@ def test_a_folder_that_is_missing_starts_nothing(begun: list[Begun], tmp_path: P
     with pytest.raises(DataError, match="none"):
         run_study("fruit", data=tmp_path / "none", storage=tmp_path / "studies.db")
     assert begun == []
+
+
+def test_configurations_that_are_missing_are_told_before_data_are_read(
+    begun: list[Begun], tmp_path: Path
+) -> None:
+    storage = tmp_path / "studies.db"
+    with pytest.raises(DataError, match=r"'none\.csv' does not exist"):
+        run_study("fruit", data=tmp_path / "none", enqueue="none.csv", storage=storage)
+    assert begun == [] and not storage.exists()
 
 
 @pytest.fixture
