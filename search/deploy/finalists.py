@@ -50,9 +50,8 @@ class _Row:
     def cost(self) -> float:
         """What a training costs, to begin with the longest: images seen times work for one."""
         ledger = self.export["measured"].get("ledger", {})
-        config = TrialConfig.from_dict(self.export["config"])
-        epochs = sum(step.training.epochs for step in config.lineage)
-        return epochs * float(ledger.get("macs") or ledger.get("n_params") or 1)
+        work = float(ledger.get("macs") or ledger.get("n_params") or 1)
+        return work * int(self.stored["total_epochs"])
 
 
 @takes_options(FinalistOptions)
@@ -134,20 +133,26 @@ def _rows(record: StudyRecord, options: FinalistOptions, trials: Sequence[int]) 
         facts = {
             "trial": number,
             "config_hash": export["config_hash"],
-            "epochs": options.epochs or config.training.epochs,
+            "total_epochs": _total_epochs(config, options.epochs),
             "patience": options.patience,
         }
-        same = [row for row in before if {name: row[name] for name in facts} == facts]
+        same = [row for row in before if {name: row.get(name) for name in facts} == facts]
         rows.append(_Row({**facts, "runs": same[0]["runs"] if same else []}, export))
     return rows
 
 
 def _others(record: StudyRecord, rows: Sequence[_Row]) -> list[Mapping[str, Any]]:
     """Return what the study keeps of other trainings; those of the same trials stay too."""
-    names = ("trial", "config_hash", "epochs", "patience")
+    names = ("trial", "config_hash", "total_epochs", "patience")
     ours = [{name: row.stored[name] for name in names} for row in rows]
     before = record.user_attrs.get(attributes.FINALISTS, ())
-    return [row for row in before if {name: row[name] for name in names} not in ours]
+    return [row for row in before if {name: row.get(name) for name in names} not in ours]
+
+
+def _total_epochs(config: TrialConfig, epochs: int | None) -> int:
+    """Return the epochs of all trainings that lead to a model."""
+    config = config if epochs is None else config.with_epochs(epochs)
+    return sum(step.training.epochs for step in config.lineage)
 
 
 def _train(

@@ -23,9 +23,12 @@ class RetrainOptions:
     epochs: int | None = option(
         None,
         "count",
-        "Epochs of training.",
+        "Epochs of training; of a trial that goes on from another's weights, those of the first "
+        "training, and the others are longer by as much.",
         shown="the trial's",
-        python="Train so many epochs instead of the trial's; the model is then another one.",
+        python="Train so many epochs instead of the trial's; the model is then another one. Of a "
+        "trial that goes on from another's weights, it is the first training that has so many, "
+        "and the others are longer or shorter by the same factor.",
     )
     patience: int | None = option(
         None,
@@ -113,7 +116,13 @@ class FinalistOptions:
     seeds: int = option(
         3, "count", "Other seeds to train each from. Two are the fewest that tell luck from merit."
     )
-    epochs: int | None = option(None, "count", "Epochs of each training.", shown="the trial's")
+    epochs: int | None = option(
+        None,
+        "count",
+        "Epochs of each training; where several lead to a model, of the first, and the others are "
+        "longer by as much.",
+        shown="the trial's",
+    )
     patience: int | None = option(
         None,
         "count",

@@ -100,7 +100,8 @@ class Finalist:
 
     Attributes:
         trial: Number of its trial.
-        epochs: How long each training was.
+        epochs: How long it was trained, all trainings that lead to it together; of those that
+            an earlier version kept, of the last one.
         patience: Epochs without a better one after which it ended; None if to the last.
         promised: Accuracy that its trial measured on the validation split.
         n_val: Validation images.
@@ -258,7 +259,7 @@ def finalists_of(study: StudyRecord) -> list[Finalist]:
         scores = trial.user_attrs.get(attributes.CLASS_SCORES, {})
         found[trial.number] = Finalist(
             trial.number,
-            row["epochs"],
+            row.get("total_epochs") or row["epochs"],
             row["patience"],
             scores.get("accuracy", trial.values[0]),
             int(task["n_val"]),

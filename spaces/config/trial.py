@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -190,13 +191,25 @@ class TrialConfig:
         return replace(self, data_fingerprint=fingerprint, branched_from=before)
 
     def with_epochs(self, epochs: int) -> TrialConfig:
-        """Return the same configuration with another length of its first training.
+        """Return the same configuration with a first training of another length.
 
-        What branches off it afterwards only prunes or quantizes, and takes as long as it took.
+        What follows it is longer by the same factor, at least one epoch: a network that was
+        pruned in half the epochs of its training is so afterwards, too. A step without epochs,
+        which only trains quantization-aware, stays as it is.
+
+        Args:
+            epochs: Of the first training, at least 1.
         """
-        if self.branched_from is not None:
-            return replace(self, branched_from=self.branched_from.with_epochs(epochs))
-        return replace(self, training=replace(self.training, epochs=epochs))
+        return self._stretched(epochs, self.lineage[0].training.epochs)
+
+    def _stretched(self, epochs: int, of: int) -> TrialConfig:
+        before = self.branched_from
+        longer = math.ceil(self.training.epochs * epochs / of)
+        return replace(
+            self,
+            training=replace(self.training, epochs=longer),
+            branched_from=None if before is None else before._stretched(epochs, of),
+        )
 
     def with_seed(self, seed: int) -> TrialConfig:
         """Return the same trainings, all of them, from another seed."""

@@ -158,6 +158,7 @@ def test_they_are_kept_in_the_study_and_shown(
     )["finalists"]
     assert [row["trial"] for row in rows] == [one.trial for one in found]
     assert all(len(row["runs"]) == 3 and "hits" not in row["runs"][0] for row in rows)
+    assert {row["epochs"] for row in rows} == {3}
 
 
 @pytest.mark.parametrize(

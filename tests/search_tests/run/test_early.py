@@ -111,8 +111,9 @@ def test_a_study_that_goes_on_starts_at_once(
     """Its data have been read before, and are where they were."""
     storage = tmp_path / "studies.db"
     run_analytic(storage, n_trials=4)
-    for named in ("data", "weights"):
-        with start(storage, study="analytic", **{named: tmp_path / "gone"}, **given) as early:
+    missing: tuple[dict[str, Any], ...] = ({"data": tmp_path / "no"}, {"weights": tmp_path / "no"})
+    for named in missing:
+        with start(storage, study="analytic", **named, **given) as early:
             early.at_once()
             assert begun == []
     with start(storage, study="analytic", data=tmp_path, **given) as early:

@@ -306,11 +306,19 @@ class TestBranches:
         with pytest.raises(ConfigError, match="1 <= epochs"):
             dataclasses.replace(EXAMPLE, training=dataclasses.replace(EXAMPLE.training, epochs=0))
 
-    def test_other_data_and_other_epochs_reach_the_whole_lineage(self) -> None:
+    def test_other_data_reach_the_whole_lineage(self) -> None:
         moved = self.branch.with_data_fingerprint("fedcba9876543210")
         assert {c.data_fingerprint for c in moved.lineage} == {"fedcba9876543210"}
-        longer = self.branch.with_epochs(40)
-        assert [c.training.epochs for c in longer.lineage] == [40, 2, 0]
+
+    @pytest.mark.parametrize(
+        ("epochs", "expected"),
+        [(40, [40, 8, 0]), (15, [15, 3, 0]), (10, [10, 2, 0]), (1, [1, 1, 0])],
+    )
+    def test_all_trainings_are_longer_by_the_same_factor(
+        self, epochs: int, expected: list[int]
+    ) -> None:
+        assert [c.training.epochs for c in self.branch.with_epochs(epochs).lineage] == expected
+        assert self.branch.with_epochs(10) == self.branch
 
     def test_another_seed_and_no_compression_reach_the_whole_lineage(self) -> None:
         assert {c.seed for c in self.branch.with_seed(9).lineage} == {9}
