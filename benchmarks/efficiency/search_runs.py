@@ -76,7 +76,7 @@ def run_search(
     prepare_task(task, data)
     preparation_s = time.monotonic() - start
     storage = folder / "studies.db"
-    run_study(
+    report = run_study(
         task,
         trials=trials,
         workers=workers,
@@ -90,6 +90,7 @@ def run_search(
         observer=Watch(log),
         **off,
     )
+    report.check_whole()
     opened = open_storage(storage)
     try:
         study_id = opened.get_study_id_from_name("efficiency")

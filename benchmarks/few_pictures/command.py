@@ -62,7 +62,8 @@ def searched(data: Path, folder: Path, seed: int, n_trials: int) -> dict[str, An
         n_trials: How long it is.
     """
     storage = folder / "studies.db"
-    run_study("images", data=data, storage=storage, trials=n_trials, seed=seed)
+    report = run_study("images", data=data, storage=storage, trials=n_trials, seed=seed)
+    report.check_whole()
     front = load_front("images", storage)
     with np.load(data) as arrays:
         truth = Split(arrays["x_test"], arrays["y_test"].astype(np.int64))

@@ -360,6 +360,7 @@ def replay(
             curve,
             clock=lambda: executor.now,
         ).run()
+    report.check_whole()
     return Run(
         tuple(curve.samples),
         tuple(executor.measured),

@@ -84,6 +84,7 @@ def run_load(settings: StudySettings, *, n_workers: int, seconds: float, n_trial
                 report = Driver(
                     study, watched, lambda p: analytic.make_config(p, 1), RunSettings(n_trials)
                 ).run()
+                report.check_whole()
                 worker_mb = [_resident_mb(pid) for pid in executor.worker_pids]
             finally:
                 executor.shutdown()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from search.run.events import RunProgress
 from search.run.wording import front, trials
+from workers.messages.executor import Interrupted
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,6 +25,15 @@ class RunReport:
     ended_by: str
     n_abandoned: int = 0
     signal_number: int = 0
+
+    def check_whole(self) -> None:
+        """Raise the signal that cut the run short; whoever measures runs takes no part for one.
+
+        Raises:
+            KeyboardInterrupt: If Ctrl-C, SIGTERM or SIGHUP ended it.
+        """
+        if self.ended_by == "interrupt":
+            raise Interrupted(self.signal_number)
 
     def __repr__(self) -> str:
         """Return where the study stands, in one line: what a notebook shows of it."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import statistics
 import warnings
 
@@ -18,7 +20,8 @@ from benchmarks.replay.race_rates import race_rates
 from benchmarks.replay.record import branch_of, draw_config
 from benchmarks.replay.recordings import Recording
 from benchmarks.replay.simulation import Policy, replay
-from benchmarks.replay.surrogate import Surrogate
+from benchmarks.replay.surrogate import Answer, Surrogate
+from search.sampling.space_moves import Params
 from workers.messages.limits import Limits
 
 NAMES = ("mnist12k", "mnist", "cifar10", "fruit")
@@ -123,6 +126,18 @@ def test_search_has_what_a_plain_loop_has_in_the_end_sooner(model: Surrogate) ->
     for run in ours:
         volumes = [sample.hypervolume for sample in run.samples]
         assert volumes == sorted(volumes)
+
+
+def test_a_signal_ends_a_replay_and_leaves_no_shorter_one(
+    model: Surrogate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def training(params: Params, study_seed: int = 0) -> Answer:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Surrogate.training(model, params, study_seed)
+
+    monkeypatch.setattr(model, "training", training)
+    with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        replay(model, Policy("search", "random"), 30, 0)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ class TestTrialsThatHang:
         settings = RunSettings(4, trial_timeout_s=0.2)
         report = drive(storage, InlineExecutor(evaluate), settings, observer)
         assert (report.ended_by, report.progress.n_done) == ("target", 4)
+        report.check_whole()
         [failed] = [t for t in trials_of(storage) if t.state == TrialState.FAIL]
         assert "longer than" in failed.user_attrs[attributes.REASON]
         assert observer.messages == [f"Trial 0 failed. {failed.user_attrs[attributes.REASON]}"]
@@ -176,6 +177,8 @@ class TestCtrlC:
         assert (report.ended_by, report.signal_number) == ("interrupt", signal.Signals[name])
         assert f"Stopped by {name}. 2 trials" in observer.messages[-1]
         assert not [t for t in trials_of(storage) if t.state == TrialState.RUNNING]
+        with pytest.raises(KeyboardInterrupt, match=name):  # A part is not taken for the whole.
+            report.check_whole()
 
     def test_what_is_ignored_stays_so(self) -> None:
         """As `nohup` wants it."""
