@@ -4,6 +4,7 @@ python -m benchmarks.replay run runs.jsonl --seeds 30     # goes on where it sto
 python -m benchmarks.replay tables runs.jsonl             # of seeds that ran on all data
 python -m benchmarks.replay errors                        # of the surrogates, held out
 python -m benchmarks.replay intervals                     # of the errors that gp guesses
+python -m benchmarks.replay prunings                      # what they changed, as recorded
 python -m benchmarks.replay race                          # the race alone, on recorded trainings
 
 The clock counts what trainings took when they were recorded, and not what it takes to ask.
@@ -27,6 +28,7 @@ from benchmarks.replay.tables import (
     error_table,
     interval_table,
     policy_table,
+    pruning_table,
     race_table,
     sooner_table,
 )
@@ -88,13 +90,15 @@ def main() -> None:
     errors.set_defaults(does=lambda args: print(error_table(_recordings(args))))
     intervals = commands.add_parser("intervals", help="print how often guesses of errors hold")
     intervals.set_defaults(does=lambda args: print(interval_table(_recordings(args))))
+    prunings = commands.add_parser("prunings", help="print what recorded prunings changed")
+    prunings.set_defaults(does=lambda args: print(pruning_table(_recordings(args))))
     race = commands.add_parser("race", help="print what the race saves and loses")
     race.set_defaults(does=lambda args: print(race_table(_recordings(args), args.orders)))
     race.add_argument("--orders", type=int, default=20)
     for command in (run, tables):
         command.add_argument("file", type=Path, help="where runs are, one a line")
         command.add_argument("--policies", nargs="*", default=usual, choices=every, metavar="P")
-    for command in (run, errors, intervals, race):
+    for command in (run, errors, intervals, prunings, race):
         command.add_argument("--data", nargs="*", default=list(NAMES), choices=NAMES)
     args = parser.parse_args()
     args.does(args)

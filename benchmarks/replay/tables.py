@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import defaultdict
 from collections.abc import Sequence
+
+import numpy as np
 
 from benchmarks.replay.held_out import held_out
 from benchmarks.replay.intervals import intervals
@@ -14,6 +17,7 @@ from benchmarks.replay.recordings import Recording
 from benchmarks.replay.runs import Line
 
 SHOWN_KB = (4, 16, 64)
+QUARTILES = (0.25, 0.5, 0.75)
 N_KNOWN = {16: 12, 80: 4}
 """Trainings that intervals are learned from, and how often they are drawn."""
 
@@ -169,5 +173,31 @@ def race_table(recordings: Sequence[Recording], n_orders: int) -> str:
                 f"| {recording.name} | {quantile:g} | "
                 + " | ".join(f"{cell} %" for cell in cells)
                 + " |"
+            )
+    return "\n".join(rows)
+
+
+def pruning_table(recordings: Sequence[Recording]) -> str:
+    """Return what recorded prunings of trained networks changed."""
+    rows = [
+        "| data | sparsity | prunings | more errors, float32 | steepness | size, int8 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for recording in recordings:
+        errors: dict[float, list[float]] = defaultdict(list)
+        sizes: dict[float, list[float]] = defaultdict(list)
+        for before, after in recording.branches:
+            sparsity = after["final_sparsity"]
+            accuracies = [row["points"]["float32"][0] for row in (before, after)]
+            if accuracies[0] < 1:
+                errors[sparsity].append((1 - accuracies[1]) / (1 - accuracies[0]))
+            if all("int8" in row["points"] for row in (before, after)):
+                sizes[sparsity].append(after["points"]["int8"][2] / before["points"]["int8"][2])
+        for sparsity, found in sorted(errors.items()):
+            low, middle, high = np.quantile([100 * (error - 1) for error in found], QUARTILES)
+            rows.append(
+                f"| {recording.name} | {sparsity:g} | {len(found)} | {middle:.0f} % ({low:.0f} to "
+                f"{high:.0f}) | {middle / 100 / sparsity**5:.1f} | "
+                f"{100 * statistics.median(sizes[sparsity]):.0f} % |"
             )
     return "\n".join(rows)

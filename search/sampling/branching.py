@@ -27,6 +27,7 @@ from search.sampling.branch_kinds import (
     branch_config,
     kind_of,
 )
+from search.sampling.prunings import Prunings
 from search.sampling.training_on import AS_IT_IS, Further, TrainingOn, steps
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
@@ -102,19 +103,14 @@ class _Training:
     added: dict[tuple[Kind, _Effect], float] = field(default_factory=dict)
 
 
-def prior(kind: Kind) -> _Effect:
-    """Return what to expect of a kind of branch that was never tried.
+TRAINS_ON = 0.7
+"""Factor on errors to expect of training on that was never tried.
 
-    Of training on that is much, so that it is tried soon: on MNIST and generated fruit searches
-    that expect 0.85 let the first trainings, which buy more than any later one, keep it waiting
-    for half of their time. Recorded trainings left 79 % of an error on MNIST, 86 % on fruit and
-    94 % on CIFAR-10, as medians of good and bad ones (``benchmarks/RESULTS.md``).
-    """
-    if kind is TRAIN_ON:
-        return _Effect(error=0.7, size=1.0)
-    if kind.sparsity == 0:
-        return _Effect(error=1.0, size=1.0)
-    return _Effect(error=1.0 + 2.0 * kind.sparsity**3, size=1.0 - 0.75 * kind.sparsity)
+That is much, so that it is tried soon: on MNIST and generated fruit searches that expect 0.85 let
+the first trainings, which buy more than any later one, keep it waiting for half of their time.
+Recorded trainings left 79 % of an error on MNIST, 86 % on fruit and 94 % on CIFAR-10, as medians
+of good and bad ones (``benchmarks/RESULTS.md``).
+"""
 
 
 class Brancher:
@@ -140,7 +136,8 @@ class Brancher:
         self._limits = limits or Limits()
         self._least_error = least_error
         self._trainings: dict[int, _Training] = {}
-        self._effects: dict[str, deque[_Effect]] = {}
+        self._of_qat: deque[_Effect] = deque(maxlen=60)
+        self._prunings = Prunings()
         self._training_on = TrainingOn()
         self._costs: dict[str, deque[float]] = {}
         self._new: deque[tuple[float, float]] = deque(maxlen=MEMORY)
@@ -218,8 +215,11 @@ class Brancher:
             )
             if kind is TRAIN_ON:  # No byte and no operation changes.
                 self._training_on.learn(effect.error, before.left)
+            elif kind is QAT:
+                self._of_qat.append(effect)
             else:
-                self._effects.setdefault(kind.name, deque(maxlen=60)).append(effect)
+                sparsity = before.config.pruning.final_sparsity
+                self._prunings.learn(kind.sparsity, sparsity, effect.error, effect.size)
 
     def propose(
         self,
@@ -240,7 +240,7 @@ class Brancher:
         best, best_rate = None, self._rate_of_new()
         parents = sorted((n for n in kept if n in self._trainings), key=worth, reverse=True)
         now, trust = hypervolume(()), self._trust()
-        effects = {kind: self._effect(kind) for kind in KINDS if kind is not TRAIN_ON}
+        of_qat = self._effect_of_qat()
         for number in parents[:MAX_PARENTS]:
             training = self._trainings[number]
             # A front that has gained nothing gains as much as before.
@@ -256,13 +256,13 @@ class Brancher:
                 added = partial(self._added, kind, training, hypervolume, now)
                 if kind is TRAIN_ON:
                     # What it adds at once, or what it leads to if it is trained on and on.
-                    hoped = self._training_on.error(training.left, expected=prior(kind).error)
+                    hoped = self._training_on.error(training.left, expected=TRAINS_ON)
                     gain = added(_Effect(hoped, 1.0))
                     times = steps(MAX_LINEAGE + 1 - len(config.lineage))
                     after = {n: self._training_on.error(training.left, n) for n in times}
                     rate = max(gain, *(added(_Effect(after[n], 1.0)) / n for n in times))
                 else:
-                    gain = rate = added(effects[kind])
+                    gain = rate = added(of_qat if kind is QAT else self._pruned(kind, training))
                 rate *= trust / self._cost(kind, training)
                 if rate > best_rate:
                     best, best_rate = Branch(number, kind, config, gain), rate
@@ -322,13 +322,21 @@ class Brancher:
         is_accurate = accuracy >= (self._limits.min_accuracy or 0.0)
         return is_accurate and may_keep(Foreseen(size_bytes, latency_ms), self._limits)
 
-    def _effect(self, kind: Kind) -> _Effect:
-        """Return the median of what was seen; what is expected counts like five sightings."""
-        seen = [*self._effects.get(kind.name, ()), *[prior(kind)] * 5]
+    def _effect_of_qat(self) -> _Effect:
+        """Return the median of what was seen; that nothing changes counts like five sightings."""
+        seen = [*self._of_qat, *[_Effect(error=1.0, size=1.0)] * 5]
         return _Effect(
             median(e.error for e in seen),
             median(e.size for e in seen),
             median(e.latency for e in seen),
+        )
+
+    def _pruned(self, kind: Kind, training: _Training) -> _Effect:
+        """Return what pruning is expected to change."""
+        before = training.config.pruning.final_sparsity
+        return _Effect(
+            self._prunings.error(kind.sparsity, before),
+            self._prunings.size(kind.sparsity, before),
         )
 
     def _cost(self, kind: Kind, parent: _Training) -> float:

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 
+from search.sampling.medians import weighted_median
 from spaces.config.trial import ParamValue
 
 USUAL_OF_TRAINING_ON = 0.85
@@ -102,7 +103,7 @@ class TrainingOn:
             expected: What is expected of one time, as long as little is known.
         """
         expectations = [(1 - expected, 1.0)] * _N_EXPECTED
-        gained = _weighted_median([*self._seen, *expectations])
+        gained = weighted_median([*self._seen, *expectations])
         # Nobody expects harm: what was trained on for nothing is not taken.
         return float(min(1.0, max(0.0, 1 - max(0.0, gained) * left)) ** n)
 
@@ -115,14 +116,3 @@ class TrainingOn:
         """
         by = {name: self.error(fmean([*left, 1.0]), n) for name, left in self._left.items()}
         return Further(self.error(1.0, n), 1 + n * cost, by)
-
-
-def _weighted_median(pairs: list[tuple[float, float]]) -> float:
-    """Return the value up to which lies half of all weight, of pairs of value and weight."""
-    half = sum(weight for _, weight in pairs) / 2
-    reached = 0.0
-    for value, weight in sorted(pairs):
-        reached += weight
-        if reached >= half:
-            return value
-    raise ValueError("There is no median of nothing.")
