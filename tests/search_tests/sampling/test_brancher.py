@@ -74,6 +74,26 @@ class TestBrancher:
         added = self.hypervolume(expected) - self.hypervolume([])
         assert proposed.predicted == pytest.approx(added)
 
+    def test_prunings_that_cost_nothing_promise_more_of_sparser_ones(self) -> None:
+        predicted = []
+        for is_taught in (False, True):
+            brancher = self.brancher(gain_of_new=0.0)
+            for number in range(100, 112) if is_taught else ():
+                config = config_of(dropout=number / 1000)
+                brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
+                branch = branch_config(config, KINDS[0], EPOCHS, SPACE)
+                assert branch is not None
+                after = {s: (a, 0.6 * b, c) for s, (a, b, c) in points_of(config).items()}
+                brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
+            for kind in (kind for kind in KINDS if kind.sparsity != 0.85):
+                tried = branch_config(config_of(), kind, EPOCHS, SPACE)
+                if tried is not None:
+                    brancher.note(900, tried, {}, gain=0.0, seconds=1.0, parent=0)
+            proposed = self.propose(brancher)
+            assert isinstance(proposed, Branch) and proposed.kind.sparsity == 0.85
+            predicted.append(proposed.predicted)
+        assert predicted[1] > 1.2 * predicted[0]
+
     def test_what_was_tried_leaves_other_kinds_to_try(self) -> None:
         brancher = self.brancher(gain_of_new=0.0)
         tried = branch_config(config_of(), KINDS[0], EPOCHS, SPACE)
