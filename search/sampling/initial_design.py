@@ -10,7 +10,7 @@ with what a person would try:
   model is one of several families, every second network is of the default one, and the others
   take turns, up to the middle of the diagonal. The smaller half comes again with other choices of
   what is no size: small networks cost little, and which padding, head or augmentation they want is
-  not known;
+  not known. Beside another family that is one which was not there yet, as long as there are such;
 - such networks again, pruned more and more, with other learning rates;
 - points that fill the whole space evenly (a Halton sequence, scrambled by the seed).
 
@@ -77,9 +77,12 @@ def start_design(space: SearchSpace, n: int, seed: int = 0) -> list[Params]:
             # The largest of another family may cost as much as twenty others, as the largest with
             # dense layers on all that convolutions see.
             at = min(at, SHARE_VARIED)
-        add(_point(space, families.in_turn(index, _on_diagonal(at))))
+        family = families.in_turn(index)
+        add(_point(space, families.held(family, _on_diagonal(at))))
         if at <= SHARE_VARIED:
-            add(_point(space, families.in_turn(index, _varied(_on_diagonal(at), families.name))))
+            # Of a family that was not there yet: eight points then have seen each of four.
+            family = families.unseen(family)
+            add(_point(space, families.held(family, _varied(_on_diagonal(at), families.name))))
     for index in range(n_pruned):
         at = _radical_inverse(index + 1, 2)
         sparsity = _radical_inverse(index + 1, 3)
@@ -120,6 +123,7 @@ class _Families:
     """
 
     def __init__(self, space: SearchSpace) -> None:
+        self._seen: set[ParamValue | None] = set()
         hanging = Counter(c.parameter for p in space.parameters for c in p.conditions)
         self._parameter = next(
             (
@@ -143,16 +147,30 @@ class _Families:
         others = self._parameter is not None and len(self._parameter.choices) > 1
         return index % 2 == 0 or not others
 
-    def in_turn(self, index: int, choose: _Choose) -> _Choose:
-        """Let a point of the design be of the default family, or of another one."""
+    def in_turn(self, index: int) -> ParamValue | None:
+        """Return the family of a point of the design: the default one, or another in its turn."""
         family = self._parameter
-        if family is None:
-            return choose
+        if family is None or self.is_default(index):
+            return None if family is None else family.default
         others = [choice for choice in family.choices if choice != family.default]
-        if self.is_default(index):
-            return choose
-        other = others[index // 2 % len(others)]
-        return lambda parameter: other if parameter is family else choose(parameter)
+        self._seen.add(found := others[index // 2 % len(others)])
+        return found
+
+    def unseen(self, family: ParamValue | None) -> ParamValue | None:
+        """Return, beside one that is not the default, another that was not there yet, or it."""
+        parameter = self._parameter
+        if parameter is None or family == parameter.default:
+            return family
+        found = next(
+            (c for c in parameter.choices if c not in self._seen and c != parameter.default),
+            family,
+        )
+        self._seen.add(found)
+        return found
+
+    def held(self, family: ParamValue | None, choose: _Choose) -> _Choose:
+        """Let a point of the design be of a family; of none in particular if that is None."""
+        return lambda parameter: family if parameter is self._parameter else choose(parameter)
 
 
 def _point(space: SearchSpace, choose: _Choose) -> Params:

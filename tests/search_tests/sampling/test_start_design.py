@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from search.sampling.initial_design import capacity, shrunk, start_design
 from search.sampling.space_moves import from_unit, to_unit
+from search.storage.settings import DEFAULT_START
 from spaces.config.trial import ParamValue
 from spaces.space.search_space import Condition, Parameter, SearchSpace
 from tests.search_tests import analytic
@@ -136,6 +137,30 @@ def test_families_take_turns_and_the_default_one_comes_most() -> None:
     families = [point["family"] for point in start_design(space, 12)][:7]
     assert set(families) == set(hanging)
     assert families.count("cnn") >= 3
+
+
+@pytest.mark.parametrize(
+    "others", [("ann",), ("ann", "lenet"), ("ann", "lenet", "mobilenet")], ids=len
+)
+def test_the_usual_design_has_a_network_of_each_of_four_families(others: tuple[str, ...]) -> None:
+    hanging = {name: (Condition("family", (name,)),) for name in ("cnn", *others)}
+    space = SearchSpace(
+        (
+            Parameter("family", "categorical", choices=tuple(hanging)),
+            *(Parameter(f"{n}_width", "int", 4, 64, conditions=c) for n, c in hanging.items()),
+            Parameter("augmentation", "categorical", choices=("flip", "none")),
+        )
+    )
+    points = start_design(space, DEFAULT_START, seed=1)
+    for_sure = [one for one in points if one in start_design(space, DEFAULT_START, seed=2)]
+    families = [point["family"] for point in for_sure]
+    assert set(families) == set(hanging)
+    assert families.count("cnn") >= 3
+    # Both choices of what is no size, whichever family they come with.
+    assert {point["augmentation"] for point in for_sure if point["family"] != "cnn"} == {
+        "flip",
+        "none",
+    }
 
 
 def test_only_the_default_family_comes_at_its_largest() -> None:
