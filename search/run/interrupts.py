@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
@@ -129,9 +130,20 @@ def _handled(
             before(what)
             return
         forget()
-        again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal_of(error)))
+        number, is_at_its_end = signal_of(error), False
+
+        def send_again() -> None:
+            # On a busy machine the moment passes before this hook ends, which would swallow it.
+            while not is_at_its_end:
+                time.sleep(AGAIN_S)
+            os.kill(os.getpid(), number)
+
+        again = threading.Timer(AGAIN_S, send_again)
         again.daemon = True
         again.start()
+        is_at_its_end = (
+            True  # Python looks for signals at calls and loops: none strikes from here.
+        )
 
     previous = _install(numbers, handle)
     if previous:

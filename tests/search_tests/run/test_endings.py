@@ -19,7 +19,7 @@ from optuna.trial import TrialState
 
 from search.run.driver import MAX_FAILURES_FROM_THE_START, Driver
 from search.run.events import RunProgress
-from search.run.interrupts import Interrupts, ending_cleanly, signal_of
+from search.run.interrupts import AGAIN_S, Interrupts, ending_cleanly, signal_of
 from search.run.report import RunReport
 from search.storage import attributes
 from search.storage.settings import RunSettings
@@ -247,11 +247,19 @@ class TestCtrlC:
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
 
+    @pytest.mark.parametrize("again_s", [0.0, AGAIN_S], ids=["at once", "a moment later"])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
     @pytest.mark.parametrize("is_waiting", [True, False])
     def test_one_that_strikes_where_python_swallows_it_comes_again(
-        self, is_waiting: bool, number: signal.Signals, capfd: pytest.CaptureFixture[str]
+        self,
+        is_waiting: bool,
+        number: signal.Signals,
+        again_s: float,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        """At once, it comes before what swallowed it has ended, as on a busy machine."""
+        monkeypatch.setattr("search.run.interrupts.AGAIN_S", again_s)
         catching = Interrupts() if is_waiting else ending_cleanly()
         with pytest.raises(KeyboardInterrupt) as error, catching as interrupts:
             with interrupts.waiting() if interrupts else nullcontext():
