@@ -24,7 +24,7 @@ class RetrainOptions:
         None,
         "count",
         "Epochs of training; of a trial that goes on from another's weights, those of the first "
-        "training, and the others are longer by as much.",
+        "training, and the others are longer by the same factor.",
         shown="the trial's",
         python="Train so many epochs instead of the trial's; the model is then another one. Of a "
         "trial that goes on from another's weights, it is the first training that has so many, "
@@ -120,7 +120,7 @@ class FinalistOptions:
         None,
         "count",
         "Epochs of each training; where several lead to a model, of the first, and the others are "
-        "longer by as much.",
+        "longer by the same factor.",
         shown="the trial's",
     )
     patience: int | None = option(

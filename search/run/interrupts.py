@@ -141,9 +141,8 @@ def _handled(
         again = threading.Timer(AGAIN_S, send_again)
         again.daemon = True
         again.start()
-        is_at_its_end = (
-            True  # Python looks for signals at calls and loops: none strikes from here.
-        )
+        # Python looks for signals at calls and in loops: none strikes from here on.
+        is_at_its_end = True
 
     previous = _install(numbers, handle)
     if previous:

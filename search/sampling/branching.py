@@ -5,8 +5,9 @@ a fraction of the seconds; or it trains on, for as many epochs again, so that th
 the front grows out of cheap beginnings. How many seconds go into branches and how many into new
 trainings is decided by what each has lately bought: hypervolume gained per second. For new
 trainings that is known from the last of them. For a branch it is predicted: by how much accuracy
-and size have changed in earlier branches of its kind, and what points like that would add to the
-front now. Predictions are corrected by how true they were so far.
+and size have changed in earlier branches, and what points like that would add to the front now.
+What a branch that trained on says of others, and a pruning of those to other sparsities, is in
+modules of their own. Predictions are corrected by how true they were so far.
 """
 
 from __future__ import annotations
@@ -37,6 +38,15 @@ from workers.messages.limits import Foreseen, Limits, may_keep
 MIN_NEW = 4
 """New trainings before the first branch. Even branches of what is not the best yet soon buy more a
 second than new trainings do (``benchmarks/RESULTS.md``)."""
+
+HOPED_OF_TRAINING_ON = 0.7
+"""Factor on errors to expect of training on that was never tried.
+
+That is much, so that it is tried soon: on MNIST and generated fruit searches that expect 0.85 let
+the first trainings, which buy more than any later one, keep it waiting for half of their time.
+Recorded trainings left 79 % of an error on MNIST, 86 % on fruit and 94 % on CIFAR-10, as medians
+of good and bad ones (``benchmarks/RESULTS.md``).
+"""
 
 MAX_BRANCHES_IN_A_ROW = 6
 MAX_PARENTS = 12
@@ -101,16 +111,6 @@ class _Training:
     branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)
     added_to: float = 0.0
     added: dict[tuple[Kind, _Effect], float] = field(default_factory=dict)
-
-
-TRAINS_ON = 0.7
-"""Factor on errors to expect of training on that was never tried.
-
-That is much, so that it is tried soon: on MNIST and generated fruit searches that expect 0.85 let
-the first trainings, which buy more than any later one, keep it waiting for half of their time.
-Recorded trainings left 79 % of an error on MNIST, 86 % on fruit and 94 % on CIFAR-10, as medians
-of good and bad ones (``benchmarks/RESULTS.md``).
-"""
 
 
 class Brancher:
@@ -213,13 +213,18 @@ class Brancher:
                 size / base[1],
                 latency / base[2],
             )
-            if kind is TRAIN_ON:  # No byte and no operation changes.
+            if kind is TRAIN_ON:
                 self._training_on.learn(effect.error, before.left)
             elif kind is QAT:
                 self._of_qat.append(effect)
             else:
-                sparsity = before.config.pruning.final_sparsity
-                self._prunings.learn(kind.sparsity, sparsity, effect.error, effect.size)
+                self._prunings.learn(
+                    kind.sparsity,
+                    before.config.pruning.final_sparsity,
+                    effect.error,
+                    effect.size,
+                    effect.latency,
+                )
 
     def propose(
         self,
@@ -256,7 +261,7 @@ class Brancher:
                 added = partial(self._added, kind, training, hypervolume, now)
                 if kind is TRAIN_ON:
                     # What it adds at once, or what it leads to if it is trained on and on.
-                    hoped = self._training_on.error(training.left, expected=TRAINS_ON)
+                    hoped = self._training_on.error(training.left, expected=HOPED_OF_TRAINING_ON)
                     gain = added(_Effect(hoped, 1.0))
                     times = steps(MAX_LINEAGE + 1 - len(config.lineage))
                     after = {n: self._training_on.error(training.left, n) for n in times}
@@ -337,6 +342,7 @@ class Brancher:
         return _Effect(
             self._prunings.error(kind.sparsity, before),
             self._prunings.size(kind.sparsity, before),
+            self._prunings.latency(kind.sparsity, before),
         )
 
     def _cost(self, kind: Kind, parent: _Training) -> float:

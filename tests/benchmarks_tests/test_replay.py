@@ -18,9 +18,10 @@ from benchmarks.replay.outcome import Measured, Run, bootstrap, bootstrap_ratio,
 from benchmarks.replay.policies import as_it_comes
 from benchmarks.replay.race_rates import race_rates
 from benchmarks.replay.record import branch_of, draw_config
-from benchmarks.replay.recordings import Recording
+from benchmarks.replay.recordings import DATA, Recording
 from benchmarks.replay.simulation import Policy, replay
 from benchmarks.replay.surrogate import Answer, Surrogate
+from benchmarks.replay.tables import pruning_table
 from search.sampling.space_moves import Params
 from workers.messages.limits import Limits
 
@@ -138,6 +139,12 @@ def test_a_signal_ends_a_replay_and_leaves_no_shorter_one(
     monkeypatch.setattr(model, "training", training)
     with pytest.raises(KeyboardInterrupt, match="SIGTERM"):
         replay(model, Policy("search", "random"), 30, 0)
+
+
+def test_what_prunings_changed_is_as_recorded() -> None:
+    table = pruning_table([Recording.load(name) for name in sorted(NAMES)])
+    assert table.count("\n") == 1 + 4 * 3
+    assert table in (DATA.parent / "RESULTS.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from search.cli.main import cli
+from search.deploy.export import export_of
 from search.front.finalists import (
     Finalist,
     Mean,
@@ -22,6 +24,7 @@ from search.front.finalists import (
 )
 from search.front.pareto import hypervolume
 from search.front.read import load_front
+from spaces.config.trial import TrialConfig
 from spaces.errors import DataError
 
 N_TEST = 400
@@ -158,7 +161,36 @@ def test_they_are_kept_in_the_study_and_shown(
     )["finalists"]
     assert [row["trial"] for row in rows] == [one.trial for one in found]
     assert all(len(row["runs"]) == 3 and "hits" not in row["runs"][0] for row in rows)
-    assert {row["epochs"] for row in rows} == {3}
+
+
+def test_the_epochs_of_all_trainings_that_lead_to_a_finalist_are_told(
+    make_study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is pruned in half of the epochs of its training, whatever those are."""
+    from search.deploy import finalists as module
+
+    path = make_study(n_trials=3)
+
+    def pruned_afterwards(record: Any, number: int) -> dict[str, Any]:
+        export = export_of(record, number)
+        first = TrialConfig.from_dict(export["config"])
+        first = replace(first, training=replace(first.training, epochs=6))
+        branch = replace(first, training=replace(first.training, epochs=3), branched_from=first)
+        return {**export, "config": branch.to_dict()}
+
+    asked = 0
+
+    def job(_target: str, kwargs: dict[str, Any], *_: object, **__: object) -> dict[str, Any]:
+        nonlocal asked
+        asked += 1
+        return run(kwargs["seed"], 0.5, 210).to_dict()
+
+    monkeypatch.setattr(module, "export_of", pruned_afterwards)
+    monkeypatch.setattr(module, "run_job", job)
+    for epochs, total in ((None, 9), (20, 30), (20, 30), (4, 6)):
+        found = module.train_finalists("fruit", path, trials=[0], seeds=1, epochs=epochs)
+        assert [one.epochs for one in found] == [total]
+    assert asked == 3  # Once each.
 
 
 @pytest.mark.parametrize(

@@ -57,20 +57,20 @@ class TestBrancher:
         assert (self.propose(brancher) is not None) == (n_new >= MIN_NEW)
 
     def test_what_is_predicted_is_what_earlier_branches_did(self) -> None:
-        """A tenth more errors, three fifths of the sizes."""
+        """A tenth more errors, three fifths of the sizes, four fifths of the latencies."""
         brancher = self.brancher(gain_of_new=0.0)
         for number in range(100, 112):
             config = config_of(dropout=number / 1000)
             brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
             branch = branch_config(config, KINDS[0], EPOCHS, SPACE)
             assert branch is not None
-            after = {
-                s: (1 - (1 - a) * 1.1, b * 0.6, c) for s, (a, b, c) in points_of(config).items()
-            }
+            before = points_of(config).items()
+            after = {s: (1 - (1 - a) * 1.1, b * 0.6, c * 0.8) for s, (a, b, c) in before}
             brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
         proposed = self.propose(brancher)
         assert isinstance(proposed, Branch) and proposed.kind == KINDS[0]
-        expected = [(1 - (1 - a) * 1.1, b * 0.6, c) for a, b, c in points_of(config_of()).values()]
+        values = points_of(config_of()).values()
+        expected = [(1 - (1 - a) * 1.1, b * 0.6, c * 0.8) for a, b, c in values]
         added = self.hypervolume(expected) - self.hypervolume([])
         assert proposed.predicted == pytest.approx(added)
 

@@ -15,6 +15,7 @@ def test_sparser_is_smaller_and_makes_more_errors() -> None:
     sizes = [fresh.size(sparsity) for sparsity in SPARSITIES]
     assert 1 < errors[0] < errors[1] < errors[2] < 2
     assert 1 > sizes[0] > sizes[1] > sizes[2] > 0.5
+    assert [fresh.latency(sparsity) for sparsity in SPARSITIES] == [1.0, 1.0, 1.0]
 
 
 @pytest.mark.parametrize("seen", SPARSITIES)
@@ -23,8 +24,9 @@ def test_each_sparsity_teaches_what_to_expect_of_the_others(seen: float, steepne
     """As recorded on CIFAR-10, and on few digits."""
     prunings = Prunings()
     for _ in range(40):
-        prunings.learn(seen, 0.0, 1 + steepness * seen**5, 1 - 0.8 * seen)
+        prunings.learn(seen, 0.0, 1 + steepness * seen**5, 1 - 0.8 * seen, 1 - 0.3 * seen)
     for sparsity in SPARSITIES:
+        assert prunings.latency(sparsity) == pytest.approx(1 - 0.3 * sparsity)
         assert prunings.error(sparsity) == pytest.approx(1 + steepness * sparsity**5)
         assert prunings.size(sparsity) == pytest.approx(1 - 0.8 * sparsity)
 
