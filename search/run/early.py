@@ -9,7 +9,7 @@ from types import TracebackType
 
 from search.run.making import THREADS
 from search.run.options import RunOptions
-from search.storage.database import open_for_reading
+from search.storage.database import may_exist, open_for_reading
 from search.storage.reader import read_ended
 from search.storage.settings import DEFAULT_TRIALS
 from spaces.tasks.registry import builtin_tasks
@@ -71,8 +71,10 @@ class EarlyStart:
         if self._is_over:
             return
         options = self._options
-        with open_for_reading(options.storage) as engine:
-            begun = read_ended(engine, study)
+        begun = None
+        if may_exist(options.storage):
+            with open_for_reading(options.storage) as engine:
+                begun = read_ended(engine, study)
         if begun is None and only_begun:
             return
         self._is_over = True

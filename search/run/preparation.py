@@ -13,7 +13,7 @@ from search.run.options import RunOptions
 from search.run.resumed import asked_for
 from search.storage.artifact_places import place_of
 from search.storage.attributes import ARTIFACTS
-from search.storage.database import open_storage
+from search.storage.database import check_can_open
 from search.storage.settings import StudySettings
 from search.storage.urls import storage_url
 from search.study.create_or_resume import drawn_otherwise, size_metric_of
@@ -84,7 +84,7 @@ def prepare_run(
         check_device(get_device(device, with_ram=with_ram), options.size or "gzip")
     canonical_ref(task)  # A name that is mistyped leaves no database behind.
     if with_storage:
-        open_storage(options.storage).engine.dispose()  # Before minutes are spent on data.
+        check_can_open(options.storage)  # Before minutes are spent on data.
         if options.artifacts is not None:
             place = place_of(storage_url(options.storage), {ARTIFACTS: options.artifacts})
             place.sizes("-")  # Whether it can be reached.

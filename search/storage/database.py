@@ -90,6 +90,29 @@ def open_storage(storage: str | Path = DEFAULT_STORAGE, must_exist: bool = False
         return opened
 
 
+def may_exist(storage: str | Path) -> bool:
+    """Whether there may be a database: of a server only opening it tells."""
+    path = sqlite_path(storage_url(storage))
+    return path is None or path.exists()
+
+
+def check_can_open(storage: str | Path = DEFAULT_STORAGE) -> None:
+    """Check that a database can be opened, and leave none behind where there is none yet.
+
+    Raises:
+        StorageError: If it cannot be opened.
+    """
+    url = storage_url(storage)
+    path = sqlite_path(url)
+    if path is None or may_exist(storage):
+        open_storage(storage).engine.dispose()
+        return
+    with storage_errors(url):
+        _check_place(path, must_exist=False)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass  # A file can be made there.
+
+
 def _keep_quiet_of_interrupts(engine: sa.Engine) -> None:
     """Let SQLAlchemy log no traceback of a signal that strikes while it closes a connection.
 

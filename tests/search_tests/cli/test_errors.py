@@ -79,6 +79,16 @@ def test_a_device_that_cannot_be_used_leaves_no_database_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_data_that_are_missing_leave_no_database_behind(tmp_path: Path) -> None:
+    missing = tmp_path / "nowhere"
+    result = search_(
+        "run", "fruit", "--storage", str(tmp_path / "studies.db"), "--data", str(missing)
+    )
+    assert result.exit_code == 1
+    assert f"No such folder: {missing}." in error_of(result)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
