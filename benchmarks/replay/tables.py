@@ -15,9 +15,12 @@ from benchmarks.replay.outcome import BUDGETS_KB, bootstrap, bootstrap_ratio
 from benchmarks.replay.race_rates import QUANTILES, race_rates
 from benchmarks.replay.recordings import Recording
 from benchmarks.replay.runs import Line
+from search.sampling.prunings import LARGE, TABLES_BYTES, Prunings
+from spaces.config.schemes import QuantizationScheme
 
 SHOWN_KB = (4, 16, 64)
 QUARTILES = (0.25, 0.5, 0.75)
+_COMPRESSED = ("int8", "dynamic_int4", "float32")
 N_KNOWN = {16: 12, 80: 4}
 """Trainings that intervals are learned from, and how often they are drawn."""
 
@@ -180,12 +183,14 @@ def race_table(recordings: Sequence[Recording], n_orders: int) -> str:
 def pruning_table(recordings: Sequence[Recording]) -> str:
     """Return what recorded prunings of trained networks changed."""
     rows = [
-        "| data | sparsity | prunings | more errors, float32 | steepness | size, int8 |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| data | sparsity | prunings | more errors, float32 | steepness | size, int8 | saved of "
+        "what is expected: int8 | dynamic_int4 | float32 |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for recording in recordings:
         errors: dict[float, list[float]] = defaultdict(list)
         sizes: dict[float, list[float]] = defaultdict(list)
+        saved: dict[tuple[float, str], list[float]] = defaultdict(list)
         for before, after in recording.branches:
             sparsity = after["final_sparsity"]
             accuracies = [row["points"]["float32"][0] for row in (before, after)]
@@ -193,11 +198,20 @@ def pruning_table(recordings: Sequence[Recording]) -> str:
                 errors[sparsity].append((1 - accuracies[1]) / (1 - accuracies[0]))
             if all("int8" in row["points"] for row in (before, after)):
                 sizes[sparsity].append(after["points"]["int8"][2] / before["points"]["int8"][2])
+            for scheme in _COMPRESSED:
+                if all(scheme in row["points"] for row in (before, after)):
+                    old, new = (row["points"][scheme][2] for row in (before, after))
+                    pruned = (sparsity, before.get("final_sparsity") or 0.0)
+                    expected = old - Prunings().size(old, QuantizationScheme(scheme), *pruned)
+                    if old > LARGE * TABLES_BYTES and expected > 0:
+                        saved[sparsity, scheme].append((old - new) / expected)
         for sparsity, found in sorted(errors.items()):
             low, middle, high = np.quantile([100 * (error - 1) for error in found], QUARTILES)
             rows.append(
                 f"| {recording.name} | {sparsity:g} | {len(found)} | {middle:.0f} % ({low:.0f} to "
                 f"{high:.0f}) | {middle / 100 / sparsity**5:.1f} | "
-                f"{100 * statistics.median(sizes[sparsity]):.0f} % |"
+                f"{100 * statistics.median(sizes[sparsity]):.0f} % | "
+                + " | ".join(f"{statistics.median(saved[sparsity, s]):.2f}" for s in _COMPRESSED)
+                + " |"
             )
     return "\n".join(rows)

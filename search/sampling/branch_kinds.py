@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import PruningConfig, TrialConfig
 from spaces.space.search_space import SearchSpace
+from workers.messages.limits import Limits
 
 SPARSITIES = (0.5, 0.7, 0.85)
 """What branches prune to: about a half, a third and a sixth of the bytes."""
@@ -40,6 +41,14 @@ class Kind:
 QAT = Kind("qat")
 TRAIN_ON = Kind("train on")
 KINDS = (*(Kind(f"prune {s:g}", s) for s in SPARSITIES), TRAIN_ON, QAT)
+SPARSEST = Kind("prune 0.93", 0.93)
+"""Only where there is a limit on sizes: of a large network it leaves a tenth of the bytes, and
+what is small enough as it is loses more accuracy than those are worth."""
+
+
+def sparsest(limits: Limits) -> tuple[Kind, ...]:
+    """Return what else branches do within limits."""
+    return (SPARSEST,) if limits.max_size_bytes else ()
 
 
 def branch_config(
@@ -93,9 +102,12 @@ def _pruned_to(sparsity: float) -> PruningConfig:
     return PruningConfig("polynomial", sparsity, 0.0, 0.5, 0.05) if sparsity else PruningConfig()
 
 
-def branch_sparsity(config: TrialConfig, epochs: int, space: SearchSpace) -> float:
+def branch_sparsity(
+    config: TrialConfig, epochs: int, space: SearchSpace, limits: Limits | None = None
+) -> float:
     """Return the most that a branch could prune a training to; 0 if there is no such branch."""
-    pruned = (k.sparsity for k in KINDS if k.sparsity and branch_config(config, k, epochs, space))
+    kinds = (*KINDS, *sparsest(limits or Limits()))
+    pruned = (k.sparsity for k in kinds if k.sparsity and branch_config(config, k, epochs, space))
     return max(pruned, default=0.0)
 
 

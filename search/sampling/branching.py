@@ -13,12 +13,12 @@ modules of their own. Predictions are corrected by how true they were so far.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
-from typing import TypeAlias
 
+from search.sampling.branch_effects import BranchEffects, Effect, Points, Values, changed
 from search.sampling.branch_kinds import (
     KINDS,
     MAX_LINEAGE,
@@ -27,9 +27,10 @@ from search.sampling.branch_kinds import (
     Kind,
     branch_config,
     kind_of,
+    sparsest,
 )
-from search.sampling.prunings import Prunings
-from search.sampling.training_on import AS_IT_IS, Further, TrainingOn, steps
+from search.sampling.outlook import AS_IT_IS, Further, pruned, trained_on
+from search.sampling.training_on import steps
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
@@ -40,24 +41,28 @@ MIN_NEW = 4
 second than new trainings do (``benchmarks/RESULTS.md``)."""
 
 HOPED_OF_TRAINING_ON = 0.7
-"""Factor on errors to expect of training on that was never tried.
+"""Factor on errors to expect of a doubling of all epochs that was never tried.
 
 That is much, so that it is tried soon: on MNIST and generated fruit searches that expect 0.85 let
 the first trainings, which buy more than any later one, keep it waiting for half of their time.
-Recorded trainings left 79 % of an error on MNIST, 86 % on fruit and 94 % on CIFAR-10, as medians
-of good and bad ones (``benchmarks/RESULTS.md``).
+Recorded trainings left 79 % of an error on MNIST, 86 % on fruit and 94 % on CIFAR-10 when they
+were trained a second time, as medians of good and bad ones (``benchmarks/RESULTS.md``).
 """
 
+MIN_OUTLOOK = 0.7
+"""New trainings are judged by prunings to so much at least: what one to a half makes of them is
+near to what they are."""
+
+PRUNED_OUTLOOKS = 3
+"""Of so many lengths of training each: as many again would say little more."""
+
 MAX_BRANCHES_IN_A_ROW = 6
-MAX_PARENTS = 12
 NOTHING = 1e-9
 """Hypervolume that is next to none."""
 
 MEMORY = 12
 """Trials that tell what new trainings have lately bought."""
 
-Values: TypeAlias = tuple[float, float, float]
-Points: TypeAlias = Mapping[QuantizationScheme, Values]
 Hypervolume = Callable[[Iterable[Values]], float]
 """Hypervolume of the front with some points added."""
 
@@ -77,15 +82,6 @@ class Branch:
     kind: Kind
     config: TrialConfig
     predicted: float = 0.0
-
-
-@dataclass(frozen=True)
-class _Effect:
-    """What a branch of some kind changed: factors on the error, the size and the latency."""
-
-    error: float
-    size: float
-    latency: float = 1.0
 
 
 @dataclass
@@ -110,7 +106,7 @@ class _Training:
     tried: set[str] = field(default_factory=set)
     branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)
     added_to: float = 0.0
-    added: dict[tuple[Kind, _Effect], float] = field(default_factory=dict)
+    added: dict[tuple[Kind, Effect], float] = field(default_factory=dict)
 
 
 class Brancher:
@@ -134,11 +130,10 @@ class Brancher:
         self._epochs = epochs
         self._space = space
         self._limits = limits or Limits()
-        self._least_error = least_error
         self._trainings: dict[int, _Training] = {}
-        self._of_qat: deque[_Effect] = deque(maxlen=60)
-        self._prunings = Prunings()
-        self._training_on = TrainingOn()
+        self._effects = BranchEffects(
+            least_error, must_prune=self._limits.max_size_bytes is not None
+        )
         self._costs: dict[str, deque[float]] = {}
         self._new: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
@@ -186,7 +181,7 @@ class Brancher:
             self._n_new += 1
             self._new.append((gain, seconds))
             if points:
-                self._training_on.note(config.training.augmentation, left)
+                self._effects.training_on.note(config.training.augmentation, left)
         else:
             kind = kind_of(config)
             # Of a branch that was begun for what comes later, nothing was predicted.
@@ -198,79 +193,41 @@ class Brancher:
                 whole_seconds = before.whole_seconds
                 share = seconds / max(1e-6, whole_seconds)
                 self._costs.setdefault(kind.name, deque(maxlen=MEMORY)).append(share)
-                self._learn(kind, before, points)
+                self._effects.learn(
+                    kind,
+                    before.points,
+                    points,
+                    sparsity=before.config.pruning.final_sparsity,
+                    left=before.left,
+                    trained=self._trained(before.config),
+                )
         if points:
             self._trainings[number] = _Training(config, dict(points), whole_seconds, left)
-
-    def _learn(self, kind: Kind, before: _Training, after: Points) -> None:
-        for scheme, (accuracy, size, latency) in after.items():
-            base = before.points.get(_base(scheme))
-            if base is None:
-                continue
-            least = self._least_error
-            effect = _Effect(
-                max(least, 1 - accuracy) / max(least, 1 - base[0]),
-                size / base[1],
-                latency / base[2],
-            )
-            if kind is TRAIN_ON:
-                self._training_on.learn(effect.error, before.left)
-            elif kind is QAT:
-                self._of_qat.append(effect)
-            else:
-                self._prunings.learn(
-                    kind.sparsity,
-                    before.config.pruning.final_sparsity,
-                    effect.error,
-                    effect.size,
-                    effect.latency,
-                )
 
     def propose(
         self,
         kept: Iterable[int],
-        worth: Callable[[int], float],
         hypervolume: Hypervolume,
     ) -> Branch | None:
         """Return the branch that is to be tried now; None if a new training is worth more.
 
         Args:
             kept: Trials whose weights are there.
-            worth: Of a trial; the best ones are considered.
             hypervolume: See :data:`Hypervolume`.
         """
         if self._n_new < MIN_NEW or self._in_a_row >= MAX_BRANCHES_IN_A_ROW:
             self._in_a_row = 0
             return None
         best, best_rate = None, self._rate_of_new()
-        parents = sorted((n for n in kept if n in self._trainings), key=worth, reverse=True)
-        now, trust = hypervolume(()), self._trust()
-        of_qat = self._effect_of_qat()
-        for number in parents[:MAX_PARENTS]:
-            training = self._trainings[number]
-            # A front that has gained nothing gains as much as before.
-            if training.added_to != now:
-                training.added_to = now
-                training.added.clear()
-            for kind in KINDS:
-                if kind.name in training.tried:
-                    continue
-                config = self._branch(kind, training)
-                if config is None:
-                    continue
-                added = partial(self._added, kind, training, hypervolume, now)
-                if kind is TRAIN_ON:
-                    # What it adds at once, or what it leads to if it is trained on and on.
-                    hoped = self._training_on.error(training.left, expected=HOPED_OF_TRAINING_ON)
-                    gain = added(_Effect(hoped, 1.0))
-                    times = steps(MAX_LINEAGE + 1 - len(config.lineage))
-                    after = {n: self._training_on.error(training.left, n) for n in times}
-                    rate = max(gain, *(added(_Effect(after[n], 1.0)) / n for n in times))
-                else:
-                    gain = rate = added(of_qat if kind is QAT else self._pruned(kind, training))
-                rate *= trust / self._cost(kind, training)
-                if rate > best_rate:
-                    best, best_rate = Branch(number, kind, config, gain), rate
+        trust = self._trust()
+        for number in kept:
+            training = self._trainings.get(number)
+            if training is None:
+                continue
+            for kind, config in self._untried(training):
+                gain, rate = self._judged(kind, config, training, hypervolume)
+                if trust * rate > best_rate:
+                    best, best_rate = Branch(number, kind, config, gain), trust * rate
         if best is None:
             self._in_a_row = 0
             return None
@@ -278,18 +235,60 @@ class Brancher:
         self._trainings[best.parent].tried.add(best.kind.name)
         return best
 
+    def _untried(self, training: _Training) -> Iterable[tuple[Kind, TrialConfig]]:
+        """Yield the branches that a training may still have, and their configurations."""
+        for kind in (*KINDS, *sparsest(self._limits)):
+            if kind.name not in training.tried:
+                config = self._branch(kind, training)
+                if config is not None:
+                    yield kind, config
+
+    def _judged(
+        self, kind: Kind, config: TrialConfig, training: _Training, hypervolume: Hypervolume
+    ) -> tuple[float, float]:
+        """Return what a branch adds to the front, and what it leads to, for each second."""
+        effects, seconds = self._effects, self._cost(kind, training)
+        added = partial(self._added, kind, training, hypervolume, hypervolume(()))
+        if kind is QAT:
+            gain = added(effects.of_qat())
+            return gain, gain / seconds
+        error = partial(
+            effects.training_on.error, training.left, trained=self._trained(training.config)
+        )
+        # What it adds at once, or what it leads to if it is trained on and on.
+        n_more = MAX_LINEAGE - len(config.lineage)
+        if kind is TRAIN_ON:
+            gain = added(Effect(error(expected=HOPED_OF_TRAINING_ON)))
+            rates = [added(Effect(error(n))) / n for n in steps(n_more + 1)]
+            return gain, max(gain, *rates) / seconds
+        pruned = self._pruned(kind, training)
+        gain, each = added(pruned), self._cost(TRAIN_ON, training)
+        rates = [gain / seconds]
+        for n in steps(n_more) if TRAIN_ON in KINDS else ():
+            after = replace(pruned, error=pruned.error * error(n))
+            rates.append(added(after) / (seconds + n * each))
+        return gain, max(rates)
+
+    def _trained(self, config: TrialConfig) -> float:
+        """Return how long all trainings were that lead to one, in whole trainings."""
+        return sum(step.training.epochs for step in config.lineage) / self._epochs
+
     def _added(
         self,
         kind: Kind,
         training: _Training,
         hypervolume: Hypervolume,
         now: float,
-        effect: _Effect,
+        effect: Effect,
     ) -> float:
         """Return what a branch would add to the front of today, if it changed that much."""
+        if training.added_to != now:  # A front that has gained nothing gains as much as before.
+            training.added_to = now
+            training.added.clear()
         if (kind, effect) not in training.added:
-            changed = self._changed(kind, training.points, effect)
-            training.added[kind, effect] = hypervolume(changed) - now
+            expected = changed(kind, training.points, effect)
+            kept = [values for values in expected if self._keeps_limits(values)]
+            training.added[kind, effect] = hypervolume(kept) - now
         return training.added[kind, effect]
 
     def _branch(self, kind: Kind, training: _Training) -> TrialConfig | None:
@@ -298,52 +297,52 @@ class Brancher:
             training.branches[kind] = config
         return training.branches[kind]
 
+    def promise(self, number: int, hypervolume: Hypervolume) -> float:
+        """Return what the best branch of a training is expected to lead to on the front.
+
+        That may be all that a training is worth: within limits a large network may keep none of
+        them as it is, and be the best of all once it is pruned; and as long as nothing is as
+        accurate as it has to be, all hope is in what is trained on.
+
+        Args:
+            number: Of the trial.
+            hypervolume: See :data:`Hypervolume`.
+        """
+        training = self._trainings.get(number)
+        if training is None:
+            return 0.0
+        promised = (
+            self._judged(kind, config, training, hypervolume)[1] * self._cost(kind, training)
+            for kind, config in self._untried(training)
+        )
+        return self._trust() * max(promised, default=0.0)
+
     def outlook(self) -> tuple[Further, ...]:
-        """Return what a new training may become by training on: as it is, once, some times."""
+        """Return what a new training may become: as it is, trained on, and pruned if need be."""
         if TRAIN_ON not in KINDS:
             return AS_IT_IS
-        cost = self._share(TRAIN_ON)
+        effects, cost = self._effects, self._share(TRAIN_ON)
         times = (0, *steps(MAX_LINEAGE - 1))
-        return tuple(self._training_on.further(n, cost) for n in times)
-
-    def _changed(self, kind: Kind, points: Points, effect: _Effect) -> list[Values]:
-        predicted = []
-        for scheme, (accuracy, size, latency) in points.items():
-            if kind is QAT and scheme is not QuantizationScheme.INT8:
-                continue
-            if kind is QAT:
-                accuracy = max(accuracy, *(p[0] for p in points.values()))
-            expected = (
-                max(0.0, 1 - (1 - accuracy) * effect.error),
-                size * effect.size,
-                latency * effect.latency,
-            )
-            if self._keeps_limits(expected):
-                predicted.append(expected)
-        return predicted
+        found = [trained_on(effects.training_on, n, cost) for n in times]
+        if self._limits.max_size_bytes and "final_sparsity" in self._space:
+            searched = self._space["final_sparsity"]
+            found += [
+                pruned(further, effects.prunings, kind.sparsity, self._share(kind))
+                for kind in (*KINDS, *sparsest(self._limits))
+                if kind.sparsity >= MIN_OUTLOOK and searched.contains(kind.sparsity)
+                for further in found[:PRUNED_OUTLOOKS]
+            ]
+        return tuple(found)
 
     def _keeps_limits(self, values: Values) -> bool:
         accuracy, size_bytes, latency_ms = values
         is_accurate = accuracy >= (self._limits.min_accuracy or 0.0)
         return is_accurate and may_keep(Foreseen(size_bytes, latency_ms), self._limits)
 
-    def _effect_of_qat(self) -> _Effect:
-        """Return the median of what was seen; that nothing changes counts like five sightings."""
-        seen = [*self._of_qat, *[_Effect(error=1.0, size=1.0)] * 5]
-        return _Effect(
-            median(e.error for e in seen),
-            median(e.size for e in seen),
-            median(e.latency for e in seen),
-        )
-
-    def _pruned(self, kind: Kind, training: _Training) -> _Effect:
+    def _pruned(self, kind: Kind, training: _Training) -> Effect:
         """Return what pruning is expected to change."""
         before = training.config.pruning.final_sparsity
-        return _Effect(
-            self._prunings.error(kind.sparsity, before),
-            self._prunings.size(kind.sparsity, before),
-            self._prunings.latency(kind.sparsity, before),
-        )
+        return self._effects.of_pruning(training.points, kind.sparsity, before)
 
     def _cost(self, kind: Kind, parent: _Training) -> float:
         """Return the seconds that a branch is expected to take.
@@ -368,8 +367,3 @@ class Brancher:
     def _rate_of_new(self) -> float:
         seconds = sum(s for _, s in self._new)
         return sum(gain for gain, _ in self._new) / max(1e-6, seconds)
-
-
-def _base(scheme: QuantizationScheme) -> QuantizationScheme:
-    """Return the scheme of the parent that a branch's point is compared with."""
-    return QuantizationScheme.INT8 if scheme is QuantizationScheme.QAT_INT8 else scheme

@@ -110,10 +110,17 @@ class Foresight:
         means, deviations = self.log_ratios([params])
         return bool(means[0] - 2 * deviations[0] > MARGIN)
 
-    def chances(self, many: Sequence[Mapping[str, ParamValue]]) -> Array:
-        """Return how likely trainings are to have a model that keeps the limits."""
+    def chances(self, many: Sequence[Mapping[str, ParamValue]], slack: float = 0.0) -> Array:
+        """Return how likely trainings are to have a model that keeps the limits.
+
+        Args:
+            many: Their parameters.
+            slack: How far over them they may be now, as a logarithm.
+        """
         means, deviations = self.log_ratios(many)
-        return np.array([_below_zero(m, d) for m, d in zip(means, deviations, strict=True)])
+        return np.array(
+            [_below_zero(m - slack, d) for m, d in zip(means, deviations, strict=True)]
+        )
 
     def pick(self, candidates: Sequence[Params], random: Random) -> Params:
         """Return one of those expected to keep the limits, or else the one nearest to it."""

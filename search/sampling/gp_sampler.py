@@ -35,8 +35,8 @@ from search.sampling.foresight import Foresight
 from search.sampling.gaussian_process import Array, GaussianProcess
 from search.sampling.hypervolume_improvement import Improvement
 from search.sampling.known_trainings import KnownTrainings
+from search.sampling.outlook import AS_IT_IS, Further
 from search.sampling.space_moves import Params, as_numbers, draw_params, vary
-from search.sampling.training_on import AS_IT_IS, Further
 from search.sampling.trainings import (
     QUANTIZATION,
     Key,
@@ -170,19 +170,20 @@ class SurrogateSampler(BaseSampler):
         sets = []
         for further in self.outlook:
             factors = np.array([further.error_of(params) for params in (*candidates, *under_way)])
+            may = given & np.array([[further.is_of(c)] for c in (*candidates, *under_way)])
+            sizes = further.sizes(size, schemes)
             for node in _DEVIATIONS:
                 accuracy = 1 - np.exp(error + node * deviation) * factors[:, None]
-                sets.append(np.where(given[..., None], self._gains(accuracy, size, latency), 0.0))
+                sets.append(np.where(may[..., None], self._gains(accuracy, sizes, latency), 0.0))
         expected_anyway = sets[1][n:].reshape(-1, front.shape[1])
         best = np.max([s[:n].reshape(-1, front.shape[1]).max(axis=0) for s in sets], axis=0)
         improvement = Improvement(np.concatenate([front, expected_anyway]), best)
         worth = np.zeros(n)
+        chances = self._chances(candidates)
         for index, further in enumerate(self.outlook):
             of = sets[index * len(_SHARES) : (index + 1) * len(_SHARES)]
             gain = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, of, strict=True))
-            worth = np.maximum(worth, gain / further.cost)
-        if self.foresight is not None:
-            worth = worth * self.foresight.chances(candidates)
+            worth = np.maximum(worth, gain / further.cost * chances[further])
         return candidates[int(np.argmax(worth / self._seconds(trainings, inputs[:n])))]
 
     def _draw(self) -> Params:
@@ -232,6 +233,22 @@ class SurrogateSampler(BaseSampler):
             return np.zeros(len(candidates))
         over: Array = np.maximum(self.foresight.log_ratios(candidates)[0], 0)
         return over
+
+    def _chances(self, candidates: Sequence[Params]) -> dict[Further, Array]:
+        """Return how likely trainings are to keep limits known early, by what they become."""
+        if self.foresight is None:
+            return dict.fromkeys(self.outlook, np.ones(len(candidates)))
+        limits, by_slack = self._limits, dict[float, Array]()
+        # What is over another limit is so too once it is pruned.
+        is_size_alone = limits.max_latency_ms is None and limits.max_ram_bytes is None
+        limit = limits.max_size_bytes if is_size_alone else None
+        found = {}
+        for further in self.outlook:
+            slack = further.slack(limit) if limit else 0.0
+            if slack not in by_slack:
+                by_slack[slack] = self.foresight.chances(candidates, slack)
+            found[further] = by_slack[slack]
+        return found
 
     def _seconds(self, trainings: Sequence[Training], inputs: Array) -> Array:
         """Return how long trainings are expected to take; 1 for all if nothing is known."""

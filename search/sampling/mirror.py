@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from search.front.pareto import SIGNS, ReferencePoint, gains
 from search.sampling.foresight import Foresight
 from search.sampling.gp_sampler import SurrogateSampler
-from search.sampling.training_on import AS_IT_IS, Further
+from search.sampling.outlook import AS_IT_IS, Further
 from search.sampling.trainings import QUANTIZATION
 from search.sampling.window import Window, WindowedStorage
 from search.storage import attributes

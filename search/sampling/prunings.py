@@ -4,6 +4,11 @@ Each sparsity teaches what to expect of the others. Errors rise with about the f
 sparsity: recorded prunings to 0.5, 0.7 and 0.85 made 3, 21 and 75 % more errors on MNIST, 1, 4
 and 17 % on CIFAR-10, 4, 18 and 34 % on generated fruit, as medians (``benchmarks/RESULTS.md``).
 How steep that is differs twentyfold from one data set to another, and is learned.
+
+A compressed file is its weights and its tables. How much of the weights goes hangs on their bits:
+zeros among floats cost next to nothing, those among small integers had been cheap before. That is
+the same for all networks, and so is what the tables take: a large network's file shrinks by more.
+What of it comes true is learned, as no size but a compressed one shrinks at all.
 """
 
 from __future__ import annotations
@@ -12,13 +17,25 @@ from collections import deque
 from typing import TypeAlias
 
 from search.sampling.medians import weighted_median
+from spaces.config.schemes import SCHEMES, QuantizationScheme
 
 USUAL_STEEPNESS = 1.2
 """Of the errors, as long as little is known: between what was recorded on four data sets."""
 
-USUAL_SAVING_OF_SIZE = 0.45
-"""Part of a file that goes with all of its weights, as long as little is known: the rest of a
-small network's file are its tables, and numbers that are left are harder to compress."""
+HOPED_STEEPNESS = 0.4
+"""The same where there is a limit on sizes: as little as was lost on CIFAR-10, so that what is
+too large is pruned soon, and others by what comes of it."""
+
+TABLES_BYTES = 3_000.0
+"""Of a small network's compressed file, whatever its weights: operators, shapes, scales."""
+
+_POWERS = {32: 1.25, 16: 1.4, 8: 1.85, 4: 2.9}
+"""By the bits of a weight: the part of the weights' bytes that goes is this power of the sparsity,
+for weights of a normal distribution under gzip."""
+
+USUAL_SAVING_OF_SIZE = 0.95
+"""Part of that saving which comes true, as long as little is known; 0.65 to 1.1 were recorded
+(``benchmarks/RESULTS.md``)."""
 
 USUAL_SAVING_OF_LATENCY = 0.0
 """Most devices multiply by zeros as by any number; one that reads compressed weights is sooner
@@ -27,7 +44,10 @@ done with them."""
 _POWER = 5
 _SURE_OF_STEEPNESS = 0.5
 _SURE_OF_SAVING = 3.0
-"""How much counts what is expected: a model pruned to 0.87 counts 0.5 and 0.87."""
+"""How much counts what is expected: a model pruned to 0.87 counts 0.5, and up to 0.87."""
+
+LARGE = 1.5
+"""Times its tables that a file has to have to tell what becomes of its weights."""
 
 _SMALLEST = 0.02
 _MEMORY = 60
@@ -36,15 +56,27 @@ _Seen: TypeAlias = deque[tuple[float, float]]
 
 
 class Prunings:
-    """Learns what pruning changes."""
+    """Learns what pruning changes.
 
-    def __init__(self) -> None:
+    Args:
+        steepness: That is expected of errors, as long as little is known.
+    """
+
+    def __init__(self, steepness: float = USUAL_STEEPNESS) -> None:
+        self._expected = (steepness, _SURE_OF_STEEPNESS)
         self._steepness: _Seen = deque(maxlen=_MEMORY)
         self._of_size: _Seen = deque(maxlen=_MEMORY)
         self._of_latency: _Seen = deque(maxlen=_MEMORY)
 
     def learn(
-        self, sparsity: float, before: float, error: float, size: float, latency: float = 1.0
+        self,
+        sparsity: float,
+        before: float,
+        *,
+        error: float,
+        latency: float = 1.0,
+        sizes: tuple[float, float] | None = None,
+        scheme: QuantizationScheme = QuantizationScheme.FLOAT32,
     ) -> None:
         """Learn from one model of a network that was pruned.
 
@@ -52,29 +84,62 @@ class Prunings:
             sparsity: Of its weights, in (0, 1).
             before: The same before it was pruned.
             error: Factor on its errors.
-            size: Factor on its size.
             latency: Factor on its latency.
+            sizes: Its size in bytes before and now; None where they say nothing.
+            scheme: Of the model.
         """
         rise = sparsity**_POWER - before**_POWER
         if rise > 0:
             self._steepness.append(((error - 1) / rise, rise))
-        for seen, factor in ((self._of_size, size), (self._of_latency, latency)):
-            if (gone := sparsity - factor * before) > 0:
-                seen.append(((1 - factor) / gone, gone))
+        _learn(self._of_latency, latency, sparsity, before)
+        if sizes is not None and sizes[0] > LARGE * TABLES_BYTES:
+            left = max(0.0, sizes[1] - TABLES_BYTES) / (sizes[0] - TABLES_BYTES)
+            _learn(self._of_size, left, *(_gone(scheme, s) for s in (sparsity, before)))
 
     def error(self, sparsity: float, before: float = 0.0) -> float:
         """Return the factor on errors to expect; nobody expects to gain by it."""
         rise = sparsity**_POWER - before**_POWER
-        expected = (USUAL_STEEPNESS, _SURE_OF_STEEPNESS)
-        return 1 + max(0.0, weighted_median([*self._steepness, expected])) * rise
+        return 1 + max(0.0, weighted_median([*self._steepness, self._expected])) * rise
 
-    def size(self, sparsity: float, before: float = 0.0) -> float:
-        """Return the factor on the size to expect."""
-        return _left(self._of_size, USUAL_SAVING_OF_SIZE, sparsity, before)
+    def size(
+        self,
+        size: float,
+        scheme: QuantizationScheme,
+        sparsity: float,
+        before: float = 0.0,
+    ) -> float:
+        """Return the size to expect.
+
+        Args:
+            size: In bytes, of the model as it is.
+            scheme: Of the model.
+            sparsity: That it is to have, in (0, 1).
+            before: That it has.
+        """
+        weights = max(0.0, size - TABLES_BYTES)
+        return size - weights * (1 - self.weights_left(scheme, sparsity, before))
+
+    def weights_left(
+        self, scheme: QuantizationScheme, sparsity: float, before: float = 0.0
+    ) -> float:
+        """Return the part of the weights' bytes that is expected to be left."""
+        gone = (_gone(scheme, one) for one in (sparsity, before))
+        return _left(self._of_size, USUAL_SAVING_OF_SIZE, *gone)
 
     def latency(self, sparsity: float, before: float = 0.0) -> float:
         """Return the factor on the latency to expect."""
         return _left(self._of_latency, USUAL_SAVING_OF_LATENCY, sparsity, before)
+
+
+def _gone(scheme: QuantizationScheme, sparsity: float) -> float:
+    """Return the part of the weights' bytes that goes with some of them."""
+    return float(sparsity ** _POWERS[SCHEMES[scheme].weight_bits])
+
+
+def _learn(seen: _Seen, factor: float, sparsity: float, before: float) -> None:
+    """Learn what part of something went with the weights, from what is left of it."""
+    if (gone := sparsity - factor * before) > 0:
+        seen.append(((1 - factor) / gone, gone))
 
 
 def _left(seen: _Seen, usual: float, sparsity: float, before: float) -> float:

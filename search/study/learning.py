@@ -14,9 +14,11 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from search.front.pareto import Front
+from search.sampling.branch_effects import Values
 from search.sampling.branch_kinds import is_trained_on, kind_of
-from search.sampling.branching import Branch, Brancher, Values
-from search.sampling.training_on import Further, left_to_learn
+from search.sampling.branching import Branch, Brancher
+from search.sampling.outlook import Further
+from search.sampling.training_on import left_to_learn
 from search.storage import attributes
 from search.storage.attributes import COUNTED
 from search.storage.constraints import is_feasible
@@ -98,9 +100,7 @@ class Shortcuts:
 
     def next_branch(self) -> Branch | None:
         """Return the branch to try now; None if a new training is worth more."""
-        return self._brancher.propose(
-            self._weights.numbers, self._worth, self._files.hypervolume_with
-        )
+        return self._brancher.propose(self._weights.numbers, self._files.hypervolume_with)
 
     def outlook(self) -> tuple[Further, ...]:
         """Return what a new training may still become by branches that train on."""
@@ -224,12 +224,14 @@ class Shortcuts:
                 self._rivals.add(number, values)
 
     def _worth(self, number: int) -> float:
-        """Return how much of the hypervolume is a training's own: what branches should start from.
+        """Return what a training's weights are kept for.
 
-        Not how many points it has on the front: a small network has one of every scheme, all of
-        them worth little, and the most accurate one may have a single one.
+        That is how much of the hypervolume is its own, or what branches may add. Not how many
+        points it has on the front: a small network has one of every scheme, all of them worth
+        little, and the most accurate one may have a single one.
         """
-        return self._files.contributions(self._training_of).get(number, 0.0)
+        own = self._files.contributions(self._training_of).get(number, 0.0)
+        return max(own, self._brancher.promise(number, self._files.hypervolume_with))
 
 
 def _left(config: TrialConfig, train_accuracy: float | None, curve: Sequence[float]) -> float:

@@ -249,7 +249,7 @@ class OpenStudy:
             baseline_ms=self._baseline_ms,
             checkpoint=self._shortcuts.checkpoint_of(config),
             branch_sparsity=(
-                branch_sparsity(config, settings.task.epochs, self._space)
+                branch_sparsity(config, settings.task.epochs, self._space, settings.limits)
                 if settings.branch
                 else 0.0
             ),

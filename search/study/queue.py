@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from search.sampling.branching import Branch
 from search.sampling.initial_design import shrunk
 from search.sampling.mirror import Mirror, Proposal
-from search.sampling.training_on import AS_IT_IS, Further
+from search.sampling.outlook import AS_IT_IS, Further
 from search.storage import attributes
 from search.study.learning import branch_of
 from spaces.config.trial import ParamValue, TrialConfig

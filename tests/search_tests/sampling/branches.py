@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search.front.pareto import ReferencePoint
-from search.sampling.branching import Values
+from search.sampling.branch_effects import Values
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
 from tests.search_tests import analytic

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
-from search.front.pareto import hypervolume
+from search.front.pareto import ReferencePoint, hypervolume
+from search.sampling.branch_effects import Values
 from search.sampling.branch_kinds import KINDS, MAX_LINEAGE, TRAIN_ON, branch_config
-from search.sampling.branching import MIN_NEW, Branch, Brancher, Values
+from search.sampling.branching import MIN_NEW, Branch, Brancher
+from spaces.config.schemes import SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from tests.search_tests.sampling.branches import (
@@ -19,6 +22,7 @@ from tests.search_tests.sampling.branches import (
     config_of,
     points_of,
 )
+from workers.messages.limits import Limits
 
 
 class TestBrancher:
@@ -39,7 +43,7 @@ class TestBrancher:
         return hypervolume([*self.front, *points], REFERENCE)
 
     def propose(self, brancher: Brancher, kept: tuple[int, ...] = (0,)) -> object:
-        return brancher.propose(kept, lambda number: 1.0, self.hypervolume)
+        return brancher.propose(kept, self.hypervolume)
 
     def test_not_before_something_is_known(self) -> None:
         brancher = Brancher(EPOCHS, SPACE)
@@ -57,20 +61,25 @@ class TestBrancher:
         assert (self.propose(brancher) is not None) == (n_new >= MIN_NEW)
 
     def test_what_is_predicted_is_what_earlier_branches_did(self) -> None:
-        """A tenth more errors, three fifths of the sizes, four fifths of the latencies."""
+        """A tenth more errors, 0.7 of the bytes that may go, four fifths of the latencies."""
+        powers = {32: 1.25, 16: 1.4, 8: 1.85, 4: 2.9}
+
+        def pruned(scheme: QuantizationScheme, values: Values) -> Values:
+            accuracy, size, latency = values
+            gone = 0.7 * 0.5 ** powers[SCHEMES[scheme].weight_bits]
+            return 1 - (1 - accuracy) * 1.1, size - gone * (size - 3000), latency * 0.8
+
         brancher = self.brancher(gain_of_new=0.0)
         for number in range(100, 112):
             config = config_of(dropout=number / 1000)
             brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
             branch = branch_config(config, KINDS[0], EPOCHS, SPACE)
             assert branch is not None
-            before = points_of(config).items()
-            after = {s: (1 - (1 - a) * 1.1, b * 0.6, c * 0.8) for s, (a, b, c) in before}
+            after = {s: pruned(s, values) for s, values in points_of(config).items()}
             brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
         proposed = self.propose(brancher)
         assert isinstance(proposed, Branch) and proposed.kind == KINDS[0]
-        values = points_of(config_of()).values()
-        expected = [(1 - (1 - a) * 1.1, b * 0.6, c * 0.8) for a, b, c in values]
+        expected = [pruned(*point) for point in points_of(config_of()).items()]
         added = self.hypervolume(expected) - self.hypervolume([])
         assert proposed.predicted == pytest.approx(added)
 
@@ -114,6 +123,27 @@ class TestBrancher:
 
     def test_without_weights_there_is_nothing_to_start_from(self) -> None:
         assert self.propose(self.brancher(gain_of_new=0.0), kept=()) is None
+
+    def test_of_many_kept_none_is_overlooked(self) -> None:
+        """As long as nothing counts, no part of the front tells them apart."""
+        limits = Limits(min_accuracy=0.95)
+        reference = ReferencePoint(error=0.05)
+        brancher = Brancher(EPOCHS, SPACE, limits)
+        points = points_of(config_of())
+        for number in range(30):
+            accuracy = 0.94 if number == 20 else 0.5
+            values = {s: (accuracy, size, latency) for s, (_, size, latency) in points.items()}
+            config = config_of(dropout=number / 100)
+            brancher.note(number, config, values, gain=0.0, seconds=10.0)
+
+        def measured(added: Iterable[Values]) -> float:
+            return hypervolume(list(added), reference)
+
+        promised = {number: brancher.promise(number, measured) for number in range(30)}
+        assert max(promised, key=promised.__getitem__) == 20
+        assert promised[19] == 0.0 < promised[20]
+        branch = brancher.propose(range(30), measured)
+        assert branch is not None and (branch.parent, branch.kind) == (20, TRAIN_ON)
 
     def test_no_branch_is_proposed_twice(self) -> None:
         brancher = self.brancher(gain_of_new=0.0)
@@ -207,7 +237,7 @@ class TestBrancher:
         assert TRAIN_ON not in kinds
 
     def behind_a_long_training(self, n_trained_on: int) -> Brancher:
-        """A training a quarter of whose errors another one makes, in an eighth of its size."""
+        """A training a third of whose errors another one makes, in an eighth of its size."""
         brancher = self.brancher(gain_of_new=0.0)
         config: TrialConfig | None = config_of(dropout=0.25)
         for _ in range(n_trained_on):
@@ -215,7 +245,7 @@ class TestBrancher:
             config = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
         assert config is not None
         points = points_of(config_of())
-        self.front = [(1 - (1 - a) / 4, b / 8, c / 8) for a, b, c in points.values()]
+        self.front = [(1 - (1 - a) / 3, b / 8, c / 8) for a, b, c in points.values()]
         brancher.note(500, config, points, gain=0.0, seconds=10.0)
         return brancher
 
@@ -235,7 +265,7 @@ class TestBrancher:
     @pytest.mark.parametrize(
         ("factor", "n_trained_on", "is_promising"),
         [
-            (0.6, 0, True),  # 0.6 to the third is less than a quarter.
+            (0.6, 0, True),  # Six times as long: 0.6 to the power of 2.6 is less than a third.
             (0.9, 0, False),  # Even five times leave it behind.
             (0.6, MAX_LINEAGE - 2, False),  # But once is all that is left.
         ],
@@ -250,12 +280,24 @@ class TestBrancher:
             assert isinstance(branch, Branch) and branch.kind is TRAIN_ON
             assert branch.predicted == pytest.approx(0.0, abs=1e-12)  # At once it adds nothing.
 
+    @pytest.mark.parametrize("n_trained_on", [0, 1, 3])
+    def test_what_was_trained_for_long_gains_less_by_training_on(self, n_trained_on: int) -> None:
+        """What others gained by their second training says what the next one is to bring."""
+        brancher = self.learned(self.behind_a_long_training(n_trained_on), 0.6)
+        self.front = []
+        predicted = []
+        while isinstance(branch := self.propose(brancher, kept=(500,)), Branch):
+            predicted += [branch.predicted] if branch.kind is TRAIN_ON else []
+        factor = 0.6 ** math.log2((n_trained_on + 2) / (n_trained_on + 1))
+        after = [(1 - (1 - a) * factor, b, c) for a, b, c in points_of(config_of()).values()]
+        assert predicted == [pytest.approx(self.hypervolume(after))]
+
     def added_a_second(self, factor: float, steps: Iterable[int], step_s: float) -> float:
         """What training on adds behind a long training, for each second, if it goes on best."""
         found = []
         for n in steps:
             points = points_of(config_of()).values()
-            after = [(1 - (1 - a) * factor**n, b, c) for a, b, c in points]
+            after = [(1 - (1 - a) * factor ** math.log2(1 + n), b, c) for a, b, c in points]
             found.append((self.hypervolume(after) - self.hypervolume([])) / (n * step_s))
         assert found[0] == 0.0  # One step is not enough.
         return max(found)
@@ -308,20 +350,21 @@ class TestBrancher:
         first = brancher.outlook()
         assert (first[0].error, first[0].cost) == (1.0, 1.0)
         assert [one.cost for one in first] == [1.0, 2.0, 4.0, 6.0]
-        assert [one.error for one in first[1:]] == pytest.approx([0.85, 0.85**3, 0.85**5])
+        doublings = [0.0, 1.0, 2.0, math.log2(6)]
+        assert [one.error for one in first] == pytest.approx([0.85**n for n in doublings])
         later = self.learned(brancher, 0.6, cost=5.0).outlook()
         assert [one.cost for one in later] == [1.0, 1.5, 2.5, 3.5]
-        assert [one.error for one in later] == pytest.approx([1.0, 0.6, 0.6**3, 0.6**5])
+        assert [one.error for one in later] == pytest.approx([0.6**n for n in doublings])
         worse = self.learned(self.brancher(gain_of_new=0.0), 1.3).outlook()
         assert all(further.error <= 1.0 for further in worse)
 
     def test_predictions_that_do_not_come_true_are_believed_less(self) -> None:
-        brancher = self.brancher(gain_of_new=0.01)
+        brancher = self.brancher(gain_of_new=0.002)
         first = self.propose(brancher)
         assert first is not None
         parents = {n: config_of(dropout=n / 100) for n in range(100, 100 + 12)}
         for number, config in parents.items():
-            brancher.note(number, config, points_of(config), gain=0.01, seconds=10.0)
+            brancher.note(number, config, points_of(config), gain=0.002, seconds=10.0)
         disappointed = self.propose(brancher, tuple(parents))
         assert disappointed is not None
         for number in parents:

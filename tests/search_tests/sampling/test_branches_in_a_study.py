@@ -13,7 +13,7 @@ from search.run.driver import Driver
 from search.sampling.branch_kinds import is_trained_on
 from search.sampling.branching import Brancher
 from search.sampling.mirror import Mirror, Proposal
-from search.sampling.training_on import AS_IT_IS, Further
+from search.sampling.outlook import AS_IT_IS, Further
 from search.storage import attributes
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study

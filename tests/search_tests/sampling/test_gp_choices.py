@@ -12,8 +12,8 @@ from optuna.trial import TrialState
 
 from search.front.pareto import ReferencePoint
 from search.sampling.mirror import Mirror
+from search.sampling.outlook import AS_IT_IS, Further
 from search.sampling.samplers import make_sampler
-from search.sampling.training_on import AS_IT_IS, Further
 from search.storage import attributes
 from search.storage.batches import Ending
 from spaces.space.search_space import Parameter, SearchSpace
