@@ -11,7 +11,7 @@ from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Limits
 
 SPARSITIES = (0.5, 0.7, 0.85)
-"""What branches prune to: about a half, a third and a sixth of the bytes."""
+"""What branches prune to: about a half, a third and a sixth of the weights."""
 
 MAX_LINEAGE = 6
 """Trainings that lead to a model, at most; retraining does all of them again. One small network
@@ -42,8 +42,8 @@ QAT = Kind("qat")
 TRAIN_ON = Kind("train on")
 KINDS = (*(Kind(f"prune {s:g}", s) for s in SPARSITIES), TRAIN_ON, QAT)
 SPARSEST = Kind("prune 0.93", 0.93)
-"""Only where there is a limit on sizes: of a large network it leaves a tenth of the bytes, and
-what is small enough as it is loses more accuracy than those are worth."""
+"""Only where there is a limit on sizes: it leaves a sixth of the bytes of a large network's int8
+weights. Without such a limit it was not tried."""
 
 
 def sparsest(limits: Limits) -> tuple[Kind, ...]:

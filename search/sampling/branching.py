@@ -54,7 +54,8 @@ MIN_OUTLOOK = 0.7
 near to what they are."""
 
 PRUNED_OUTLOOKS = 3
-"""Of so many lengths of training each: as many again would say little more."""
+"""Of so many lengths of training each, the shortest: each of them is judged for all candidates
+before every proposal."""
 
 MAX_BRANCHES_IN_A_ROW = 6
 NOTHING = 1e-9

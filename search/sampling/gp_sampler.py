@@ -85,7 +85,7 @@ class SurrogateSampler(BaseSampler):
 
     Attributes:
         space: What may vary; whoever asks sets it.
-        outlook: What a training may still become by training on; whoever asks sets it.
+        outlook: What a training may still become by branches; whoever asks sets it.
         foresight: Guesses which trainings break limits; None without such limits.
     """
 
@@ -163,10 +163,15 @@ class SurrogateSampler(BaseSampler):
         given = np.array([[self._gives(c, s) for s in schemes] for c in candidates])
         given = np.concatenate([given, np.ones((len(under_way), len(schemes)), dtype=bool)])
         if not parents:
-            trained_on = math.log(min(further.error for further in self.outlook))
-            hopeful = error + _DEVIATIONS[0] * deviation + trained_on
-            over = np.where(given, self._over_limits(hopeful, size, latency), np.inf)[:n]
-            return self._nearest(candidates, over.min(axis=1))
+            hopeful = error + _DEVIATIONS[0] * deviation
+            over = np.full(n, np.inf)
+            for further in self.outlook:
+                values = (hopeful + math.log(further.error), further.sizes(size, schemes), latency)
+                may = given[:n] & np.array([[further.is_of(c)] for c in candidates])
+                excess = np.where(may, self._over_limits(*values)[:n], np.inf).min(axis=1)
+                foreseen = self._over_foreseen(candidates, self._slack(further))
+                over = np.minimum(over, excess + foreseen)
+            return self._nearest(candidates, over)
         sets = []
         for further in self.outlook:
             factors = np.array([further.error_of(params) for params in (*candidates, *under_way)])
@@ -183,7 +188,7 @@ class SurrogateSampler(BaseSampler):
         for index, further in enumerate(self.outlook):
             of = sets[index * len(_SHARES) : (index + 1) * len(_SHARES)]
             gain = sum(share * improvement.of(s[:n]) for share, s in zip(_SHARES, of, strict=True))
-            worth = np.maximum(worth, gain / further.cost * chances[further])
+            worth = np.maximum(worth, gain / further.cost * chances[self._slack(further)])
         return candidates[int(np.argmax(worth / self._seconds(trainings, inputs[:n])))]
 
     def _draw(self) -> Params:
@@ -208,7 +213,6 @@ class SurrogateSampler(BaseSampler):
         """
         if self._random.random() < 0.5:
             return self._draw()
-        over = over + self._over_foreseen(candidates)
         hopeful = [c for c, excess in zip(candidates, over, strict=True) if excess <= 0]
         return self._random.choice(hopeful) if hopeful else candidates[int(np.argmin(over))]
 
@@ -227,28 +231,27 @@ class SurrogateSampler(BaseSampler):
         over += np.maximum(error - self._known.log_error(highest), 0)
         return over
 
-    def _over_foreseen(self, candidates: Sequence[Params]) -> Array:
+    def _over_foreseen(self, candidates: Sequence[Params], slack: float) -> Array:
         """Return by how much trainings are expected to break limits, RAM's among them."""
         if self.foresight is None:
             return np.zeros(len(candidates))
-        over: Array = np.maximum(self.foresight.log_ratios(candidates)[0], 0)
+        over: Array = np.maximum(self.foresight.log_ratios(candidates)[0] - slack, 0)
         return over
 
-    def _chances(self, candidates: Sequence[Params]) -> dict[Further, Array]:
-        """Return how likely trainings are to keep limits known early, by what they become."""
-        if self.foresight is None:
-            return dict.fromkeys(self.outlook, np.ones(len(candidates)))
-        limits, by_slack = self._limits, dict[float, Array]()
+    def _slack(self, further: Further) -> float:
+        """Return how far over limits known early a training may be as it is, as a logarithm."""
+        limits = self._limits
         # What is over another limit is so too once it is pruned.
         is_size_alone = limits.max_latency_ms is None and limits.max_ram_bytes is None
         limit = limits.max_size_bytes if is_size_alone else None
-        found = {}
-        for further in self.outlook:
-            slack = further.slack(limit) if limit else 0.0
-            if slack not in by_slack:
-                by_slack[slack] = self.foresight.chances(candidates, slack)
-            found[further] = by_slack[slack]
-        return found
+        return further.slack(limit) if limit else 0.0
+
+    def _chances(self, candidates: Sequence[Params]) -> dict[float, Array]:
+        """Return how likely trainings are to keep limits known early, by their slack."""
+        slacks = {self._slack(further) for further in self.outlook}
+        if self.foresight is None:
+            return dict.fromkeys(slacks, np.ones(len(candidates)))
+        return {slack: self.foresight.chances(candidates, slack) for slack in slacks}
 
     def _seconds(self, trainings: Sequence[Training], inputs: Array) -> Array:
         """Return how long trainings are expected to take; 1 for all if nothing is known."""

@@ -118,7 +118,7 @@ class Mirror:
             at_random: Whether to draw at random instead.
             is_branch: Whether it starts from another trial's weights, so that its accuracy
                 says little of a new training with these values.
-            outlook: What the training may become by training on.
+            outlook: What the training may become by branches.
         """
         if fixed is not None:
             self._study.enqueue_trial(dict(fixed))

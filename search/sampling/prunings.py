@@ -27,15 +27,16 @@ HOPED_STEEPNESS = 0.4
 too large is pruned soon, and others by what comes of it."""
 
 TABLES_BYTES = 3_000.0
-"""Of a small network's compressed file, whatever its weights: operators, shapes, scales."""
+"""Of a small network's compressed file, whatever its weights: operators, shapes, scales. Picked
+among 2,500 to 4,500 by what became of recorded files."""
 
 _POWERS = {32: 1.25, 16: 1.4, 8: 1.85, 4: 2.9}
 """By the bits of a weight: the part of the weights' bytes that goes is this power of the sparsity,
 for weights of a normal distribution under gzip."""
 
 USUAL_SAVING_OF_SIZE = 0.95
-"""Part of that saving which comes true, as long as little is known; 0.65 to 1.1 were recorded
-(``benchmarks/RESULTS.md``)."""
+"""Part of that saving which comes true, as long as little is known: of recorded files 0.8 to 1.1,
+but for int4 (0.6 to 1.4, ``benchmarks/RESULTS.md``)."""
 
 USUAL_SAVING_OF_LATENCY = 0.0
 """Most devices multiply by zeros as by any number; one that reads compressed weights is sooner

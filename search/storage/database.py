@@ -104,7 +104,7 @@ def check_can_open(storage: str | Path = DEFAULT_STORAGE) -> None:
     """
     url = storage_url(storage)
     path = sqlite_path(url)
-    if path is None or may_exist(storage):
+    if path is None or path.exists():
         open_storage(storage).engine.dispose()
         return
     with storage_errors(url):

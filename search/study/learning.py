@@ -103,7 +103,7 @@ class Shortcuts:
         return self._brancher.propose(self._weights.numbers, self._files.hypervolume_with)
 
     def outlook(self) -> tuple[Further, ...]:
-        """Return what a new training may still become by branches that train on."""
+        """Return what a new training may still become by branches."""
         return self._brancher.outlook()
 
     def weights_of(self, number: int) -> bytes | None:

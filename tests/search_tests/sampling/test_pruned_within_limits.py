@@ -12,8 +12,9 @@ from optuna.trial import TrialState
 
 from search.front.pareto import ReferencePoint, hypervolume
 from search.run.driver import Driver
+from search.sampling import branching
 from search.sampling.branch_effects import Values
-from search.sampling.branch_kinds import KINDS, SPARSEST, branch_config, branch_sparsity
+from search.sampling.branch_kinds import KINDS, SPARSEST, TRAIN_ON, branch_config, branch_sparsity
 from search.sampling.branching import MIN_NEW, Branch, Brancher
 from search.sampling.mirror import Mirror
 from search.sampling.outlook import AS_IT_IS, Further, pruned
@@ -119,6 +120,24 @@ class TestBranches:
         brancher = self.brancher(Limits(max_size_bytes=15_000), accuracy=0.75)
         assert brancher.promise(0, self.hypervolume) == 0.0
         assert self.branch(brancher) is None
+
+    def test_without_training_on_it_is_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kinds = tuple(kind for kind in KINDS if kind is not TRAIN_ON)
+        monkeypatch.setattr(branching, "KINDS", kinds)
+        self.front = ((0.7, 5_000.0, 1.0),)
+        brancher = self.brancher(Limits(max_size_bytes=15_000), accuracy=0.72)
+        assert brancher.promise(0, self.hypervolume) == 0.0
+        assert self.branch(brancher) is None
+
+    def test_promises_that_were_not_kept_are_believed_less(self) -> None:
+        brancher = self.brancher(Limits(max_size_bytes=25_000))
+        before = brancher.promise(0, self.hypervolume)
+        for number in range(3):
+            config = branch_config(config_of(dropout=0.5), KINDS[1], EPOCHS, SPACE)
+            assert config is not None
+            failed: dict[str, float] = {"gain": 0.0, "seconds": 5.0, "predicted": 0.1}
+            brancher.note(100 + number, config, {}, parent=1, **failed)
+        assert brancher.promise(0, self.hypervolume) < 0.5 * before
 
     def test_a_space_without_pruning_promises_none(self) -> None:
         bare = SearchSpace(tuple(p for p in SPACE.parameters if p.name != "final_sparsity"))
@@ -230,28 +249,47 @@ class TestOutlook:
         assert not smaller.is_of({"final_sparsity": 0.5})
         assert Further().is_of({"final_sparsity": 0.5})
 
-    @pytest.mark.parametrize("may_prune", [False, True])
-    def test_the_sampler_proposes_what_may_be_pruned_into_the_limits(
-        self, may_prune: bool
-    ) -> None:
-        """Accuracy grows with size, and what keeps the limit as it is lies below x = 0.5."""
-        limits = Limits(max_size_bytes=20_000)
+    def proposals(self, seed: int, limits: Limits, may_prune: bool, n: int = 1) -> list[float]:
+        """Where the next ones lie, if accuracy and size grow with x and 20 kB are x = 0.5."""
         outlook: tuple[Further, ...] = AS_IT_IS
         if may_prune:
             # Of the one scheme that there is in a space without any.
             outlook = (*AS_IT_IS, Further(error=1.1, cost=1.2, weights_left={"": 0.2}))
+        reference = ReferencePoint(error=1 - (limits.min_accuracy or 0.0))
+        sampler = make_sampler("gp", seed, limits=limits, reference=reference)
+        mirror = Mirror(sampler, seed, limits=limits, reference=reference)
+        least = limits.min_accuracy or 0.0
+        for x in grid(14):
+            size = 20_000 * 10 ** (2 * (x - 0.5))
+            values = (1 - 0.5 * 0.2**x, size, 1.0)
+            proposal = mirror.propose(LANDSCAPE, fixed={"x": x, "kind": "a"})
+            excess = [0.0, size / 20_000 - 1, 0.0, least - values[0] if least else 0.0]
+            ending = Ending(
+                TrialState.COMPLETE, values, system_attrs={attributes.CONSTRAINTS: excess}
+            )
+            mirror.end(proposal.handle, ending)
         found = []
-        for seed in SEEDS:
-            mirror = Mirror(make_sampler("gp", seed, limits=limits), seed, limits=limits)
-            for x in grid(14):
-                size = 20_000 * 10 ** (2 * (x - 0.5))
-                values = (1 - 0.5 * 0.2**x, size, 1.0)
-                proposal = mirror.propose(LANDSCAPE, fixed={"x": x, "kind": "a"})
-                excess = [0.0, size / 20_000 - 1, 0.0, 0.0]
-                ending = Ending(
-                    TrialState.COMPLETE, values, system_attrs={attributes.CONSTRAINTS: excess}
-                )
-                mirror.end(proposal.handle, ending)
-            params = mirror.propose(LANDSCAPE, outlook=outlook).params
-            found.append(float(params["x"]))
+        for _ in range(n):
+            proposal = mirror.propose(LANDSCAPE, outlook=outlook)
+            mirror.discard(proposal.handle)
+            found.append(float(proposal.params["x"]))
+        return found
+
+    @pytest.mark.parametrize("may_prune", [False, True])
+    def test_the_sampler_proposes_what_may_be_pruned_into_them(self, may_prune: bool) -> None:
+        limits = Limits(max_size_bytes=20_000)
+        found = [self.proposals(seed, limits, may_prune)[0] for seed in SEEDS]
         assert all((x > 0.5) == may_prune for x in found), found
+
+    def test_what_breaks_another_limit_is_not_saved_by_pruning(self) -> None:
+        """Which one was broken is not learned, only by how much."""
+        limits = Limits(max_size_bytes=20_000, max_latency_ms=100.0)
+        found = [self.proposals(seed, limits, True)[0] for seed in SEEDS]
+        assert all(x < 0.55 for x in found), found
+
+    @pytest.mark.parametrize("may_prune", [False, True])
+    def test_so_it_does_while_nothing_is_accurate_enough(self, may_prune: bool) -> None:
+        """What is small enough as it is has 77.6 % at most."""
+        limits = Limits(max_size_bytes=20_000, min_accuracy=0.82)
+        found = [x for seed in SEEDS for x in self.proposals(seed, limits, may_prune, n=8)]
+        assert any(x > 0.6 for x in found) == may_prune, sorted(found)

@@ -88,6 +88,12 @@ def test_the_second_training_takes_more_off_the_errors_than_the_fifth(seen_after
     assert learned.error(1.0, 5) == pytest.approx(step_by_step)
 
 
+def test_what_was_hardly_trained_gains_no_endless_lot() -> None:
+    learned = TrainingOn()
+    assert learned.error(1.0, trained=0.0) == learned.error(1.0, trained=1 / 3)
+    assert learned.error(1.0, trained=0.0) == pytest.approx(0.85**2)
+
+
 def test_a_network_that_makes_no_mistakes_any_more_teaches_no_endless_gain() -> None:
     learned = TrainingOn()
     for _ in range(MANY):
