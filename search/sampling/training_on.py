@@ -1,8 +1,8 @@
 """What training on changes, by how long it was before, and by what is left to learn.
 
-Errors fall as a power of all epochs together: the second training of a network takes more off
-them than the fifth (``benchmarks/RESULTS.md`` has branches of live searches). So what is learned
-is how much goes with every doubling of the epochs.
+Errors fall about as a power of all epochs together: the second training of a network takes more
+off them than the fifth (``benchmarks/RESULTS.md`` has branches of live searches). So what is
+learned is how much goes with every doubling of the epochs.
 
 A network that knows its training pictures by heart gains nothing by seeing them again; one whose
 pictures are changed at random each time makes as many mistakes on them as on others, and goes on
