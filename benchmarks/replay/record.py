@@ -37,7 +37,7 @@ from benchmarks.replay.recordings import DATA, packed, read_rows
 from benchmarks.replay.trainings import TASKS, RecordedTask
 from search.front.pareto import pareto_mask
 from search.run.run_study import ConfigMaker
-from search.sampling.branch_kinds import SPARSITIES, TRAIN_ON, Kind, branch_config
+from search.sampling.branch_kinds import SPARSITIES, TRAIN_ON, Kind, branch_config, pruning_to
 from search.sampling.space_moves import Params, draw_params, vary
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import ParamValue, TrialConfig
@@ -134,7 +134,7 @@ class Recorder:
         row = self._row(trained, config, watch)
         weights = trained.model.get_weights()
         if sparsity is not None:
-            kind = Kind(f"prune {sparsity:g}", sparsity)
+            kind = pruning_to(sparsity)
             row["branch"] = {"final_sparsity": sparsity, **self._branch(config, kind, weights)}
         if trains_on:
             row["trained_on"] = self._branch(config, TRAIN_ON, weights)

@@ -205,9 +205,9 @@ class SimulatedExecutor:
         if request.race is not None and request.check_gate:  # The gate tells sizes and latencies.
             race = replace(request.race, quantile=self.quantile)
             models = [(foreseen[s].size_bytes, foreseen[s].latency_ms) for s in kept]
-            bar = race.bar(models)
+            bar, floor = race.bar(models), request.limits.min_accuracy or 0.0
             if race.can_judge:
-                verdict, curve = judged(race, models, answer.curve, config, bar)
+                verdict, curve = judged(race, models, answer.curve, config, bar, floor=floor)
         history = {"val_accuracy": curve, "loss": curve}
         if verdict:
             spent = {k: seconds.get(k, 0.0) for k in ("gate", "build", "train")}
@@ -261,13 +261,15 @@ def judged(
     curve: tuple[float, ...],
     config: TrialConfig,
     bar: float,
+    *,
+    floor: float = 0.0,
 ) -> tuple[str, tuple[float, ...]]:
     """Return what the race says of a training, and its curve as far as it came."""
     if hopeless := race.hopeless(models):
         return hopeless, ()
     settled, recipe = settled_from(config), curve_recipe(config)
     for epoch in range(1, len(curve)):
-        if verdict := race.verdict(curve[:epoch], len(curve), settled, bar, recipe):
+        if verdict := race.verdict(curve[:epoch], len(curve), settled, bar, recipe, floor=floor):
             return verdict, curve[:epoch]
     return "", curve
 

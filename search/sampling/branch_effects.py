@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeAlias
 
-from search.sampling.branch_kinds import QAT, TRAIN_ON, Kind
+from search.sampling.branch_kinds import KINDS, QAT, SPARSEST, TRAIN_ON, Kind, pruning_to
 from search.sampling.prunings import HOPED_STEEPNESS, USUAL_STEEPNESS, Prunings
 from search.sampling.training_on import TrainingOn
 from spaces.config.schemes import QuantizationScheme
@@ -16,6 +16,9 @@ from spaces.config.schemes import QuantizationScheme
 Values: TypeAlias = tuple[float, float, float]
 Points: TypeAlias = Mapping[QuantizationScheme, Values]
 """Accuracy, bytes and milliseconds of a training's models."""
+
+FILLED = 0.97
+"""Part of a limit on sizes that pruning to fit fills: sizes are foreseen to some percent."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,24 @@ class BranchEffects:
                 for scheme, (_, size, _) in points.items()
             ),
         )
+
+    def fitting(self, points: Points, max_bytes: float, before: float) -> list[Kind]:
+        """Return prunings of which each lets a model just keep a limit on sizes.
+
+        A few fixed sparsities alone would leave a network that is a little too large with half of
+        the bytes that it may have.
+
+        Args:
+            points: The models as they are.
+            max_bytes: The limit.
+            before: Sparsity that they have.
+        """
+        needed = {
+            self.prunings.sparsity_within(FILLED * max_bytes, size, scheme, before)
+            for scheme, (_, size, _) in points.items()
+        }
+        fixed = {kind.sparsity for kind in (*KINDS, SPARSEST)}
+        return [pruning_to(sparsity) for sparsity in sorted(s for s in needed - fixed if s)]
 
 
 def changed(kind: Kind, points: Points, effect: Effect) -> list[Values]:

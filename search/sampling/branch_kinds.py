@@ -38,12 +38,22 @@ class Kind:
         return "trained on" if self.name == "train on" else "trained quantization-aware"
 
 
+def pruning_to(sparsity: float) -> Kind:
+    """Return what a branch does that prunes to some sparsity."""
+    return Kind(f"prune {sparsity:g}", sparsity)
+
+
 QAT = Kind("qat")
 TRAIN_ON = Kind("train on")
-KINDS = (*(Kind(f"prune {s:g}", s) for s in SPARSITIES), TRAIN_ON, QAT)
-SPARSEST = Kind("prune 0.93", 0.93)
+KINDS = (*(pruning_to(sparsity) for sparsity in SPARSITIES), TRAIN_ON, QAT)
+SPARSEST = pruning_to(0.93)
 """Only where there is a limit on sizes: it leaves a sixth of the bytes of a large network's int8
 weights. Without such a limit it was not tried."""
+
+
+_FEWER = 0.9
+"""A branch that prunes leaves at most so much of the weights that are left: less is not worth a
+trial."""
 
 
 def sparsest(limits: Limits) -> tuple[Kind, ...]:
@@ -84,7 +94,8 @@ def branch_config(
             quantization=QuantizationScheme.FLOAT32,
             branched_from=parent,
         )
-    if "final_sparsity" not in space or kind.sparsity <= parent.pruning.final_sparsity + 0.05:
+    left = 1 - parent.pruning.final_sparsity
+    if "final_sparsity" not in space or 1 - kind.sparsity > _FEWER * left:
         return None
     if not space["final_sparsity"].contains(kind.sparsity):
         return None
@@ -118,7 +129,7 @@ def kind_of(config: TrialConfig) -> Kind:
     parent = config.branched_from
     if parent is not None and config.pruning.final_sparsity == parent.pruning.final_sparsity:
         return TRAIN_ON
-    return Kind(f"prune {config.pruning.final_sparsity:g}", config.pruning.final_sparsity)
+    return pruning_to(config.pruning.final_sparsity)
 
 
 def is_trained_on(config: TrialConfig) -> bool:

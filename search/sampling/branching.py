@@ -57,6 +57,9 @@ PRUNED_OUTLOOKS = 3
 """Of so many lengths of training each, the shortest: each of them is judged for all candidates
 before every proposal."""
 
+MUCH_THE_SAME = 0.015
+"""Sparsities that differ by so little are not both tried on one network."""
+
 MAX_BRANCHES_IN_A_ROW = 6
 NOTHING = 1e-9
 """Hypervolume that is next to none."""
@@ -94,7 +97,7 @@ class _Training:
         points: Values of its models.
         whole_seconds: What the training took that its lineage began with.
         left: What it has left to learn (:func:`search.sampling.training_on.left_to_learn`).
-        tried: Names of the kinds of branches it had.
+        tried: The kinds of branches it had.
         branches: Configurations that its branches would have, by kind.
         added_to: Hypervolume of the front for which ``added`` was worked out.
         added: What its branches would add to that front, by kind and by what they would change.
@@ -104,10 +107,16 @@ class _Training:
     points: dict[QuantizationScheme, Values]
     whole_seconds: float
     left: float = 1.0
-    tried: set[str] = field(default_factory=set)
+    tried: set[Kind] = field(default_factory=set)
     branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)
     added_to: float = 0.0
     added: dict[tuple[Kind, Effect], float] = field(default_factory=dict)
+
+    def has_tried(self, kind: Kind) -> bool:
+        """Whether a branch did that, or pruned it to nearly as much."""
+        pruned_to = [other.sparsity for other in self.tried if other.sparsity]
+        is_near = any(abs(kind.sparsity - other) < MUCH_THE_SAME for other in pruned_to)
+        return kind in self.tried or is_near
 
 
 class Brancher:
@@ -135,7 +144,7 @@ class Brancher:
         self._effects = BranchEffects(
             least_error, must_prune=self._limits.max_size_bytes is not None
         )
-        self._costs: dict[str, deque[float]] = {}
+        self._costs: dict[Kind, deque[float]] = {}
         self._new: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._n_new = 0
@@ -190,10 +199,10 @@ class Brancher:
                 self._truth.append((gain, predicted))
             if parent in self._trainings:
                 before = self._trainings[parent]
-                before.tried.add(kind.name)
+                before.tried.add(kind)
                 whole_seconds = before.whole_seconds
                 share = seconds / max(1e-6, whole_seconds)
-                self._costs.setdefault(kind.name, deque(maxlen=MEMORY)).append(share)
+                self._costs.setdefault(kind, deque(maxlen=MEMORY)).append(share)
                 self._effects.learn(
                     kind,
                     before.points,
@@ -233,16 +242,21 @@ class Brancher:
             self._in_a_row = 0
             return None
         self._in_a_row += 1
-        self._trainings[best.parent].tried.add(best.kind.name)
+        self._trainings[best.parent].tried.add(best.kind)
         return best
 
     def _untried(self, training: _Training) -> Iterable[tuple[Kind, TrialConfig]]:
         """Yield the branches that a training may still have, and their configurations."""
-        for kind in (*KINDS, *sparsest(self._limits)):
-            if kind.name not in training.tried:
+        for kind in (*KINDS, *sparsest(self._limits), *self._fitting(training)):
+            if not training.has_tried(kind):
                 config = self._branch(kind, training)
                 if config is not None:
                     yield kind, config
+
+    def _fitting(self, training: _Training) -> Iterable[Kind]:
+        """Return the prunings to as much as it takes to keep the limit on sizes, and no more."""
+        limit, before = self._limits.max_size_bytes, training.config.pruning.final_sparsity
+        return self._effects.fitting(training.points, limit, before) if limit else ()
 
     def _judged(
         self, kind: Kind, config: TrialConfig, training: _Training, hypervolume: Hypervolume
@@ -354,7 +368,11 @@ class Brancher:
         return max(1e-6, self._share(kind) * parent.whole_seconds)
 
     def _share(self, kind: Kind) -> float:
-        return median(self._costs.get(kind.name, (1.0 if kind is TRAIN_ON else 0.5,)))
+        known = list(self._costs.get(kind, ()))
+        if not known and kind.sparsity and kind not in KINDS:
+            # Prunings all take as long, and hardly two of those to fit are to the same sparsity.
+            known = [cost for one, costs in self._costs.items() if one.sparsity for cost in costs]
+        return median(known or [1.0 if kind is TRAIN_ON else 0.5])
 
     def _trust(self) -> float:
         """Return how much of the predicted gains came true, with one prediction on trust."""

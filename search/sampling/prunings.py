@@ -13,6 +13,7 @@ What of it comes true is learned, as no size but a compressed one shrinks at all
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from typing import TypeAlias
 
@@ -120,6 +121,30 @@ class Prunings:
         weights = max(0.0, size - TABLES_BYTES)
         return size - weights * (1 - self.weights_left(scheme, sparsity, before))
 
+    def sparsity_within(
+        self, max_bytes: float, size: float, scheme: QuantizationScheme, before: float = 0.0
+    ) -> float | None:
+        """Return the least sparsity whose size is expected to keep a limit, in hundredths.
+
+        None if no pruning does; what keeps the limit as it is needs none either.
+
+        Args:
+            max_bytes: The limit.
+            size: In bytes, of the model as it is.
+            scheme: Of the model.
+            before: Sparsity that it has.
+        """
+        if size <= max_bytes or max_bytes <= TABLES_BYTES:
+            return None
+        left = (max_bytes - TABLES_BYTES) / (size - TABLES_BYTES)
+        saving = _saving(self._of_size, USUAL_SAVING_OF_SIZE)
+        left *= max(_SMALLEST, 1 - saving * _gone(scheme, before))
+        if left < max(_SMALLEST, 1 - saving):
+            return None
+        needed = ((1 - left) / saving) ** (1 / _POWERS[SCHEMES[scheme].weight_bits])
+        sparsity = math.ceil(100 * needed) / 100
+        return sparsity if sparsity < 1 else None
+
     def weights_left(
         self, scheme: QuantizationScheme, sparsity: float, before: float = 0.0
     ) -> float:
@@ -145,6 +170,11 @@ def _learn(seen: _Seen, factor: float, sparsity: float, before: float) -> None:
 
 def _left(seen: _Seen, usual: float, sparsity: float, before: float) -> float:
     """Return what is left of something of which a part goes with the weights."""
-    saving = min(1.0, max(0.0, weighted_median([*seen, (usual, _SURE_OF_SAVING)])))
+    saving = _saving(seen, usual)
     left = (1 - saving * sparsity) / max(_SMALLEST, 1 - saving * before)
     return min(1.0, max(_SMALLEST, left))
+
+
+def _saving(seen: _Seen, usual: float) -> float:
+    """Return what part of the weights' bytes or time that could go does."""
+    return min(1.0, max(0.0, weighted_median([*seen, (usual, _SURE_OF_SAVING)])))

@@ -60,6 +60,7 @@ class Shortcuts:
     ) -> None:
         self.n_branches = 0
         self._max_ram_bytes = settings.limits.max_ram_bytes
+        self._asks_for_accuracy = settings.branch and settings.limits.min_accuracy is not None
         self._n_val = settings.task.n_val
         self._code = json.dumps(settings.task.code, sort_keys=True)
         self._files = files
@@ -84,7 +85,7 @@ class Shortcuts:
     def space(self, space: SearchSpace) -> None:
         self._brancher.space = space
 
-    def race(self) -> Race:
+    def race(self, config: TrialConfig) -> Race:
         """Return what a training that begins now is judged by."""
         front = tuple((a, s, t) for a, s, t in self._rivals.values.tolist())
         reference = self._files.reference
@@ -95,8 +96,21 @@ class Shortcuts:
             tuple(self._curves),
             useful=useful,
             least_error=reference.error_floor,
+            hope=self._hope(config),
             n_images=self._n_val,
         )
+
+    def _hope(self, config: TrialConfig) -> float:
+        """Return by which factor training on may lessen a new training's error.
+
+        Only an accuracy that somebody asks for may be out of reach of a single training. What
+        counts otherwise begins far below what searches are for (``ReferencePoint``).
+        """
+        if not self._asks_for_accuracy:
+            return 1.0
+        params = {"augmentation": config.training.augmentation}
+        as_large = (further for further in self.outlook() if not further.weights_left)
+        return min(further.error_of(params) for further in as_large)
 
     def next_branch(self) -> Branch | None:
         """Return the branch to try now; None if a new training is worth more."""

@@ -243,7 +243,7 @@ class OpenStudy:
             fan_out=settings.fan_out and config.training.epochs > 0,
             check_gate=settings.gate,
             metric=self.settings.metric,
-            race=self._shortcuts.race() if self._is_raced(running) else None,
+            race=self._shortcuts.race(config) if self._is_raced(running) else None,
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),
             keep_weights=settings.branch,
             baseline_ms=self._baseline_ms,

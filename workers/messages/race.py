@@ -72,6 +72,8 @@ class Race:
         useful: Accuracy up to which a model counts nothing, however small and fast; 0 as long as
             there is none above it.
         least_error: What an error of 0 counts as where its logarithm is taken.
+        hope: Factor on a training's error that branches may still bring, by training on: what it
+            needs not reach itself. 1 if it is to reach all by itself.
         n_images: That accuracies are of: a bar is the luckiest of many measurements, so that what
             comes within its standard error is not known to be worse. 0 if not known.
     """
@@ -81,6 +83,7 @@ class Race:
     quantile: float = QUANTILE
     useful: float = 0.0
     least_error: float = LEAST_ERROR
+    hope: float = 1.0
     n_images: int = 0
 
     @property
@@ -122,6 +125,15 @@ class Race:
             ),
             default=0.0,
         )
+
+    def least(self, floor: float) -> float:
+        """Return the accuracy that a training must end with to be of use, now or later.
+
+        Args:
+            floor: Accuracy below which a model breaks a limit of the study.
+        """
+        wanted = max(floor, self.useful)
+        return wanted if self.hope == 1 else max(0.0, 1 - (1 - wanted) / self.hope)
 
     def expected(
         self,
@@ -194,12 +206,15 @@ class Race:
         expected = self.expected(accuracies, n_epochs, settled_from, recipe) + CHANCE
         error = standard_error(bar, self.n_images) if self.n_images and bar else 0.0
         is_below_bar = expected + max(0.0, error - CHANCE) < bar
-        if not is_below_bar and expected >= max(floor, self.useful):
+        least = self.least(floor)
+        if not is_below_bar and expected >= least:
             return ""
         if is_below_bar:
             why = f"models no larger and no slower reach {bar:.4f}"
         elif expected < floor:
             why = f"the limit on accuracy (--min-accuracy) is {floor:.4f}"
+            if least < floor:
+                why += f", which takes {least:.4f} before it is trained on"
         else:
             why = f"what is not above {self.useful:.4f} counts nothing"
         return (

@@ -277,7 +277,7 @@ class _Referee:
         self._bar, self._floor = 0.0, request.limits.min_accuracy or 0.0
         if self._race is not None and gate.models:
             self._bar = self._race.bar(gate.models)
-            self.bar = max(self._bar, self._floor, self._race.useful)
+            self.bar = max(self._bar, self._race.least(self._floor))
             self.hopeless = self._race.hopeless(gate.models)
 
     def __call__(self, epoch: int, metrics: Mapping[str, float]) -> bool:

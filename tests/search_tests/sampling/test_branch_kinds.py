@@ -16,6 +16,7 @@ from search.sampling.branch_kinds import (
     branch_config,
     branch_sparsity,
     kind_of,
+    pruning_to,
 )
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
@@ -85,6 +86,25 @@ class TestConfig:
         assert branch_config(parent, KINDS[0], EPOCHS, SPACE) is None
         assert branch_config(parent, KINDS[1], EPOCHS, SPACE) is None
         assert branch_config(parent, KINDS[2], EPOCHS, SPACE) is not None
+
+    @pytest.mark.parametrize(
+        ("before", "sparsity", "is_worth_it"),
+        [
+            (0.0, 0.3, True),
+            (0.5, 0.53, False),
+            (0.5, 0.56, True),
+            (0.85, 0.86, False),
+            (0.85, 0.87, True),
+            (0.93, 0.92, False),
+        ],
+    )
+    def test_a_pruning_leaves_a_tenth_fewer_weights(
+        self, before: float, sparsity: float, is_worth_it: bool
+    ) -> None:
+        parent = branch_config(config_of(), pruning_to(before), EPOCHS, SPACE)
+        assert parent is not None or not before
+        branch = branch_config(parent or config_of(), pruning_to(sparsity), EPOCHS, SPACE)
+        assert (branch is not None) == is_worth_it
 
     def test_a_lineage_has_an_end(self) -> None:
         config = config_of()

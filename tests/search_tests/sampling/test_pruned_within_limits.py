@@ -14,7 +14,15 @@ from search.front.pareto import ReferencePoint, hypervolume
 from search.run.driver import Driver
 from search.sampling import branching
 from search.sampling.branch_effects import Values
-from search.sampling.branch_kinds import KINDS, SPARSEST, TRAIN_ON, branch_config, branch_sparsity
+from search.sampling.branch_kinds import (
+    KINDS,
+    SPARSEST,
+    TRAIN_ON,
+    branch_config,
+    branch_sparsity,
+    kind_of,
+    pruning_to,
+)
 from search.sampling.branching import MIN_NEW, Branch, Brancher
 from search.sampling.mirror import Mirror
 from search.sampling.outlook import AS_IT_IS, Further, pruned
@@ -65,12 +73,16 @@ class TestBranches:
 
     @pytest.mark.parametrize(
         ("max_size_bytes", "sparsities"),
-        [(25_000, {0.7, 0.85, 0.93}), (15_000, {0.85, 0.93}), (10_000, {0.93})],
+        [(25_000, {0.65, 0.7, 0.85, 0.93}), (15_000, {0.84, 0.93}), (10_000, {0.93})],
     )
     def test_it_is_pruned_until_it_is_small_enough(
         self, max_size_bytes: float, sparsities: set[float]
     ) -> None:
-        """Int8: 52, 30 and 17 % of the bytes that are weights are expected to be left."""
+        """To no more than it takes, too.
+
+        Int8: at 70, 85 and 93 % zeros 52, 30 and 17 % of the weights' bytes are expected to be
+        left. 84 % are enough for 15 kB, and much the same as 85.
+        """
         brancher = self.brancher(Limits(max_size_bytes=max_size_bytes))
         assert brancher.promise(0, self.hypervolume) > 0
         found = set()
@@ -78,6 +90,32 @@ class TestBranches:
             assert branch.predicted > 0
             found.add(branch.kind.sparsity)
         assert found == sparsities
+
+    def test_what_was_pruned_too_little_is_pruned_a_little_more(self) -> None:
+        """As live on CIFAR-10: 85 % zeros gave 25.3 kB, 93 gave 15, where 20 may be had."""
+        brancher = Brancher(EPOCHS, SPACE, Limits(max_size_bytes=20_000))
+        dense, few = config_of(), pruning_to(0.85)
+        sparse = branch_config(dense, few, EPOCHS, SPACE)
+        assert sparse is not None
+        self.front = ((0.7, 19_000.0, 1.0),)
+        brancher.note(0, dense, {INT8: (0.73, 71_000.0, 1.0)}, gain=0.0, seconds=10.0)
+        points = {INT8: (0.725, 25_300.0, 1.0)}
+        brancher.note(1, sparse, points, gain=0.0, seconds=5.0, parent=0)
+        for number in range(2, MIN_NEW + 2):
+            brancher.note(number, config_of(dropout=0.5), {}, gain=0.0, seconds=10.0)
+        branch = brancher.propose((0, 1), self.hypervolume)
+        assert branch is not None and branch.parent == 1
+        assert 0.87 <= branch.kind.sparsity <= 0.91
+        assert branch.config.pruning.final_sparsity == branch.kind.sparsity
+        assert kind_of(branch.config) == branch.kind
+        assert branch.predicted > 0
+
+    def test_without_a_limit_on_sizes_nothing_is_pruned_to_fit(self) -> None:
+        brancher = self.brancher(Limits(max_latency_ms=2.0))
+        found = set()
+        while (branch := self.branch(brancher)) is not None:
+            found.add(branch.kind)
+        assert {kind for kind in found if kind.sparsity} <= set(KINDS)
 
     def test_more_is_hoped_of_pruning_than_where_nothing_has_to_be_small(self) -> None:
         """And no more than that, once some prunings told."""
@@ -112,7 +150,7 @@ class TestBranches:
         brancher = self.brancher(Limits(max_size_bytes=15_000), accuracy=0.72)
         assert brancher.promise(0, self.hypervolume) > 0
         branch = self.branch(brancher)
-        assert branch is not None and branch.kind.sparsity >= 0.85
+        assert branch is not None and branch.kind.sparsity >= 0.84
         assert branch.predicted == 0.0
 
     def test_nor_is_what_pruning_leaves_no_hope_of(self) -> None:

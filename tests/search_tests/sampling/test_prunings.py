@@ -6,6 +6,8 @@ import gzip
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from search.sampling.prunings import TABLES_BYTES, Prunings
 from spaces.config.schemes import SCHEMES, QuantizationScheme
@@ -57,6 +59,26 @@ def _compressed(scheme: QuantizationScheme, sparsity: float) -> int:
         halves = levels.ravel().astype(np.uint8) & 15
         levels = (halves[::2] | (halves[1::2] << 4)).astype(np.int8)
     return len(gzip.compress(levels.tobytes()))
+
+
+@given(
+    st.sampled_from(sorted(SCHEMES)),
+    st.floats(3_100, 200_000),
+    st.floats(3_100, 400_000),
+    st.sampled_from([0.0, 0.5, 0.85]),
+    st.sampled_from([0.0, 0.4, 0.9, 1.0, 1.2]),
+)
+def test_what_it_takes_to_keep_a_limit_and_no_more(
+    scheme: QuantizationScheme, limit: float, size: float, before: float, saving: float
+) -> None:
+    prunings = Prunings()
+    for _ in range(9):
+        sizes = (50_000.0, pruned(50_000, INT8, saving, 0.7))
+        prunings.learn(0.7, 0.0, error=1.0, sizes=sizes, scheme=INT8)
+    found = prunings.sparsity_within(limit, size, scheme, before)
+    hundredths = [n / 100 for n in range(100) if n / 100 > before]
+    keep = [s for s in hundredths if prunings.size(size, scheme, s, before) <= limit * (1 + 1e-9)]
+    assert found == (keep[0] if keep and size > limit else None)
 
 
 @pytest.mark.parametrize("seen", SPARSITIES)

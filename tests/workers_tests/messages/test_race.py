@@ -207,6 +207,33 @@ def test_a_verdict_names_what_causes_it(bar: float, floor: float, cause: str) ->
     assert bool(verdict) is bool(cause)
 
 
+@pytest.mark.parametrize(
+    ("hope", "least", "cause"),
+    [
+        (1.0, 0.97, "(--min-accuracy) is 0.9700"),
+        (0.9, 0.9667, "(--min-accuracy) is 0.9700, which takes 0.9667 before it is trained on"),
+        (0.5, 0.94, ""),
+        (0.01, 0.0, ""),
+    ],
+)
+def test_a_limit_on_accuracy_may_be_reached_by_training_on(
+    hope: float, least: float, cause: str
+) -> None:
+    """From 80 % most of these trainings get to 95 %."""
+    race = Race((), HALVING, hope=hope)
+    assert race.least(0.97) == pytest.approx(least, abs=5e-5)
+    verdict = race.verdict([0.8], 3, 0, bar=0.0, floor=0.97)
+    assert verdict.endswith(cause)
+    assert bool(verdict) is bool(cause)
+    # What others reach that were not trained on either has to be reached without.
+    assert "no larger and no slower" in race.verdict([0.8], 3, 0, bar=0.97, floor=0.97)
+
+
+def test_so_may_what_counts_anything() -> None:
+    found = [Race((), HALVING, useful=0.97, hope=h).verdict([0.8], 3, 0, 0.0) for h in (1, 0.5)]
+    assert "counts nothing" in found[0] and found[1] == ""
+
+
 def falling_by(*ratios: float, error: float = 0.4, settled: int = 0) -> tuple[Curve, ...]:
     """Trainings of two epochs that stood at one error, and whose error then fell by a ratio."""
     return tuple(Curve((1 - error, 1 - error * ratio), settled) for ratio in ratios)

@@ -331,6 +331,18 @@ def test_the_race_stops_a_training_that_can_only_be_dominated(corners: Corners) 
     assert "qat" not in result.seconds and "measure" not in result.seconds
 
 
+def test_what_training_on_may_bring_to_the_limit_is_trained_to_its_end(corners: Corners) -> None:
+    """None of its models keeps the limit; its weights may become what does."""
+    curves = tuple(Curve((0.5, 0.5, 0.5)) for _ in range(MIN_CURVES))
+    limits = Limits(min_accuracy=0.999)
+    config = corners.config(learning_rate=1e-4)
+    for hope, outcome, bar in ((1.0, "stopped", 0.999), (0.001, "complete", 0.0)):
+        race = Race(curves=curves, hope=hope)
+        result = corners.evaluate(config, race=race, limits=limits, keep_weights=True)
+        assert (result.outcome, result.bar) == (outcome, bar)
+        assert (result.weights is None) == (outcome == "stopped")
+
+
 def test_what_nothing_can_lift_onto_the_front_is_not_trained_at_all(corners: Corners) -> None:
     perfect = Race(front=((1.0, 1.0, 1e-6),))
     result = corners.evaluate(corners.config(), race=perfect, keep_weights=True)
