@@ -89,6 +89,8 @@ def main(args: Sequence[str] | None = None) -> None:
     compare.add_argument("files", type=Path, nargs=2, metavar="FILE")
     options = parser.parse_args(args)
     if options.command == "compare":
+        if missing := [str(file) for file in options.files if not file.exists()]:
+            parser.error(f"no such file: {', '.join(missing)}; `run` writes them")
         print("\n".join(compared(*map(_rows, options.files))))
         return
     known = {(row["data"], row["kb"], row["seed"]) for row in _rows(options.file)}

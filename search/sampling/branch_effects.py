@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeAlias
 
-from search.sampling.branch_kinds import KINDS, QAT, SPARSEST, TRAIN_ON, Kind, pruning_to
+from search.sampling.branch_kinds import QAT, TRAIN_ON, Kind, pruning_to
 from search.sampling.prunings import HOPED_STEEPNESS, USUAL_STEEPNESS, Prunings
 from search.sampling.training_on import TrainingOn
 from spaces.config.schemes import QuantizationScheme
@@ -141,8 +141,7 @@ class BranchEffects:
             self.prunings.sparsity_within(FILLED * max_bytes, size, scheme, before)
             for scheme, (_, size, _) in points.items()
         }
-        fixed = {kind.sparsity for kind in (*KINDS, SPARSEST)}
-        return [pruning_to(sparsity) for sparsity in sorted(s for s in needed - fixed if s)]
+        return [pruning_to(sparsity) for sparsity in sorted(s for s in needed if s)]
 
 
 def changed(kind: Kind, points: Points, effect: Effect) -> list[Values]:

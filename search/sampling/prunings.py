@@ -138,10 +138,10 @@ class Prunings:
             return None
         left = (max_bytes - TABLES_BYTES) / (size - TABLES_BYTES)
         saving = _saving(self._of_size, USUAL_SAVING_OF_SIZE)
-        left *= max(_SMALLEST, 1 - saving * _gone(scheme, before))
-        if left < max(_SMALLEST, 1 - saving):
+        of_dense = left * max(_SMALLEST, 1 - saving * _gone(scheme, before))
+        if left < _SMALLEST or of_dense < 1 - saving:
             return None
-        needed = ((1 - left) / saving) ** (1 / _POWERS[SCHEMES[scheme].weight_bits])
+        needed = ((1 - of_dense) / saving) ** (1 / _POWERS[SCHEMES[scheme].weight_bits])
         sparsity = math.ceil(100 * needed) / 100
         return sparsity if sparsity < 1 else None
 

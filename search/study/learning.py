@@ -109,8 +109,7 @@ class Shortcuts:
         if not self._asks_for_accuracy:
             return 1.0
         params = {"augmentation": config.training.augmentation}
-        as_large = (further for further in self.outlook() if not further.weights_left)
-        return min(further.error_of(params) for further in as_large)
+        return min(further.error_of(params) for further in self.outlook())
 
     def next_branch(self) -> Branch | None:
         """Return the branch to try now; None if a new training is worth more."""

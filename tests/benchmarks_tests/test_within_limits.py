@@ -52,3 +52,6 @@ def test_what_is_there_is_not_run_again(
     assert [json.loads(line)["seed"] for line in file.read_text().splitlines()] == asked
     main(["compare", str(file), str(file)])
     assert "digits, 6 kB, test, 3 seeds: 50.0 to 50.0 %" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["compare", str(file), str(tmp_path / "missing.jsonl")])
+    assert "missing.jsonl" in capsys.readouterr().err

@@ -214,7 +214,7 @@ class Race:
         elif expected < floor:
             why = f"the limit on accuracy (--min-accuracy) is {floor:.4f}"
             if least < floor:
-                why += f", which takes {least:.4f} before it is trained on"
+                why += f", where training on is expected to get from {least:.4f}"
         else:
             why = f"what is not above {self.useful:.4f} counts nothing"
         return (

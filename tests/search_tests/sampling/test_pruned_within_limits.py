@@ -110,6 +110,21 @@ class TestBranches:
         assert kind_of(branch.config) == branch.kind
         assert branch.predicted > 0
 
+    @pytest.mark.parametrize(("share", "is_first"), [(0.05, True), (4.0, False)])
+    def test_pruning_to_fit_is_expected_to_take_as_long_as_other_prunings(
+        self, share: float, is_first: bool
+    ) -> None:
+        """To 65 %; what prunings to 70 % take is not known yet, and nothing else is told."""
+        brancher = self.brancher(Limits(max_size_bytes=25_000))
+        useless = {INT8: (0.1, SIZE, 1.0)}
+        brancher.note(100, config_of(dropout=0.1), useless, gain=0.0, seconds=10.0)
+        half = branch_config(config_of(dropout=0.1), KINDS[0], EPOCHS, SPACE)
+        assert half is not None
+        brancher.note(101, half, {}, gain=0.0, seconds=10.0 * share, parent=100)
+        branch = self.branch(brancher)
+        assert branch is not None
+        assert (branch.kind == pruning_to(0.65)) == is_first
+
     def test_without_a_limit_on_sizes_nothing_is_pruned_to_fit(self) -> None:
         brancher = self.brancher(Limits(max_latency_ms=2.0))
         found = set()

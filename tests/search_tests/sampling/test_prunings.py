@@ -6,7 +6,7 @@ import gzip
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from search.sampling.prunings import TABLES_BYTES, Prunings
@@ -68,6 +68,8 @@ def _compressed(scheme: QuantizationScheme, sparsity: float) -> int:
     st.sampled_from([0.0, 0.5, 0.85]),
     st.sampled_from([0.0, 0.4, 0.9, 1.0, 1.2]),
 )
+@example(FLOAT32, 3_150.0, 13_000.0, 0.0, 1.0)  # Never less than 2 % of the weights' bytes:
+@example(QuantizationScheme.FLOAT16, 3_108.0, 4_160.0, 0.85, 1.0)  # of those that there are.
 def test_what_it_takes_to_keep_a_limit_and_no_more(
     scheme: QuantizationScheme, limit: float, size: float, before: float, saving: float
 ) -> None:

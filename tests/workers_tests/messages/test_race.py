@@ -211,7 +211,7 @@ def test_a_verdict_names_what_causes_it(bar: float, floor: float, cause: str) ->
     ("hope", "least", "cause"),
     [
         (1.0, 0.97, "(--min-accuracy) is 0.9700"),
-        (0.9, 0.9667, "(--min-accuracy) is 0.9700, which takes 0.9667 before it is trained on"),
+        (0.9, 0.9667, "is 0.9700, where training on is expected to get from 0.9667"),
         (0.5, 0.94, ""),
         (0.01, 0.0, ""),
     ],
