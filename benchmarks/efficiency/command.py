@@ -8,11 +8,17 @@ On one task, with one space, the same epochs and the same number of workers, for
     tune            Ray Tune with OptunaSearch over the three objectives, actors reused
     tune-asha       the same, and ASHA ends trials by their accuracy
     kerastuner      KerasTuner's Hyperband on accuracy, then a grid of pruning and quantization
+    random-best, optuna-tpe-best, optuna-nsga2-best
+                    plain loops at their best: our start design, every training measured under all
+                    schemes, the sampler told logarithms
     search          this program
 
     python -m benchmarks.efficiency --task mnist --train-images 12000 --epochs 6 --seeds 0,1,2
+    python -m benchmarks.efficiency --task mnist --seconds 60      # as many seconds for each
     python -m benchmarks.efficiency --task mnist --ablate all      # also with parts switched off
     python -m benchmarks.efficiency --task mnist --report          # table and plot of what ran
+    python -m benchmarks.efficiency --task mnist --pack runs.gz    # all runs in one file
+    python -m benchmarks.efficiency --task mnist --report --out runs.gz
 
 Every run leaves a file in ``--out``, and the same command goes on where it was interrupted. Each
 runs in a process of its own, and its clock starts when its workers have imported TensorFlow.
@@ -29,7 +35,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -41,15 +47,20 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorF
 import numpy as np
 
 from benchmarks.efficiency import peers
-from benchmarks.efficiency.methods import PEERS, SEARCH
+from benchmarks.efficiency.methods import AT_BEST, PEERS, SEARCH
 from benchmarks.efficiency.report import write_report
 from benchmarks.efficiency.runs import (
     EventLog,
+    OnTest,
     Run,
     Setting,
+    Values,
     curve_of,
+    front_of,
     load_runs,
     machine,
+    pack_runs,
+    packed_runs,
     read_run,
     run_path,
     save_run,
@@ -62,6 +73,9 @@ from workers.messages.result import TaskInfo
 from workers.trial.prepare import prepare_task
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+MANY_TRIALS = 10_000
+"""More than any program begins in the seconds that it has."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ def run_job(job: Job) -> Run:
     log = EventLog()
     facts = machine()
     with tempfile.TemporaryDirectory() as folder:
-        if job.method in PEERS:
+        if job.method in PEERS and job.method not in AT_BEST:
             run_peer(job, log, Path(folder))
         else:
             run_search(
@@ -111,7 +125,20 @@ def run_job(job: Job) -> Run:
                 folder=Path(folder),
                 fix=job.fix,
             )
-    return Run(job.setting, job.method, job.seed, log.setup_s, tuple(log.events), facts)
+    events = log.until(job.setting.seconds)
+    front = test_front(front_of(events), log.models, prepare_task(job.task, job.data)[1].test)
+    return Run(job.setting, job.method, job.seed, log.setup_s, events, facts, front)
+
+
+def test_front(
+    front: Sequence[Values], models: Mapping[Values, bytes], test: Split
+) -> tuple[OnTest, ...]:
+    """Return the points of a front with their accuracies on test."""
+    from workers.conversion.accuracy import tflite_accuracy
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda values: tflite_accuracy(models[values], test), front)
+        return tuple(OnTest(*values, tested) for values, tested in zip(front, found, strict=True))
 
 
 def run_peer(job: Job, log: EventLog, folder: Path) -> None:
@@ -127,6 +154,7 @@ def run_peer(job: Job, log: EventLog, folder: Path) -> None:
         seed=job.seed,
         folder=folder,
         windows=uuid.uuid4().hex,
+        seconds=job.setting.seconds,
     )
     try:
         search_as(job.method, arena, log)
@@ -177,23 +205,29 @@ def run_apart(job: Job) -> Run:
 
 
 def subset_file(
-    task: str, data: Path | None, n_train: int | None, n_val: int | None, folder: Path
+    task: str,
+    data: Path | None,
+    n_train: int | None,
+    n_val: int | None,
+    folder: Path,
+    n_test: int | None = None,
 ) -> Path | None:
     """Return data with fewer images, as a file that every program reads; ``data`` if all count.
 
     Images are picked at random, the same ones every time: those of a folder are sorted.
     """
-    if n_train is None and n_val is None:
+    if n_train is None and n_val is None and n_test is None:
         return data
     _, dataset = prepare_task(task, data)
     arrays: dict[str, Any] = {"class_names": np.array(dataset.class_names)}
-    wanted = {"train": n_train, "val": n_val, "test": n_val}
+    wanted = {"train": n_train, "val": n_val, "test": n_test}
     for name, n in wanted.items():
         split: Split = getattr(dataset, name)
         picked = np.random.default_rng(0).permutation(len(split))[:n]
         arrays[f"x_{name}"], arrays[f"y_{name}"] = split.images[picked], split.labels[picked]
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{dataset.fingerprint}-{n_train or 'all'}-{n_val or 'all'}.npz"
+    numbers = "-".join(str(n or "all") for n in wanted.values())
+    path = folder / f"{dataset.fingerprint}-{numbers}.npz"
     part = path.with_name(f"{path.stem}.part.npz")
     np.savez(part, **arrays)
     part.replace(path)
@@ -215,6 +249,7 @@ def describe(args: argparse.Namespace, info: TaskInfo, whole: TaskInfo) -> Setti
         trials=args.trials,
         workers=args.workers,
         fixed=", ".join(f"{name}={value}" for name, value in args.fix.items()),
+        seconds=args.seconds,
     )
 
 
@@ -236,7 +271,8 @@ def measure(args: argparse.Namespace) -> int:
     n_failed = 0
     out: Path = args.out
     whole, _ = prepare_task(args.task, args.data)
-    data = subset_file(args.task, args.data, args.train_images, args.val_images, out / "data")
+    numbers = args.train_images, args.val_images
+    data = subset_file(args.task, args.data, *numbers, out / "data", args.test_images)
     info = whole if data == args.data else prepare_task(args.task, data)[0]
     setting = describe(args, info, whole)
     for seed in args.seeds:
@@ -246,7 +282,9 @@ def measure(args: argparse.Namespace) -> int:
                 check_setting(path, setting)
                 continue
             budget_s = args.budget_s
-            if budget_s is None:
+            if setting.seconds is not None:
+                budget_s = setting.seconds
+            elif budget_s is None and method not in AT_BEST:
                 budget_s = search_budget_s(load_runs(out, setting.task), setting)
             print(f"{setting.task} {method} seed {seed} ...", end=" ", flush=True)
             job = Job(
@@ -301,7 +339,12 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--task", default="mnist")
     parser.add_argument("--data", type=Path, help="as `search run --data`")
-    parser.add_argument("--trials", type=int, default=100, help="of each program (default 100)")
+    parser.add_argument(
+        "--trials",
+        type=int,
+        help=f"of each program (default 100; with --seconds, {MANY_TRIALS:,})",
+    )
+    parser.add_argument("--seconds", type=float, help="of each program, from ready workers on")
     parser.add_argument(
         "--search-trials", type=int, help="of search; default: as many as the others'"
     )
@@ -314,6 +357,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, help="of a full training; default: the task's")
     parser.add_argument("--train-images", type=int, help="take so many of them at random")
     parser.add_argument("--val-images", type=int, help="take so many of them at random")
+    parser.add_argument("--test-images", type=int, help="take so many of them at random")
     parser.add_argument("--seeds", default="0,1,2", help="separated by commas (default 0,1,2)")
     parser.add_argument("--workers", type=int, default=2, help="side by side (default 2)")
     parser.add_argument("--methods", default=",".join((*PEERS, SEARCH)), help="by commas")
@@ -322,7 +366,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=CHECKOUT / "build" / "efficiency")
     parser.add_argument("--report", action="store_true", help="write table and plot of all runs")
+    parser.add_argument("--pack", type=Path, metavar="FILE", help="write all runs into one file")
     args = parser.parse_args(arguments)
+    if args.trials is None:
+        args.trials = 100 if args.seconds is None else MANY_TRIALS
     args.fix = dict(text.split("=", 1) for text in args.fix)
     args.seeds = [int(seed) for seed in args.seeds.split(",")]
     args.methods = [name for name in args.methods.split(",") if name]
@@ -349,8 +396,13 @@ def chosen_variants(ablate: str) -> list[str]:
 def main() -> None:
     """Measure, or report what was measured."""
     args = parse()
-    if args.report:
-        write_report(load_runs(args.out, args.task))
+    if args.report or args.pack:
+        is_packed = args.out.is_file()
+        runs = packed_runs(args.out) if is_packed else load_runs(args.out, args.task)
+        if args.pack:
+            pack_runs(runs, args.pack)
+        if args.report:
+            write_report(runs)
         return
     try:
         n_failed = measure(args)

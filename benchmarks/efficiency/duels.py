@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from benchmarks.efficiency.runs import Array, Curve
+
+_N_DRAWS = 2000
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Median and range of one quantity over runs; infinite where it was never reached."""
+    """A median over runs and its 95 % interval by bootstrap; infinite where never reached."""
 
     median: float
     low: float
@@ -20,11 +23,26 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Spread:
-        """Return the spread of some values."""
-        found = sorted(values)
-        # Between a number and infinity there is no middle: the worse one counts.
-        middle = found[len(found) // 2] if math.inf in found else statistics.median(found)
-        return cls(middle, found[0], found[-1])
+        """Return the spread of some values, one a run."""
+        return cls.of_pairs([[value] for value in values])
+
+    @classmethod
+    def of_pairs(cls, rows: Sequence[Sequence[float]]) -> Spread:
+        """Return the spread of values of pairs of runs: a row for each of ours.
+
+        Runs are drawn on both sides, not pairs: those of one run all share its luck.
+        """
+        found = np.asarray(rows, dtype=float)
+        rng = np.random.default_rng(0)
+
+        middles = []
+        for _ in range(_N_DRAWS):
+            ours, theirs = (rng.integers(0, n, n) for n in found.shape)
+            # Between a number and infinity there is no middle: the worse one counts.
+            middles.append(float(np.median(found[np.ix_(ours, theirs)])))
+        low = float(np.percentile(middles, 2.5, method="lower"))
+        high = float(np.percentile(middles, 97.5, method="higher"))
+        return cls(float(np.median(found)), low, high)
 
     def text(self, digits: int = 0, missing: str = "not reached") -> str:
         """Return ``median (low to high)``."""

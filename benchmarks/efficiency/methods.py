@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-PEERS = ("random", "optuna-tpe", "optuna-nsga2", "tune", "tune-asha", "kerastuner")
+AT_BEST: Mapping[str, str] = {
+    "random-best": "random",
+    "optuna-tpe-best": "tpe",
+    "optuna-nsga2-best": "nsga2",
+}
+"""Plain loops at their best, and their samplers: see ``benchmarks.replay.policies``."""
+
+PEERS = ("random", "optuna-tpe", "optuna-nsga2", "tune", "tune-asha", "kerastuner", *AT_BEST)
 """Other programs."""
 
 SEARCH = "search"
 """This program; with parts switched off, its name goes on."""
 
 LABELS: Mapping[str, str] = {
+    "random-best": "random search, at its best",
+    "optuna-tpe-best": "Optuna, TPE, at its best",
+    "optuna-nsga2-best": "Optuna, NSGA-II, at its best",
     "random": "random search",
     "optuna-tpe": "Optuna, TPE",
     "optuna-nsga2": "Optuna, NSGA-II",
@@ -27,6 +37,9 @@ LABELS: Mapping[str, str] = {
 
 COLOURS: Mapping[str, str] = {
     "random": "#999999",
+    "random-best": "#555555",
+    "optuna-tpe-best": "#003f6b",
+    "optuna-nsga2-best": "#8da0cb",
     "optuna-tpe": "#0072b2",
     "optuna-nsga2": "#56b4e9",
     "tune": "#009e73",

@@ -39,6 +39,7 @@ class Arena:
         seed: Of the sampler and of every training.
         folder: An empty one, for what the program writes.
         windows: Name of the run, by which its workers find their quiet windows; empty for none.
+        seconds: Seconds after which no trial is begun; None for as many trials as take their time.
     """
 
     info: TaskInfo
@@ -48,6 +49,12 @@ class Arena:
     seed: int
     folder: Path
     windows: str = ""
+    seconds: float | None = None
+
+    def spent(self, epochs: float, elapsed_s: float) -> float:
+        """Return which part of all epochs, or of all seconds, is spent; the larger of the two."""
+        by_time = 0.0 if self.seconds is None else elapsed_s / self.seconds
+        return max(epochs / self.total_epochs, by_time)
 
     @property
     def make_config(self) -> ConfigMaker:
@@ -65,10 +72,10 @@ class Arena:
         return self.trials * self.info.epochs
 
 
-def points_of(result: TrialResult) -> list[Values]:
-    """Return the values of all points of a result."""
+def models_of(result: TrialResult) -> dict[Values, bytes]:
+    """Return the model files of a result, by their values."""
     own = [] if result.point is None else [result.point]
-    return [point.values for point in (*own, *result.siblings)]
+    return {point.values: point.tflite for point in (*own, *result.siblings)}
 
 
 def kind_of(result: TrialResult) -> Kind:
@@ -144,7 +151,8 @@ def search_with_optuna(
     under_way: dict[int, Trial] = {}
 
     def ask() -> tuple[int, EvaluateRequest] | None:
-        if len(study.get_trials(deepcopy=False)) >= arena.trials:
+        n_asked = len(study.get_trials(deepcopy=False))
+        if n_asked >= arena.trials or arena.spent(0, log.elapsed_s) >= 1:
             return None
         trial = study.ask()
         under_way[trial.number] = trial
@@ -171,4 +179,4 @@ def note(log: EventLog, result: TrialResult | None) -> None:
     if result is None:
         log.add("untrained", 0, reason="its worker died")
         return
-    log.add(kind_of(result), result.epochs_trained, points_of(result), reason=result.reason)
+    log.add(kind_of(result), result.epochs_trained, models_of(result), reason=result.reason)

@@ -25,7 +25,7 @@ from workers.messages.executor import Executor
 from workers.messages.result import EvaluateRequest, TrialResult
 
 HYPERBAND_SHARE = 0.7
-"""Share of all epochs that Hyperband gets; the grid gets the rest."""
+"""Share of all epochs, or seconds, that Hyperband gets; the grid gets the rest."""
 
 SPARSITIES = (0.0, 0.5, 0.75, 0.9)
 """The grid's final sparsities; 0 for no pruning."""
@@ -93,7 +93,7 @@ class HyperbandSearch:
         self._candidates: dict[str, Candidate] = {}  # By the oracle's name of a trial.
 
     def run(self, executor: Executor) -> None:
-        """Search until the epochs are spent."""
+        """Search until epochs or seconds are spent."""
         keep_busy(executor, self._ask, self._tell)
 
     def best(self) -> list[Candidate]:
@@ -104,7 +104,7 @@ class HyperbandSearch:
         return sorted(longest.values(), key=lambda candidate: -candidate.score)
 
     def _ask(self) -> tuple[int, EvaluateRequest] | None:
-        if self._epochs_asked >= HYPERBAND_SHARE * self._arena.total_epochs:
+        if self._arena.spent(self._epochs_asked, self._log.elapsed_s) >= HYPERBAND_SHARE:
             return None
         number = self._n_asked
         trial = self._oracle.create_trial(str(number))
@@ -145,7 +145,7 @@ class HyperbandSearch:
 
 
 def run_grid(arena: Arena, log: EventLog, executor: Executor, best: list[Candidate]) -> None:
-    """Prune and quantize the best models in all ways, until the epochs are spent."""
+    """Prune and quantize the best models in all ways, until epochs or seconds are spent."""
     requests = iter(
         [
             (number, request)
@@ -158,7 +158,8 @@ def run_grid(arena: Arena, log: EventLog, executor: Executor, best: list[Candida
     )
 
     def ask() -> tuple[int, EvaluateRequest] | None:
-        return None if log.epochs >= arena.total_epochs else next(requests, None)
+        is_over = arena.spent(log.epochs, log.elapsed_s) >= 1
+        return None if is_over else next(requests, None)
 
     keep_busy(executor, ask, lambda _, result: note(log, result))
 

@@ -4,7 +4,8 @@ At its best: actors are reused, each imports TensorFlow once, data is shared, no
 to files, TPE is multivariate. ``OptunaSearch`` has faults with several objectives, which are
 worked around here: a trial that a scheduler ended would be told as complete with the accuracy
 it had by then and no size; one without values would stay running for good. Both are told as
-pruned or failed instead. With ASHA, the epochs are the budget and not the trials.
+pruned or failed instead. With ASHA, the epochs are the budget and not the trials. Models travel as
+files in a folder: reports are for numbers.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ import optuna
 from optuna.trial import Trial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from benchmarks.efficiency.peers import Arena, kind_of, make_tpe, plain_request, points_of
+from benchmarks.efficiency.peers import Arena, kind_of, make_tpe, models_of, plain_request
 from benchmarks.efficiency.runs import EventLog
 from search.run.run_study import ConfigMaker
 from spaces.config.objectives import OBJECTIVES
@@ -63,6 +65,7 @@ class Training:
         workers: Actors that wait for each other before the first trial.
         ready: Folder in which each leaves a file when it is ready.
         reports: Whether to report after every epoch.
+        models: Folder for the models' files.
     """
 
     dataset: Dataset
@@ -71,6 +74,7 @@ class Training:
     workers: int
     ready: Path
     reports: bool
+    models: Path
 
 
 def trainable(config: dict[str, Any], training: Training) -> None:
@@ -95,8 +99,11 @@ def trainable(config: dict[str, Any], training: Training) -> None:
         "kind": kind_of(result),
         "reason": result.reason,
     }
-    for values in points_of(result):
+    for values, tflite in models_of(result).items():
         report.update(zip(NAMES, values, strict=True))
+        path = training.models / f"{os.getpid()}-{time.time_ns()}.tflite"
+        path.write_bytes(tflite)
+        report["model"] = str(path)
     tune.report(report)
 
 
@@ -115,14 +122,14 @@ def wait_for_all(ready: Path, workers: int) -> None:
 
 
 class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
-    """OptunaSearch which tells the study the truth, notes it, and ends after so many epochs."""
+    """OptunaSearch which tells the study the truth, notes it, and ends when it is told to."""
 
     def __init__(
-        self, space: SearchSpace, seed: int, log: EventLog, max_epochs: int | None
+        self, space: SearchSpace, seed: int, log: EventLog, is_over: Callable[[], bool]
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._log = log
-        self._max_epochs = max_epochs
+        self._is_over = is_over
         super().__init__(
             space=_Suggest(space),
             metric=NAMES,
@@ -132,8 +139,8 @@ class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
         )
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the parameters of the next trial; end once the epochs are spent."""
-        if self._max_epochs is not None and self._log.epochs >= self._max_epochs:
+        """Return the parameters of the next trial; end once epochs or seconds are spent."""
+        if self._is_over():
             return self.FINISHED
         return super().suggest(trial_id)
 
@@ -152,7 +159,8 @@ class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
             accuracy, size_bytes, latency_ms = (float(result[name]) for name in NAMES)
             values = (accuracy, size_bytes, latency_ms)
             study.tell(trial, values)
-            self._log.add(result["kind"], int(result["epochs_trained"]), [values], at=now)
+            model = Path(result["model"]).read_bytes() if "model" in result else b""
+            self._log.add(result["kind"], int(result["epochs_trained"]), {values: model}, at=now)
             return
         was_measured = "epochs_trained" in result
         failed = error or was_measured or not result
@@ -160,6 +168,31 @@ class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
         epochs = int(result.get("epochs_trained", result.get(EPOCH, 0)))
         reason = result.get("reason") or ("failed" if failed else "stopped by the scheduler")
         self._log.add("training" if epochs else "untrained", epochs, reason=reason, at=now)
+
+
+@dataclass(frozen=True)
+class End:
+    """Whether epochs or seconds are spent, as an object that can be pickled.
+
+    Attributes:
+        arena: Says how many there are.
+        log: What came back.
+        ready: Folder in which actors leave a file.
+        workers: How many do.
+        counts_epochs: Whether epochs are spent; otherwise trials are, which Tune counts.
+    """
+
+    arena: Arena
+    log: EventLog
+    ready: Path
+    workers: int
+    counts_epochs: bool
+
+    def __call__(self) -> bool:
+        """Whether nothing more is to be begun."""
+        started = started_at(self.ready, self.workers)
+        elapsed_s = 0.0 if started is None else time.time() - started
+        return self.arena.spent(self.log.epochs if self.counts_epochs else 0, elapsed_s) >= 1
 
 
 @dataclass(frozen=True)
@@ -198,8 +231,9 @@ def _fit(arena: Arena, log: EventLog, asha: bool) -> None:
     from ray import tune
     from ray.tune.schedulers import ASHAScheduler
 
-    ready = arena.folder / "ready"
+    ready, models = arena.folder / "ready", arena.folder / "models"
     ready.mkdir()
+    models.mkdir()
     training = Training(
         arena.dataset,
         arena.make_evaluator,
@@ -207,11 +241,11 @@ def _fit(arena: Arena, log: EventLog, asha: bool) -> None:
         min(arena.workers, arena.trials),
         ready,
         reports=asha,
+        models=models,
     )
     arrivals = EventLog()
-    search = MendedOptunaSearch(
-        arena.info.space, arena.seed, arrivals, arena.total_epochs if asha else None
-    )
+    end = End(arena, arrivals, ready, training.workers, counts_epochs=asha)
+    search = MendedOptunaSearch(arena.info.space, arena.seed, arrivals, end)
     scheduler = None
     if asha:
         # The last report, with what was measured, comes after the last epoch's.
@@ -237,7 +271,14 @@ def _fit(arena: Arena, log: EventLog, asha: bool) -> None:
         ),
     )
     tuner.fit()
-    log.start(max(file.stat().st_mtime for file in ready.iterdir()))
+    log.start(started_at(ready, training.workers))
     for event in arrivals.events:
         at = arrivals.started + event.seconds
-        log.add(event.kind, event.epochs, event.points, reason=event.reason, at=at)
+        found = {values: arrivals.models[values] for values in event.points}
+        log.add(event.kind, event.epochs, found, reason=event.reason, at=at)
+
+
+def started_at(ready: Path, workers: int) -> float | None:
+    """Return when the last actor was ready, in seconds since the epoch; None if some are not."""
+    times = [file.stat().st_mtime for file in ready.iterdir()]
+    return max(times) if len(times) >= workers else None

@@ -6,15 +6,22 @@ import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
 from pathlib import Path
 
 from benchmarks.efficiency.duels import Duel, Spread, duel
-from benchmarks.efficiency.methods import LABELS, SEARCH, label
+from benchmarks.efficiency.methods import AT_BEST, LABELS, SEARCH, label
 from benchmarks.efficiency.picture import draw
 from benchmarks.efficiency.runs import Curve, Run, Setting, curve_of
+from benchmarks.replay.outcome import (
+    Measured,
+    mean_error_within,
+    test_hypervolume,
+    test_within,
+)
 from benchmarks.results import RESULTS, write_section
+from search.front.pareto import ReferencePoint
 
+SHOWN_KB = (2, 4, 8, 16, 32, 64)
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -58,9 +65,9 @@ class Report:
         """Return the final hypervolume of a method."""
         return Spread.of(curve.final for curve in self.curves[method])
 
-    def duels(self, ours: str, peer: str) -> list[Duel]:
-        """Compare every run of ours with every run of another program."""
-        return [duel(a, b) for a, b in product(self.curves[ours], self.curves[peer])]
+    def duels(self, ours: str, peer: str) -> list[list[Duel]]:
+        """Compare every run of ours, a row each, with every run of another program."""
+        return [[duel(a, b) for b in self.curves[peer]] for a in self.curves[ours]]
 
     # --- Tables ---------------------------------------------------------------------------
 
@@ -86,6 +93,33 @@ class Report:
             ]
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines)
+
+    def tests(self) -> str:
+        """Return the table of what is on the fronts, on test; empty if that was not measured."""
+        budgets = [f"in {kb} kB" for kb in SHOWN_KB]
+        head = ["on test, which no program saw", "hypervolume", "mean error", *budgets]
+        lines = [f"| {' | '.join(head)} |", "| --- " + "| ---: " * (len(head) - 1) + "|"]
+        reference = ReferencePoint.for_classes(self.setting.n_classes, self.setting.n_val)
+        for method in self.curves:
+            fronts = [
+                [Measured(0.0, *tested) for tested in run.front]
+                for run in self.runs
+                if run.method == method and run.front
+            ]
+            if not fronts:
+                continue
+            chance = 1 / self.setting.n_classes
+            errors = Spread.of(100 * mean_error_within(front, chance) for front in fronts)
+            cells = [
+                label(method),
+                Spread.of(test_hypervolume(front, reference) for front in fronts).text(4),
+                f"{errors.text(1)} %",
+            ]
+            for kb in SHOWN_KB:
+                middle = Spread.of(100 * test_within(front, kb) for front in fronts).median
+                cells.append(f"{middle:.1f} %" if middle else "nothing")
+            lines.append(f"| {' | '.join(cells)} |")
+        return "\n".join(lines) if len(lines) > 2 else ""
 
     def ratios(self) -> str:
         """Return the table of ``search`` against each other program."""
@@ -116,19 +150,19 @@ class Report:
         duels = self.duels(ours, peer)
 
         def of(get: Callable[[Duel], float]) -> Spread:
-            return Spread.of(get(one) for one in duels)
+            return Spread.of_pairs([[get(one) for one in row] for row in duels])
 
-        reached = sum(math.isfinite(one.ours_s) for one in duels)
+        reached = [math.isfinite(one.ours_s) for row in duels for one in row]
         cells = [
             name,
-            of(lambda one: one.target).text(4),
-            of(lambda one: one.peer_s).text(),
+            self.final(peer).text(4),
+            Spread.of(one.peer_s for one in duels[0]).text(),
             of(lambda one: one.ours_s).text(),
             of(lambda one: one.seconds).text(1),
             of(lambda one: one.trainings).text(1),
             of(lambda one: one.epochs).text(1),
             of(lambda one: one.points).text(1),
-            f"{reached} of {len(duels)}",
+            f"{sum(reached)} of {len(reached)}",
             of(lambda one: one.ours_then).text(4),
         ]
         return f"| {' | '.join(cells)} |"
@@ -140,9 +174,10 @@ class Report:
         machines = [run.machine for run in self.runs if run.machine]
         loads = [float(facts["load"]) for facts in machines if "load" in facts]
         found = machines[-1] if machines else {}
+        length = f"{s.trials} trials" if s.seconds is None else f"{s.seconds:g} seconds"
         text = (
             f"{s.data}: {s.n_train:,} training and {s.n_val:,} validation images; {s.epochs} "
-            f"epochs a full training, {s.trials} trials, {s.workers} workers, seeds "
+            f"epochs a full training, {length}, {s.workers} workers, seeds "
             f"{', '.join(map(str, seeds))}."
         )
         if s.fixed:
@@ -150,9 +185,11 @@ class Report:
         if not found:
             return text
         load = f", load {min(loads):.1f} to {max(loads):.1f} when a run began" if loads else ""
+        commits = sorted({facts["commit"] for facts in machines if facts.get("commit")})
+        of = f" Commit {', '.join(commits)}." if commits else ""
         return (
             f"{text}\n\n{found.get('cpu', '')}{load}; Python {found.get('python', '')}, "
-            f"{found.get('libraries', '')}; {found.get('date', '')}."
+            f"{found.get('libraries', '')}; {found.get('date', '')}.{of}"
         )
 
     def to_markdown(self) -> str:
@@ -160,8 +197,11 @@ class Report:
         parts = [
             f"## Efficiency: {data_label(self.setting)}",
             INTRODUCTION,
+            IN_SECONDS if self.setting.seconds is not None else IN_TRIALS,
+            *([AT_BEST_WORDS] if any(method in AT_BEST for method in self.curves) else []),
             self.facts(),
             self.totals(),
+            *filter(None, [self.tests()]),
         ]
         if SEARCH in self.curves and self.peers:
             parts += [RATIOS, self.ratios()]
@@ -173,10 +213,20 @@ class Report:
 INTRODUCTION = """\
 `python -m benchmarks.efficiency`: the same space, data, epochs and number of workers for all.
 Everybody trains, converts and measures with our code, in actors that import TensorFlow once and
-share the data; nobody else pays for our gate. Clocks start when workers are ready. Plain programs
-run so many trials, each a full training; ASHA and KerasTuner, which train in parts, spend the
-epochs of as many full trainings. `search run` ends after as many trials (a branch is one), or
-after the others' median seconds. Medians, and ranges over runs."""
+share the data; nobody else pays for our gate. Clocks start when workers are ready. Medians over
+runs, with 95 % intervals by bootstrap."""
+
+IN_SECONDS = """\
+All have as many seconds: nothing begins after them, and what comes back later does not count."""
+
+IN_TRIALS = """\
+Plain programs run so many trials, each a full training; ASHA and KerasTuner, which train in parts,
+spend the epochs of as many full trainings. `search run` ends after as many trials (a branch is
+one), or after the others' median seconds."""
+
+AT_BEST_WORDS = """\
+*At its best* is a plain loop with what a careful user would add: our start design, every training
+measured under all schemes, and a sampler that is told logarithms of error, size and latency."""
 
 RATIOS = """\
 Seconds, trainings (with branches), epochs and measured points that the other program took to its

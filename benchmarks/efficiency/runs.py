@@ -1,22 +1,25 @@
 """What one search of the efficiency benchmark leaves: its events, in a file, and their curves.
 
 Every program's run is the same kind of record, whoever made it: at which second which trial
-came back, how many epochs it had trained, and which points it gave. Hypervolume against
-seconds, trainings and epochs follows from that, by one function for all.
+came back, how many epochs it had trained, and which points it gave; and what those on its front
+have on test, which was measured after its clock had stopped. Hypervolume against seconds,
+trainings and epochs follows from that, by one function for all.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import platform
 import re
+import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +33,16 @@ limit was broken or it failed before."""
 Values = tuple[float, float, float]
 
 Array = npt.NDArray[np.float64]
+
+
+class OnTest(NamedTuple):
+    """A model on the front of a search, and its accuracy on test."""
+
+    accuracy: float
+    size_bytes: float
+    latency_ms: float
+    test_accuracy: float
+
 
 _LIBRARIES = ("optuna", "ray", "keras-tuner", "tensorflow", "ai-edge-litert")
 
@@ -50,6 +63,7 @@ class Setting:
             for those that train in parts.
         workers: Processes that train side by side.
         fixed: Parameters that nobody searches, as ``family=cnn``, in words.
+        seconds: What each program has from ready workers on; None where trials are counted.
     """
 
     task: str
@@ -62,6 +76,7 @@ class Setting:
     trials: int
     workers: int
     fixed: str = ""
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +109,8 @@ class Run:
         setup_s: Seconds from its start until all workers had imported TensorFlow.
         events: In the order in which they came.
         machine: Where and with what it ran.
+        front: The models that no other one of the search dominates on validation, with their
+            accuracies on test.
     """
 
     setting: Setting
@@ -102,6 +119,7 @@ class Run:
     setup_s: float
     events: tuple[Event, ...]
     machine: Mapping[str, str] = field(default_factory=dict)
+    front: tuple[OnTest, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -114,15 +132,26 @@ class Run:
             Event(**{**event, "points": tuple((a, s, ms) for a, s, ms in event["points"])})
             for event in data["events"]
         ]
-        return cls(**{**data, "setting": Setting(**data["setting"]), "events": tuple(events)})
+        made = {
+            "setting": Setting(**data["setting"]),
+            "events": tuple(events),
+            "front": tuple(OnTest(*row) for row in data.get("front", ())),
+        }
+        return cls(**{**data, **made})
 
 
 class EventLog:
-    """Takes the time of what comes back. Its clock starts when somebody says so."""
+    """Takes the time of what comes back. Its clock starts when somebody says so.
+
+    Attributes:
+        events: In the order in which they came.
+        models: Model files by the values of their points.
+    """
 
     def __init__(self) -> None:
         self._made = self._started = time.time()
         self.events: list[Event] = []
+        self.models: dict[Values, bytes] = {}
 
     def start(self, at: float | None = None) -> None:
         """Start the clock: now, or at a second since the epoch that somebody noted."""
@@ -139,6 +168,11 @@ class EventLog:
         return self._started
 
     @property
+    def elapsed_s(self) -> float:
+        """Seconds since the clock was started."""
+        return time.time() - self._started
+
+    @property
     def epochs(self) -> int:
         """Epochs trained so far."""
         return sum(event.epochs for event in self.events)
@@ -147,14 +181,27 @@ class EventLog:
         self,
         kind: Kind,
         epochs: int,
-        points: Sequence[Values] = (),
+        models: Mapping[Values, bytes] | None = None,
         *,
         reason: str = "",
         at: float | None = None,
     ) -> None:
-        """Note that a trial came back: now, or at a second since the epoch."""
+        """Note that a trial came back: now, or at a second since the epoch.
+
+        Args:
+            kind: What was trained.
+            epochs: Epochs trained.
+            models: Files of the models it gave, by their values: accuracy, size, latency.
+            reason: Why it has no point of its own.
+            at: When.
+        """
         seconds = (time.time() if at is None else at) - self._started
-        self.events.append(Event(seconds, kind, epochs, tuple(points), reason))
+        self.models.update(models or {})
+        self.events.append(Event(seconds, kind, epochs, tuple(models or ()), reason))
+
+    def until(self, seconds: float | None) -> tuple[Event, ...]:
+        """Return what came back within so many seconds; all of it for None."""
+        return tuple(e for e in self.events if seconds is None or e.seconds <= seconds)
 
 
 @dataclass(frozen=True)
@@ -217,6 +264,14 @@ def curve_of(run: Run) -> Curve:
     )
 
 
+def front_of(events: Iterable[Event]) -> list[Values]:
+    """Return the points that no other one dominates on validation, each once."""
+    front, points = Front(), list({point for event in events for point in event.points})
+    for number, values in enumerate(points):
+        front.add(number, values)
+    return [points[number] for number in front.keys]
+
+
 def run_path(folder: Path, task: str, method: str, seed: int) -> Path:
     """Return where a run's file is."""
     name = re.sub(r"[^\w.-]+", "-", Path(task).stem)
@@ -227,7 +282,7 @@ def save_run(run: Run, path: Path) -> None:
     """Write a run's file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(run.to_dict()))
+    part.write_text(json.dumps(run.to_dict(), separators=(",", ":")))
     part.replace(path)
 
 
@@ -240,6 +295,31 @@ def load_runs(folder: Path, task: str | None = None) -> list[Run]:
     """Return the runs in a folder, of one task or of all, sorted by file name."""
     runs = [read_run(path) for path in sorted(folder.glob("*.json"))]
     return [run for run in runs if task is None or run.setting.task == task]
+
+
+def pack_runs(runs: Iterable[Run], path: Path) -> None:
+    """Write runs into one compressed file, a line each; the same runs give the same bytes."""
+    lines = [json.dumps(run.to_dict(), separators=(",", ":")) + "\n" for run in runs]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+
+
+def packed_runs(path: Path) -> list[Run]:
+    """Return the runs of such a file."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+    return [Run.from_dict(json.loads(line)) for line in lines]
+
+
+def commit() -> str:
+    """Return the commit that this runs from, with a plus if files were changed since."""
+    here = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(("git", *words), cwd=here, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    head = git("rev-parse", "--short", "HEAD")
+    return f"{head}+" if head and git("status", "--porcelain", "--untracked-files=no") else head
 
 
 def machine() -> dict[str, str]:
@@ -256,4 +336,5 @@ def machine() -> dict[str, str]:
         "python": platform.python_version(),
         "libraries": ", ".join(f"{name} {version(name)}" for name in _LIBRARIES),
         "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
     }

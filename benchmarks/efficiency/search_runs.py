@@ -1,22 +1,26 @@
-"""``search run`` in the efficiency benchmark, whole and with parts switched off."""
+"""``search run`` in the efficiency benchmark: whole, with parts off, and as a plain loop."""
 
 from __future__ import annotations
 
 import inspect
-import time
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
-from optuna.trial import FrozenTrial, TrialState
-
-from benchmarks.efficiency.runs import EventLog, Kind
+from benchmarks.efficiency.methods import AT_BEST, SEARCH
+from benchmarks.efficiency.peers import note
+from benchmarks.efficiency.runs import EventLog
+from benchmarks.replay.peers import told_by
+from benchmarks.replay.policies import as_it_comes, at_its_best
+from search.run import run_study as running
 from search.run.events import RunProgress, Silent
 from search.run.run_study import run_study
-from search.storage import attributes
-from search.storage.database import open_storage
-from workers.trial.prepare import prepare_task
+from search.storage.settings import RunSettings
+from workers.executors.ray_workers import RayExecutor
+from workers.messages.executor import Executor, Finished, Outcome
+from workers.messages.result import EvaluateRequest
 
 PARTS = ("fan_out", "race", "branch", "gate")
 """Parts that can be switched off, if ``run_study`` of this version takes them."""
@@ -39,6 +43,61 @@ class Watch(Silent):
         self._log.start()
 
 
+class Noting:
+    """An executor that notes what comes back as it comes, as it is noted of peers.
+
+    Args:
+        executor: Evaluates.
+        log: Takes the events.
+    """
+
+    def __init__(self, executor: Executor, log: EventLog) -> None:
+        self._executor, self._log = executor, log
+
+    @property
+    def n_workers(self) -> int:
+        """Of the executor."""
+        return self._executor.n_workers
+
+    def submit(self, request: EvaluateRequest) -> int:
+        """Start a trial."""
+        return self._executor.submit(request)
+
+    def wait(self, timeout_s: float | None = None) -> list[Outcome]:
+        """Return what came back, and note it."""
+        outcomes = self._executor.wait(timeout_s)
+        for outcome in outcomes:
+            note(self._log, outcome.result if isinstance(outcome, Finished) else None)
+        return outcomes
+
+    def shutdown(self) -> None:
+        """Stop the workers."""
+        self._executor.shutdown()
+
+
+@contextmanager
+def timed_as_peers(log: EventLog, budget_s: float | None) -> Iterator[None]:
+    """While it lasts, studies are timed as peers are.
+
+    Args:
+        log: What comes back from workers is noted here, as it comes.
+        budget_s: Seconds after which no trial is begun, from ready workers on; those of
+            ``--timeout`` run from the command on.
+    """
+
+    def executor(*given: Any, **named: Any) -> Noting:
+        return Noting(RayExecutor(*given, **named), log)
+
+    def settings(n_trials: int, _: float | None, trial_timeout_s: float | None) -> RunSettings:
+        return RunSettings(n_trials, budget_s, trial_timeout_s)
+
+    with (
+        patch.object(running, "RayExecutor", executor),
+        patch.object(running, "RunSettings", settings),
+    ):
+        yield
+
+
 def run_search(
     log: EventLog,
     method: str,
@@ -53,11 +112,11 @@ def run_search(
     folder: Path,
     fix: Mapping[str, str],
 ) -> None:
-    """Run a study to its end, and read from it what came when.
+    """Run a study to its end, and note what comes when.
 
     Args:
         log: Takes the events.
-        method: ``search``, or one of :func:`variants`.
+        method: ``search``, one of :func:`variants`, or one of the plain loops at their best.
         task: As ``search run`` takes it.
         data: As ``search run`` takes it.
         trials: Trials the study is to have.
@@ -68,63 +127,32 @@ def run_search(
         folder: An empty one, for the database.
         fix: Parameters that are not searched.
     """
-    off: dict[str, Any] = {}
-    if method != "search":
-        off[method.removeprefix("search-no-").replace("-", "_")] = False
-    # Its time counts from before the preparation, which is fast now that all is in the cache.
-    start = time.monotonic()
-    prepare_task(task, data)
-    preparation_s = time.monotonic() - start
-    storage = folder / "studies.db"
-    report = run_study(
-        task,
-        trials=trials,
-        workers=workers,
-        data=data,
-        study="efficiency",
-        storage=storage,
-        epochs=epochs,
-        fix=dict(fix),
-        timeout_s=None if budget_s is None else budget_s + preparation_s,
-        seed=seed,
-        observer=Watch(log),
-        **off,
-    )
+    options: dict[str, Any] = {}
+    told: AbstractContextManager[None] = nullcontext()
+    if method in AT_BEST:
+        policy = at_its_best(as_it_comes(AT_BEST[method]))
+        told = told_by(policy)
+        options = {
+            "sampler": policy.sampler,
+            "fan_out": policy.fan_out,
+            "race": policy.race,
+            "branch": policy.branch,
+            "gate": policy.gate,
+        }
+    elif method != SEARCH:
+        options[method.removeprefix("search-no-").replace("-", "_")] = False
+    with told, timed_as_peers(log, budget_s):
+        report = run_study(
+            task,
+            trials=trials,
+            workers=workers,
+            data=data,
+            study="efficiency",
+            storage=folder / "studies.db",
+            epochs=epochs,
+            fix=dict(fix),
+            seed=seed,
+            observer=Watch(log),
+            **options,
+        )
     report.check_whole()
-    opened = open_storage(storage)
-    try:
-        study_id = opened.get_study_id_from_name("efficiency")
-        add_trials(log, opened.get_all_trials(study_id))
-    finally:
-        opened.engine.dispose()
-
-
-def add_trials(log: EventLog, trials: Iterable[FrozenTrial]) -> None:
-    """Add the trials of a study to a log, each with all points derived from its training."""
-    families: dict[int, list[FrozenTrial]] = defaultdict(list)
-    for trial in trials:
-        parent = trial.user_attrs.get(attributes.DERIVED_FROM, trial.number)
-        families[int(parent)].append(trial)
-    ended = []
-    for number, family in families.items():
-        own = next(trial for trial in family if trial.number == number)
-        if own.datetime_complete is None:
-            continue
-        if own.user_attrs.get(attributes.OUTCOME) == "interrupted":
-            continue  # Given up, and tried again under another number.
-        ended.append((own.datetime_complete, own, family))
-    for when, own, family in sorted(ended, key=lambda entry: (entry[0], entry[1].number)):
-        points = [
-            (trial.values[0], trial.values[1], trial.values[2])
-            for trial in family
-            if trial.state == TrialState.COMPLETE
-        ]
-        epochs = int(own.user_attrs.get(attributes.EPOCHS_TRAINED, 0))
-        reason = str(own.user_attrs.get(attributes.REASON, ""))
-        log.add(_kind(own, epochs), epochs, points, reason=reason, at=when.timestamp())
-
-
-def _kind(trial: FrozenTrial, epochs: int) -> Kind:
-    if attributes.BRANCHED_FROM in trial.user_attrs:
-        return "branch"
-    return "training" if epochs else "untrained"

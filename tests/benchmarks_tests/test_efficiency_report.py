@@ -17,11 +17,14 @@ from benchmarks.efficiency.runs import (
     Event,
     EventLog,
     Kind,
+    OnTest,
     Run,
     Setting,
     Values,
     curve_of,
     load_runs,
+    pack_runs,
+    packed_runs,
     run_path,
     save_run,
 )
@@ -138,6 +141,9 @@ def test_a_target_that_was_not_reached_is_no_ratio() -> None:
 
 def test_spread_of_what_was_not_always_reached() -> None:
     assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
+    # Of many runs, the interval is narrower than their range: that of the median, by bootstrap.
+    many = Spread.of(range(101))
+    assert many.median == 50 and 30 < many.low < 45 and 55 < many.high < 70
     assert Spread.of([1.0, 2.0]).median == 1.5
     assert Spread.of([1.0, math.inf]).median == math.inf
     assert Spread.of([1.0, 2.0, math.inf]).text() == "2 (1 to not reached)"
@@ -155,6 +161,36 @@ def test_tables_show_medians_over_every_pair_of_runs() -> None:
     totals = report.totals().splitlines()
     assert totals[2].startswith("| random search | 2 |")
     assert totals[3].startswith("| `search run` | 1 |")
+
+
+def test_runs_are_drawn_and_not_their_pairs() -> None:
+    # One run of ours against 100 peers: its luck is in all pairs, which narrow nothing down.
+    lucky, other = [10.0] * 100, [20.0] * 100
+    assert Spread.of_pairs([lucky, other]) == Spread(15.0, 10.0, 20.0)
+
+
+def test_fronts_are_shown_as_they_are_on_test() -> None:
+    tested = replace(OURS, front=(OnTest(1.0, 1e6, 0.1, HALF[0]), OnTest(0.9, 3e3, 0.1, 0.75)))
+    assert Report([PEER, OURS]).tests() == ""
+    rows = Report([PEER, tested]).tests().splitlines()
+    assert len(rows) == 3 and rows[2].startswith("| `search run` |")
+    cells = [cell.strip() for cell in rows[2].split("|")[4:-1]]
+    assert cells == ["nothing", "75.0 %", "75.0 %", "75.0 %", "75.0 %", "75.0 %"]
+    # Of seven budgets, to 128 kB; nothing is as good as guessing.
+    error = 100 * math.exp((math.log(0.9) + 6 * math.log(0.25)) / 7)
+    assert f"{error:.1f} %" in rows[2]
+
+
+def test_a_report_says_how_long_programs_had_and_of_which_commit() -> None:
+    in_seconds = replace(SETTING, seconds=60.0)
+    runs = [replace(run, setting=in_seconds) for run in (PEER, OURS)]
+    assert "as many seconds" in Report(runs).to_markdown() and "60 seconds" in Report(runs).facts()
+    committed = replace(OURS, machine={**OURS.machine, "commit": "abc1234"})
+    assert "3 trials" in Report([committed]).facts()
+    assert "Commit abc1234." in Report([committed]).facts()
+    at_best = replace(PEER, method="optuna-tpe-best")
+    assert "At its best" in Report([at_best]).to_markdown()
+    assert "At its best" not in Report([PEER]).to_markdown()
 
 
 def test_variants_are_compared_with_the_best_peer() -> None:
@@ -192,6 +228,14 @@ def test_run_files_come_back_as_they_were(tmp_path: Path) -> None:
     assert load_runs(tmp_path, "others") == []
 
 
+def test_packed_runs_come_back_as_they_were(tmp_path: Path) -> None:
+    runs = [PEER, replace(OURS, front=(OnTest(1.0, 1e6, 0.1, 0.9),))]
+    pack_runs(runs, tmp_path / "runs.gz")
+    assert packed_runs(tmp_path / "runs.gz") == runs
+    pack_runs(runs, tmp_path / "again.gz")
+    assert (tmp_path / "again.gz").read_bytes() == (tmp_path / "runs.gz").read_bytes()
+
+
 def test_report_replaces_its_own_section_and_draws(tmp_path: Path) -> None:
     results = tmp_path / "RESULTS.md"
     results.write_text("# Benchmarks\n\n## Efficiency: digits\n\nold\n\n## Others\n\nstay\n")
@@ -214,7 +258,10 @@ def test_log_counts_from_the_start_of_its_clock() -> None:
     log = EventLog()
     log.start(log.started + 7.0)
     assert log.setup_s == pytest.approx(7.0)
-    log.add("training", 3, [HALF], at=log.started + 2.0)
+    log.add("training", 3, {HALF: b"model"}, at=log.started + 2.0)
     log.add("branch", 2, at=log.started + 5.0)
+    assert log.models == {HALF: b"model"} and log.events[0].points == (HALF,)
+    assert log.until(5.0) == tuple(log.events) == log.until(None)
+    assert log.until(4.9) == tuple(log.events[:1])
     assert [event.seconds for event in log.events] == pytest.approx([2.0, 5.0])
     assert log.epochs == 5

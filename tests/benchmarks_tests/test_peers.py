@@ -13,8 +13,17 @@ from optuna.storages import InMemoryStorage
 
 from benchmarks.efficiency import command as efficiency
 from benchmarks.efficiency import peers
-from benchmarks.efficiency.runs import Event, EventLog, Run, Setting, curve_of, save_run
-from benchmarks.efficiency.search_runs import add_trials
+from benchmarks.efficiency.runs import (
+    Event,
+    EventLog,
+    Run,
+    Setting,
+    curve_of,
+    front_of,
+    save_run,
+)
+from benchmarks.efficiency.search_runs import Noting, Watch, timed_as_peers
+from search.run import run_study as running
 from search.run.driver import Driver
 from search.storage.settings import RunSettings, StudySettings
 from search.study.create_or_resume import open_study
@@ -135,7 +144,7 @@ def test_tune_tells_optuna_nothing_that_was_not_measured(arena: peers.Arena) -> 
     from benchmarks.efficiency.peers_tune import EPOCH, NAMES, MendedOptunaSearch
 
     log = EventLog()
-    search = MendedOptunaSearch(arena.info.space, seed=0, log=log, max_epochs=10)
+    search = MendedOptunaSearch(arena.info.space, 0, log, is_over=lambda: log.epochs >= 10)
     for name in ("measured", "stopped", "broken", "died"):
         assert isinstance(search.suggest(name), dict)
     final = {**dict(zip(NAMES, (0.9, 1e4, 0.1), strict=True)), "kind": "training"}
@@ -152,41 +161,71 @@ def test_tune_tells_optuna_nothing_that_was_not_measured(arena: peers.Arena) -> 
     assert search.suggest("next") == MendedOptunaSearch.FINISHED
 
 
-def test_search_is_read_back_from_its_study() -> None:
-    storage = InMemoryStorage()
-    study = open_study(storage, StudySettings("analytic", analytic.task_info(), seed=0))
+def test_peers_end_when_their_seconds_are_over(arena: peers.Arena) -> None:
     log = EventLog()
-    log.start()
-    settings = RunSettings(40)
-    report = Driver(
-        study, InlineExecutor(analytic.make_result), analytic.make_config, settings
-    ).run()
-    add_trials(log, storage.get_all_trials(storage.get_study_id_from_name("analytic")))
+
+    def evaluate(request: EvaluateRequest) -> TrialResult:
+        if len(log.events) == 2:
+            log.start(log.started - 5.0)  # Five seconds pass.
+        return analytic.make_result(request)
+
+    timed = replace(arena, trials=10_000, seconds=5.0)
+    peers.search_with_optuna(timed, log, peers.make_random(0), InlineExecutor(evaluate))
+    assert len(log.events) == 3  # What was under way is waited for, and cut off by the report.
+    assert timed.spent(0, 2.5) == 0.5 and timed.spent(10_000 * EPOCHS, 2.5) == 1.0
+    assert arena.spent(6 * EPOCHS, 1e9) == 0.5  # Without an end, only epochs count.
+
+
+def test_search_is_noted_as_it_comes_like_its_peers() -> None:
+    storage, log = InMemoryStorage(), EventLog()
+    study = open_study(storage, StudySettings("analytic", analytic.task_info(), seed=0))
+    executor = Noting(InlineExecutor(analytic.make_result), log)
+    report = Driver(study, executor, analytic.make_config, RunSettings(40), Watch(log)).run()
     assert len(log.events) == report.progress.n_done == 40
     assert sum(len(event.points) for event in log.events) == report.progress.n_points
     branches = [event for event in log.events if event.kind == "branch" and event.points]
     assert len(branches) == report.progress.n_branches > 0
-    assert [e.seconds for e in log.events] == sorted(e.seconds for e in log.events)
+    assert 0 <= log.events[0].seconds and executor.n_workers == 1
+    seconds = [event.seconds for event in log.events]
+    assert seconds == sorted(seconds)
     setting = Setting("analytic", "formulas", "0", 4, 100, 100, 5, 40, 1)
     curve = curve_of(Run(setting, "search", 0, 0.0, tuple(log.events)))
     assert curve.final == pytest.approx(report.progress.hypervolume)
+    # Every point has a file that can be measured on test.
+    assert {point for event in log.events for point in event.points} == set(log.models)
 
 
-def test_interrupted_and_stopped_trials_count_for_what_they_trained() -> None:
-    storage = InMemoryStorage()
-    settings = StudySettings("analytic", analytic.task_info(), sampler="random", seed=3)
-    study = open_study(storage, settings)
-    given_up = study.ask(analytic.make_config)
-    assert given_up is not None
-    study.interrupt("interrupted: by a test")
-    again = study.ask(analytic.make_config)
-    assert again is not None
-    stopped = TrialResult(again.config, "stopped", "below its bar", epochs_trained=2)
-    study.tell(again.number, stopped)
+def test_seconds_of_search_run_from_ready_workers_on() -> None:
+    module: Any = running
+    with timed_as_peers(EventLog(), 30.0):
+        assert module.RunSettings(40, 1.5, 7.0) == RunSettings(40, 30.0, 7.0)
+    assert module.RunSettings(40, 1.5, 7.0) == RunSettings(40, 1.5, 7.0)
+
+
+def test_stopped_trials_count_for_what_they_trained() -> None:
     log = EventLog()
-    add_trials(log, storage.get_all_trials(storage.get_study_id_from_name("analytic")))
+
+    def evaluate(request: EvaluateRequest) -> TrialResult:
+        return TrialResult(request.config, "stopped", "below its bar", epochs_trained=2)
+
+    executor = Noting(InlineExecutor(evaluate), log)
+    params = analytic.analytic_space().defaults()
+    executor.submit(EvaluateRequest(analytic.make_config(params)))
+    executor.wait()
     (event,) = log.events
     assert event == Event(event.seconds, "training", 2, (), "below its bar")
+
+
+def test_models_of_the_front_are_measured_on_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [
+        Event(1.0, "training", 5, ((0.9, 4e3, 0.1), (0.8, 5e3, 0.1))),
+        Event(2.0, "training", 5, ((0.95, 9e3, 0.1), (0.9, 4e3, 0.1))),
+    ]
+    assert sorted(front_of(events)) == [(0.9, 4e3, 0.1), (0.95, 9e3, 0.1)]
+    monkeypatch.setattr("workers.conversion.accuracy.tflite_accuracy", lambda f, _: len(f) / 10)
+    models = {(0.9, 4e3, 0.1): b"seven..", (0.95, 9e3, 0.1): b"nine....."}
+    found = efficiency.test_front(front_of(events), models, make_dataset().test)
+    assert sorted(found) == [(0.9, 4e3, 0.1, 0.7), (0.95, 9e3, 0.1, 0.9)]
 
 
 # --- The command --------------------------------------------------------------------------
@@ -202,10 +241,10 @@ def test_a_subset_is_the_same_file_for_everybody(
 
     dataset = Dataset("d", split(40), split(20), split(20), ("no", "yes"), "f" * 16)
     monkeypatch.setattr(efficiency, "prepare_task", lambda task, data: (None, dataset))
-    path = efficiency.subset_file("d", None, 10, None, tmp_path)
+    path = efficiency.subset_file("d", None, 10, None, tmp_path, 15)
     assert path is not None
     loaded = load_npz(path, DataRequest(path, tmp_path / "cache"))
-    assert len(loaded.train) == 10 and len(loaded.val) == 20
+    assert (len(loaded.train), len(loaded.val), len(loaded.test)) == (10, 20, 15)
     assert loaded.class_names == ("no", "yes")
     # Pictures keep their labels, and are not just the first ones.
     where = [
@@ -214,7 +253,8 @@ def test_a_subset_is_the_same_file_for_everybody(
     ]
     assert [int(label) for label in loaded.train.labels] == [index % 2 for index in where]
     assert where != sorted(where)
-    assert efficiency.subset_file("d", None, 10, None, tmp_path) == path
+    assert efficiency.subset_file("d", None, 10, None, tmp_path, 15) == path
+    assert efficiency.subset_file("d", None, 10, None, tmp_path) != path
     assert efficiency.subset_file("d", None, None, None, tmp_path) is None
 
 
@@ -246,4 +286,5 @@ def test_unknown_methods_are_refused_and_missing_switches_skipped(
     assert "unknown method 'magic'" in capsys.readouterr().err
     args = efficiency.parse(["--methods", "search", "--ablate", "fan_out,luck", "--seeds", "4,5"])
     assert args.methods == ["search", "search-no-fan-out"] and args.seeds == [4, 5]
+    assert args.trials == 100 and efficiency.parse(["--seconds", "9"]).trials == 10_000
     assert "search-no-luck: skipped" in capsys.readouterr().err
