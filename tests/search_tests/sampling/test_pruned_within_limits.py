@@ -35,7 +35,7 @@ from search.storage.weights import WeightKeeper
 from search.study.create_or_resume import open_study
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
-from spaces.space.search_space import SearchSpace
+from spaces.space.search_space import Parameter, SearchSpace
 from tests.search_tests import analytic
 from tests.search_tests.sampling.branches import EPOCHS, SPACE, config_of
 from tests.search_tests.sampling.landscapes import SEEDS, grid
@@ -302,7 +302,14 @@ class TestOutlook:
         assert not smaller.is_of({"final_sparsity": 0.5})
         assert Further().is_of({"final_sparsity": 0.5})
 
-    def proposals(self, seed: int, limits: Limits, may_prune: bool, n: int = 1) -> list[float]:
+    def proposals(
+        self,
+        seed: int,
+        limits: Limits,
+        may_prune: bool,
+        n: int = 1,
+        space: SearchSpace = LANDSCAPE,
+    ) -> list[float]:
         """Where the next ones lie, if accuracy and size grow with x and 20 kB are x = 0.5."""
         outlook: tuple[Further, ...] = AS_IT_IS
         if may_prune:
@@ -315,7 +322,7 @@ class TestOutlook:
         for x in grid(14):
             size = 20_000 * 10 ** (2 * (x - 0.5))
             values = (1 - 0.5 * 0.2**x, size, 1.0)
-            proposal = mirror.propose(LANDSCAPE, fixed={"x": x, "kind": "a"})
+            proposal = mirror.propose(space, fixed={"x": x, "kind": "a"})
             excess = [0.0, size / 20_000 - 1, 0.0, least - values[0] if least else 0.0]
             ending = Ending(
                 TrialState.COMPLETE, values, system_attrs={attributes.CONSTRAINTS: excess}
@@ -323,7 +330,7 @@ class TestOutlook:
             mirror.end(proposal.handle, ending)
         found = []
         for _ in range(n):
-            proposal = mirror.propose(LANDSCAPE, outlook=outlook)
+            proposal = mirror.propose(space, outlook=outlook)
             mirror.discard(proposal.handle)
             found.append(float(proposal.params["x"]))
         return found
@@ -346,3 +353,10 @@ class TestOutlook:
         limits = Limits(max_size_bytes=20_000, min_accuracy=0.82)
         found = [x for seed in SEEDS for x in self.proposals(seed, limits, may_prune, n=8)]
         assert any(x > 0.6 for x in found) == may_prune, sorted(found)
+
+    def test_nor_is_it_then_if_it_is_pruned_already(self) -> None:
+        limits = Limits(max_size_bytes=20_000, min_accuracy=0.82)
+        pruned_anyway = Parameter("final_sparsity", "categorical", choices=(0.5,))
+        space = SearchSpace((*LANDSCAPE.parameters, pruned_anyway))
+        found = [x for seed in SEEDS for x in self.proposals(seed, limits, True, 8, space)]
+        assert all(x < 0.6 for x in found), sorted(found)
