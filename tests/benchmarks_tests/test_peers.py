@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 
 from benchmarks.efficiency import command as efficiency
-from benchmarks.efficiency import peers
+from benchmarks.efficiency import jobs, peers
 from benchmarks.efficiency.runs import (
     Event,
     EventLog,
@@ -224,7 +224,7 @@ def test_models_of_the_front_are_measured_on_test(monkeypatch: pytest.MonkeyPatc
     assert sorted(front_of(events)) == [(0.9, 4e3, 0.1), (0.95, 9e3, 0.1)]
     monkeypatch.setattr("workers.conversion.accuracy.tflite_accuracy", lambda f, _: len(f) / 10)
     models = {(0.9, 4e3, 0.1): b"seven..", (0.95, 9e3, 0.1): b"nine....."}
-    found = efficiency.test_front(front_of(events), models, make_dataset().test)
+    found = jobs.test_front(front_of(events), models, make_dataset().test)
     assert sorted(found) == [(0.9, 4e3, 0.1, 0.7), (0.95, 9e3, 0.1, 0.9)]
 
 
