@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,12 +87,20 @@ def trainable(config: dict[str, Any], training: Training) -> None:
         _evaluator = training.make_evaluator(training.dataset)
         wait_for_all(training.ready, training.workers)
 
+    is_ended = False
+
     def on_epoch(epoch: int, metrics: Any) -> bool:
-        tune.report({EPOCH: epoch + 1, CURVE_METRIC: metrics[CURVE_METRIC]})
-        return True
+        nonlocal is_ended
+        try:
+            tune.report({EPOCH: epoch + 1, CURVE_METRIC: metrics[CURVE_METRIC]})
+        except SystemExit:  # Tune's way to end a trial; an evaluator takes it for user code's.
+            is_ended = True
+        return not is_ended
 
     request = plain_request(training.make_config, config)
     result = _evaluator(request, on_epoch if training.reports else None)
+    if is_ended:
+        sys.exit(0)  # Another report would wait for an answer that does not come.
     report = {
         EPOCH: request.config.training.epochs + 1,
         CURVE_METRIC: max(result.history.get(CURVE_METRIC, (0.0,))),
