@@ -161,6 +161,38 @@ def test_tune_tells_optuna_nothing_that_was_not_measured(arena: peers.Arena) -> 
     assert search.suggest("next") == MendedOptunaSearch.FINISHED
 
 
+@pytest.mark.slow  # Imports Ray Tune.
+def test_a_trial_that_tune_ends_does_not_report_again(
+    arena: peers.Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ray import tune
+
+    from benchmarks.efficiency import peers_tune
+
+    reports = []
+
+    def report(metrics: dict[str, Any]) -> None:
+        reports.append(metrics)
+        raise SystemExit(0)  # As Ray ends a trial's thread; then nobody waits for reports.
+
+    def evaluate(request: EvaluateRequest, on_epoch: Any) -> TrialResult:
+        try:
+            goes_on = on_epoch(0, {"val_accuracy": 0.5})
+        except BaseException:  # As evaluators take what a task's own code raises.
+            goes_on = True
+        assert not goes_on
+        return TrialResult(request.config, "stopped", "by Tune", epochs_trained=1)
+
+    monkeypatch.setattr(tune, "report", report)
+    monkeypatch.setattr(peers_tune, "_evaluator", evaluate)
+    training = peers_tune.Training(
+        arena.dataset, arena.make_evaluator, arena.make_config, 1, arena.folder, True, arena.folder
+    )
+    with pytest.raises(SystemExit):
+        peers_tune.trainable(dict(arena.info.space.defaults()), training)
+    assert reports == [{"epoch": 1, "val_accuracy": 0.5}]
+
+
 def test_peers_end_when_their_seconds_are_over(arena: peers.Arena) -> None:
     log = EventLog()
 
