@@ -17,7 +17,7 @@ On one task, with one space, the same epochs and the same number of workers, for
     python -m benchmarks.efficiency --task mnist --seconds 60      # as many seconds for each
     python -m benchmarks.efficiency --task mnist --ablate all      # also with parts switched off
     python -m benchmarks.efficiency --task mnist --report          # table and plot of what ran
-    python -m benchmarks.efficiency --task mnist --pack runs.gz    # all runs in one file
+    python -m benchmarks.efficiency --task mnist --pack runs.gz    # its runs in one file
     python -m benchmarks.efficiency --task mnist --report --out runs.gz
 
 Every run leaves a file in ``--out``, and the same command goes on where it was interrupted. Each
@@ -31,6 +31,7 @@ import os
 import statistics
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorF
 import numpy as np
 
 from benchmarks.efficiency.jobs import CHECKOUT, Job, run_apart
-from benchmarks.efficiency.methods import AT_BEST, PEERS, SEARCH
+from benchmarks.efficiency.methods import PEERS, SEARCH
 from benchmarks.efficiency.report import write_report
 from benchmarks.efficiency.runs import (
     Run,
@@ -113,6 +114,7 @@ def describe(args: argparse.Namespace, info: TaskInfo, whole: TaskInfo) -> Setti
         workers=args.workers,
         fixed=", ".join(f"{name}={value}" for name, value in args.fix.items()),
         seconds=args.seconds,
+        n_test=info.n_test,
     )
 
 
@@ -144,15 +146,9 @@ def measure(args: argparse.Namespace) -> int:
             if path.exists():
                 check_setting(path, setting)
                 continue
-            budget_s = args.budget_s
-            if setting.seconds is not None:
-                budget_s = setting.seconds
-            elif budget_s is None and method not in AT_BEST:
-                budget_s = search_budget_s(load_runs(out, setting.task), setting)
             print(f"{setting.task} {method} seed {seed} ...", end=" ", flush=True)
-            job = Job(
-                setting, args.task, data, method, seed, budget_s, args.search_trials, args.fix
-            )
+            runs = load_runs(out, setting.task)
+            job = job_of(args, setting, data, method, seed, search_budget_s(runs, setting))
             try:
                 run = run_apart(job)
             except Exception as error:
@@ -161,11 +157,37 @@ def measure(args: argparse.Namespace) -> int:
                 n_failed += 1
                 continue
             print(summary(run), flush=True)
-            if run.events:
+            if run.events or setting.seconds is not None:  # Nothing in its time is what it has.
                 save_run(run, path)
             else:
                 n_failed += 1
     return n_failed
+
+
+def job_of(
+    args: argparse.Namespace,
+    setting: Setting,
+    data: Path | None,
+    method: str,
+    seed: int,
+    peers_s: float | None,
+) -> Job:
+    """Return a run, with what options say of search for search only.
+
+    Args:
+        args: The command's.
+        setting: What all runs have in common.
+        data: What is trained on.
+        method: Which program.
+        seed: Of it.
+        peers_s: What its peers took; None if none ran.
+    """
+    job = Job(setting, args.task, data, method, seed, setting.seconds, fix=args.fix)
+    if method in PEERS:
+        return job
+    given_s = peers_s if args.budget_s is None else args.budget_s
+    budget_s = given_s if setting.seconds is None else setting.seconds
+    return replace(job, budget_s=budget_s, search_trials=args.search_trials)
 
 
 def check_setting(path: Path, setting: Setting) -> None:
@@ -229,7 +251,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, default=CHECKOUT / "build" / "efficiency")
     parser.add_argument("--report", action="store_true", help="write table and plot of all runs")
-    parser.add_argument("--pack", type=Path, metavar="FILE", help="write all runs into one file")
+    parser.add_argument("--pack", type=Path, metavar="FILE", help="write the task's runs there")
     args = parser.parse_args(arguments)
     if args.trials is None:
         args.trials = 100 if args.seconds is None else MANY_TRIALS
@@ -260,8 +282,10 @@ def main() -> None:
     """Measure, or report what was measured."""
     args = parse()
     if args.report or args.pack:
-        is_packed = args.out.is_file()
-        runs = packed_runs(args.out) if is_packed else load_runs(args.out, args.task)
+        read = packed_runs if args.out.is_file() else load_runs
+        runs = read(args.out, args.task)
+        if not runs:
+            sys.exit(f"efficiency: There are no runs of task {args.task} in {args.out}.")
         if args.pack:
             pack_runs(runs, args.pack)
         if args.report:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from benchmarks.efficiency.runs import Array, Curve
 
 _N_DRAWS = 2000
+_ANYTHING = 1e-9
+
+Between = Literal["linear", "lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -22,27 +26,36 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Iterable[float]) -> Spread:
-        """Return the spread of some values, one a run."""
-        return cls.of_pairs([[value] for value in values])
+    def of(cls, values: Iterable[float], between: Between = "linear") -> Spread:
+        """Return the spread of some values, one a run; see :meth:`of_pairs`."""
+        return cls.of_pairs([[value] for value in values], between)
 
     @classmethod
-    def of_pairs(cls, rows: Sequence[Sequence[float]]) -> Spread:
-        """Return the spread of values of pairs of runs: a row for each of ours.
+    def of_pairs(cls, rows: Sequence[Sequence[float]], between: Between = "linear") -> Spread:
+        """Return the spread of values of pairs of runs.
 
         Runs are drawn on both sides, not pairs: those of one run all share its luck.
+
+        Args:
+            rows: A row for each of ours.
+            between: Which of the two in the middle counts where there are two. Half of nothing is
+                no middle: where 0 is what was not reached, take the lower.
         """
         found = np.asarray(rows, dtype=float)
         rng = np.random.default_rng(0)
 
+        def middle(values: Array) -> float:
+            if between == "linear":
+                return float(np.median(values))  # Infinite if one of the two in the middle is.
+            return float(np.percentile(values, 50, method=between))
+
         middles = []
         for _ in range(_N_DRAWS):
             ours, theirs = (rng.integers(0, n, n) for n in found.shape)
-            # Between a number and infinity there is no middle: the worse one counts.
-            middles.append(float(np.median(found[np.ix_(ours, theirs)])))
+            middles.append(middle(found[np.ix_(ours, theirs)]))
         low = float(np.percentile(middles, 2.5, method="lower"))
         high = float(np.percentile(middles, 97.5, method="higher"))
-        return cls(float(np.median(found)), low, high)
+        return cls(middle(found), low, high)
 
     def text(self, digits: int = 0, missing: str = "not reached") -> str:
         """Return ``median (low to high)``."""
@@ -80,25 +93,36 @@ class Duel:
     ours_then: float
 
 
-def duel(ours: Curve, peer: Curve) -> Duel:
-    """Compare one run with one of another program, at the other's final hypervolume."""
-    there, here = peer.reached(peer.final), ours.reached(peer.final)
-    if there is None:
-        raise ValueError("A run without events cannot be compared with.")
-    then = ours.at(float(peer.seconds[-1]))
-    peer_s = float(peer.seconds[there])
+def duel(ours: Curve, peer: Curve, end_s: float | None = None) -> Duel:
+    """Compare one run with one of another program, at the other's final hypervolume.
+
+    One that had nothing in the end is reached by whoever has anything, and took all its time.
+
+    Args:
+        ours: Of ``search``.
+        peer: Of the other.
+        end_s: When the other ended; None for when its last trial came back.
+    """
+    if end_s is None:
+        end_s = float(peer.seconds[-1]) if len(peer.seconds) else 0.0
+    there = peer.reached(peer.final) if peer.final > 0 else None
+    here = ours.reached(peer.final if peer.final > 0 else _ANYTHING)
+    then = ours.at(end_s)
+    peer_s = end_s if there is None else float(peer.seconds[there])
     if here is None:
         return Duel(peer.final, peer_s, math.inf, 0.0, 0.0, 0.0, 0.0, then)
+    ours_s = float(ours.seconds[here])
 
     def ratio(name: str) -> float:
-        counts = [count(curve, name) for curve in (peer, ours)]
-        return float(counts[0][there]) / max(float(counts[1][here]), 1e-9)
+        theirs = count(peer, name)
+        spent = 0.0 if not len(theirs) else float(theirs[-1 if there is None else there])
+        return spent / max(float(count(ours, name)[here]), 1e-9)
 
     return Duel(
         target=peer.final,
         peer_s=peer_s,
-        ours_s=float(ours.seconds[here]),
-        seconds=ratio("seconds"),
+        ours_s=ours_s,
+        seconds=peer_s / max(ours_s, 1e-9),
         trainings=ratio("trainings"),
         epochs=ratio("epochs"),
         points=ratio("points"),

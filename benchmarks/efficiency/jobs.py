@@ -8,7 +8,7 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -82,9 +82,7 @@ def test_front(
     """Return the points of a front with their accuracies on test."""
     from workers.conversion.accuracy import tflite_accuracy
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda values: tflite_accuracy(models[values], test), front)
-        return tuple(OnTest(*values, tested) for values, tested in zip(front, found, strict=True))
+    return tuple(OnTest(*values, tflite_accuracy(models[values], test)) for values in front)
 
 
 def run_peer(job: Job, log: EventLog, folder: Path) -> None:
@@ -115,7 +113,8 @@ def search_as(method: str, arena: peers.Arena, log: EventLog) -> None:
     elif method == "optuna-tpe":
         peers.run_optuna(arena, log, peers.make_tpe(arena.seed))
     elif method == "optuna-nsga2":
-        peers.run_optuna(arena, log, peers.make_nsga2(arena.seed, arena.trials))
+        n_trials = arena.trials if arena.seconds is None else None
+        peers.run_optuna(arena, log, peers.make_nsga2(arena.seed, n_trials))
     elif method == "kerastuner":
         from benchmarks.efficiency.peers_keras_tuner import run_hyperband
 

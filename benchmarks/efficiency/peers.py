@@ -18,13 +18,26 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from optuna.trial import Trial, TrialState
 
 from benchmarks.efficiency.runs import EventLog, Kind, Values
+from benchmarks.replay.policies import POPULATIONS
 from search.run.run_study import THREADS, ConfigMaker
 from spaces.config.objectives import OBJECTIVES
 from spaces.config.trial import ParamValue
 from spaces.data.dataset import Dataset
 from workers.messages.executor import Executor, Finished
 from workers.messages.result import EvaluateRequest, TaskInfo, TrialResult
-from workers.trial.evaluate import MakeEvaluator
+from workers.trial.evaluate import MakeEvaluator, TrialEvaluator, warm_up
+
+
+@dataclass(frozen=True)
+class WarmEvaluator:
+    """Makes an evaluator in a worker that has imported what any trial needs, as a study does."""
+
+    make: MakeEvaluator
+
+    def __call__(self, dataset: Dataset) -> TrialEvaluator:
+        """Import, and make it."""
+        warm_up(self.make.threads)
+        return self.make(dataset)
 
 
 @dataclass(frozen=True)
@@ -62,9 +75,9 @@ class Arena:
         return ConfigMaker(self.info, self.seed)
 
     @property
-    def make_evaluator(self) -> MakeEvaluator:
-        """Makes what trains, as ``search`` does."""
-        return MakeEvaluator(self.info.ref, THREADS, self.windows)
+    def make_evaluator(self) -> WarmEvaluator:
+        """Makes what trains, as ``search`` does, and as warm."""
+        return WarmEvaluator(MakeEvaluator(self.info.ref, THREADS, self.windows))
 
     @property
     def total_epochs(self) -> int:
@@ -116,9 +129,16 @@ def make_tpe(seed: int) -> BaseSampler:
         return TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
 
 
-def make_nsga2(seed: int, trials: int) -> BaseSampler:
-    """Return NSGA-II with a population that leaves it some generations."""
-    return NSGAIISampler(seed=seed, population_size=max(4, min(50, trials // 5)))
+def make_nsga2(seed: int, trials: int | None) -> BaseSampler:
+    """Return NSGA-II with a population that leaves it some generations.
+
+    Args:
+        seed: Of its random numbers.
+        trials: That it has; None if nobody knows, as its seconds are counted: 10 points then,
+            as at its best in ``benchmarks.replay.policies``.
+    """
+    size = POPULATIONS["nsga2"] if trials is None else max(4, min(50, trials // 5))
+    return NSGAIISampler(seed=seed, population_size=size)
 
 
 def make_random(seed: int) -> BaseSampler:

@@ -9,7 +9,7 @@ the grid gives its points under all schemes after one fine-tuning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,13 +58,12 @@ def run_hyperband(arena: Arena, log: EventLog) -> None:
         search = HyperbandSearch(arena, log)
         log.start()
         search.run(executor)
-        run_grid(arena, log, executor, search.best())
     finally:
         executor.shutdown()
 
 
 class HyperbandSearch:
-    """KerasTuner's oracle, asked and told.
+    """KerasTuner's oracle, asked and told; once its share is spent, the grid on its best models.
 
     Args:
         arena: What to search; its compression parameters are left out.
@@ -82,7 +81,7 @@ class HyperbandSearch:
             objective=keras_tuner.Objective(SCORE, "max"),
             max_epochs=arena.info.epochs,
             hyperband_iterations=None,  # As many as the epochs allow.
-            seed=arena.seed + 1,  # It takes 0 for none.
+            seed=seed_of(arena.seed),
             hyperparameters=to_keras_tuner(self._space),
         )
         self._oracle.verbose = 0
@@ -91,10 +90,14 @@ class HyperbandSearch:
         self._n_asked = 0
         self._epochs_asked = 0
         self._candidates: dict[str, Candidate] = {}  # By the oracle's name of a trial.
+        self._rows_done: set[str] = set()  # Hashes of their configurations.
 
     def run(self, executor: Executor) -> None:
-        """Search until epochs or seconds are spent."""
-        keep_busy(executor, self._ask, self._tell)
+        """Search until epochs or seconds are spent.
+
+        No worker waits where the one goes over into the other.
+        """
+        keep_busy(executor, self._next, self._tell)
 
     def best(self) -> list[Candidate]:
         """Return trained models, the best first, each configuration once: as trained longest."""
@@ -103,9 +106,24 @@ class HyperbandSearch:
             longest[candidate.config.lineage[0].hash] = candidate  # The oracle's order.
         return sorted(longest.values(), key=lambda candidate: -candidate.score)
 
+    def _next(self) -> tuple[int, EvaluateRequest] | None:
+        spent = self._arena.spent(self._epochs_asked, self._log.elapsed_s)
+        if spent < HYPERBAND_SHARE:
+            return self._ask()
+        return self._row() if spent < 1 else None
+
+    def _row(self) -> tuple[int, EvaluateRequest] | None:
+        """Return the next row of the grid on the best models so far."""
+        for candidate in self.best():
+            for request in rows_of(self._arena, candidate):
+                if request.config.hash not in self._rows_done:
+                    self._rows_done.add(request.config.hash)
+                    self._n_asked += 1
+                    self._epochs_asked += request.config.training.epochs
+                    return self._n_asked - 1, request
+        return None
+
     def _ask(self) -> tuple[int, EvaluateRequest] | None:
-        if self._arena.spent(self._epochs_asked, self._log.elapsed_s) >= HYPERBAND_SHARE:
-            return None
         number = self._n_asked
         trial = self._oracle.create_trial(str(number))
         if trial.status != "RUNNING":
@@ -132,6 +150,9 @@ class HyperbandSearch:
         )
 
     def _tell(self, number: int, result: TrialResult | None) -> None:
+        if number not in self._asked:  # A row of the grid.
+            note(self._log, result)
+            return
         trial = self._asked.pop(number)
         score = 0.0  # Of a training that broke down.
         if result is not None and result.history.get(SCORE):
@@ -144,24 +165,13 @@ class HyperbandSearch:
         note(self._log, result)
 
 
-def run_grid(arena: Arena, log: EventLog, executor: Executor, best: list[Candidate]) -> None:
-    """Prune and quantize the best models in all ways, until epochs or seconds are spent."""
-    requests = iter(
-        [
-            (number, request)
-            for number, request in enumerate(
-                grid_request(arena, candidate, sparsity)
-                for candidate in best
-                for sparsity in sparsities(arena.info.space)
-            )
-        ]
-    )
+def seed_of(seed: int) -> int:
+    """Return the oracle's seed.
 
-    def ask() -> tuple[int, EvaluateRequest] | None:
-        is_over = arena.spent(log.epochs, log.elapsed_s) >= 1
-        return None if is_over else next(requests, None)
-
-    keep_busy(executor, ask, lambda _, result: note(log, result))
+    It draws every value with the next whole number as its seed, so that searches with neighbouring
+    ones would soon walk the same way; and takes 0 for none.
+    """
+    return 1_000_003 * (seed + 1)
 
 
 def sparsities(space: SearchSpace) -> tuple[float, ...]:
@@ -169,17 +179,29 @@ def sparsities(space: SearchSpace) -> tuple[float, ...]:
     return SPARSITIES if "final_sparsity" in space else (0.0,)
 
 
-def grid_request(arena: Arena, candidate: Candidate, sparsity: float) -> EvaluateRequest:
-    """Return one row of the grid: one sparsity, every scheme."""
+def rows_of(arena: Arena, candidate: Candidate) -> Iterator[EvaluateRequest]:
+    """Yield the grid's rows of a candidate: as it is under all schemes, then those that train."""
+    trained = QuantizationScheme.QAT_INT8
+    has_qat = trained in arena.info.space["quantization"].choices
+    yield _row(arena, candidate, 0.0, QuantizationScheme.FLOAT32)
+    for sparsity in sparsities(arena.info.space):
+        if has_qat or sparsity:
+            yield _row(
+                arena, candidate, sparsity, trained if has_qat else QuantizationScheme.FLOAT32
+            )
+
+
+def _row(
+    arena: Arena, candidate: Candidate, sparsity: float, scheme: QuantizationScheme
+) -> EvaluateRequest:
+    """Return one row: one sparsity, every scheme that needs no training of its own, and one."""
     parent = candidate.config
     epochs = max(1, round(FINE_TUNING * arena.info.epochs)) if sparsity else 0
-    schemes = arena.info.space["quantization"].choices
-    trained = QuantizationScheme.QAT_INT8
     config = replace(
         parent,
         training=replace(parent.training, epochs=epochs),
         pruning=PruningConfig("polynomial", sparsity, 0.0, 0.7) if sparsity else PruningConfig(),
-        quantization=trained if trained in schemes else QuantizationScheme.FLOAT32,
+        quantization=scheme,
         branched_from=parent,
     )
     return EvaluateRequest(config, check_gate=False, start_weights=candidate.weights)

@@ -38,13 +38,20 @@ import optuna
 from optuna.trial import Trial, TrialState
 from ray.tune.search.optuna import OptunaSearch
 
-from benchmarks.efficiency.peers import Arena, kind_of, make_tpe, models_of, plain_request
+from benchmarks.efficiency.peers import (
+    Arena,
+    WarmEvaluator,
+    kind_of,
+    make_tpe,
+    models_of,
+    plain_request,
+)
 from benchmarks.efficiency.runs import EventLog
 from search.run.run_study import ConfigMaker
 from spaces.config.objectives import OBJECTIVES
 from spaces.data.dataset import Dataset
 from spaces.space.search_space import SearchSpace
-from workers.trial.evaluate import MakeEvaluator, TrialEvaluator
+from workers.trial.evaluate import TrialEvaluator
 
 NAMES = [objective.name for objective in OBJECTIVES]
 MODES = ["min" if objective.direction == "minimize" else "max" for objective in OBJECTIVES]
@@ -70,7 +77,7 @@ class Training:
     """
 
     dataset: Dataset
-    make_evaluator: MakeEvaluator
+    make_evaluator: WarmEvaluator
     make_config: ConfigMaker
     workers: int
     ready: Path
@@ -288,6 +295,9 @@ def _fit(arena: Arena, log: EventLog, asha: bool) -> None:
 
 
 def started_at(ready: Path, workers: int) -> float | None:
-    """Return when the last actor was ready, in seconds since the epoch; None if some are not."""
-    times = [file.stat().st_mtime for file in ready.iterdir()]
-    return max(times) if len(times) >= workers else None
+    """Return when so many actors were ready, in seconds since the epoch; None if they are not.
+
+    One that takes another's place later sets no clock back.
+    """
+    times = sorted(file.stat().st_mtime for file in ready.iterdir())
+    return times[workers - 1] if len(times) >= workers else None

@@ -73,7 +73,7 @@ def draw(setting: Setting, curves_of: Mapping[str, Sequence[Curve]], path: Path)
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, fontsize=8, loc="lower center", ncol=len(names), frameon=False)
     figure.suptitle(
-        f"{setting.task}: {setting.trials} trials, {setting.epochs} epochs, {setting.workers} "
+        f"{setting.task}: {setting.length}, {setting.epochs} epochs, {setting.workers} "
         f"workers; median and range",
         fontsize=10,
     )

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.efficiency.duels import Duel, Spread, duel
+from benchmarks.efficiency.duels import Between, Duel, Spread, duel
 from benchmarks.efficiency.methods import AT_BEST, LABELS, SEARCH, label
 from benchmarks.efficiency.picture import draw
 from benchmarks.efficiency.runs import Curve, Run, Setting, curve_of
@@ -40,7 +40,7 @@ class Report:
         if len(settings) != 1:
             raise ValueError(f"Runs of one setting are needed, but got {len(settings)} settings.")
         self.setting: Setting = settings.pop()
-        self.runs = [run for run in runs if run.events]
+        self.runs = list(runs)
         self.curves: dict[str, list[Curve]] = {
             method: [curve_of(run) for run in self.runs if run.method == method]
             for method in _in_order(run.method for run in self.runs)
@@ -67,7 +67,8 @@ class Report:
 
     def duels(self, ours: str, peer: str) -> list[list[Duel]]:
         """Compare every run of ours, a row each, with every run of another program."""
-        return [[duel(a, b) for b in self.curves[peer]] for a in self.curves[ours]]
+        end_s = self.setting.seconds
+        return [[duel(a, b, end_s) for b in self.curves[peer]] for a in self.curves[ours]]
 
     # --- Tables ---------------------------------------------------------------------------
 
@@ -81,7 +82,8 @@ class Report:
         for method, curves in self.curves.items():
 
             def last(name: str, curves: list[Curve] = curves) -> str:
-                return Spread.of(float(getattr(curve, name)[-1]) for curve in curves).text()
+                columns = [getattr(curve, name) for curve in curves]
+                return Spread.of(float(c[-1]) if len(c) else 0.0 for c in columns).text()
 
             setup = Spread.of(run.setup_s for run in self.runs if run.method == method)
             cells = [
@@ -104,7 +106,7 @@ class Report:
             fronts = [
                 [Measured(0.0, *tested) for tested in run.front]
                 for run in self.runs
-                if run.method == method and run.front
+                if run.method == method and run.front is not None
             ]
             if not fronts:
                 continue
@@ -116,7 +118,8 @@ class Report:
                 f"{errors.text(1)} %",
             ]
             for kb in SHOWN_KB:
-                middle = Spread.of(100 * test_within(front, kb) for front in fronts).median
+                found = (100 * test_within(front, kb) for front in fronts)
+                middle = Spread.of(found, "lower").median
                 cells.append(f"{middle:.1f} %" if middle else "nothing")
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines) if len(lines) > 2 else ""
@@ -149,8 +152,8 @@ class Report:
     def _ratio_row(self, name: str, ours: str, peer: str) -> str:
         duels = self.duels(ours, peer)
 
-        def of(get: Callable[[Duel], float]) -> Spread:
-            return Spread.of_pairs([[get(one) for one in row] for row in duels])
+        def of(get: Callable[[Duel], float], between: Between = "linear") -> Spread:
+            return Spread.of_pairs([[get(one) for one in row] for row in duels], between)
 
         reached = [math.isfinite(one.ours_s) for row in duels for one in row]
         cells = [
@@ -158,10 +161,10 @@ class Report:
             self.final(peer).text(4),
             Spread.of(one.peer_s for one in duels[0]).text(),
             of(lambda one: one.ours_s).text(),
-            of(lambda one: one.seconds).text(1),
-            of(lambda one: one.trainings).text(1),
-            of(lambda one: one.epochs).text(1),
-            of(lambda one: one.points).text(1),
+            of(lambda one: one.seconds, "lower").text(1),
+            of(lambda one: one.trainings, "lower").text(1),
+            of(lambda one: one.epochs, "lower").text(1),
+            of(lambda one: one.points, "lower").text(1),
             f"{sum(reached)} of {len(reached)}",
             of(lambda one: one.ours_then).text(4),
         ]
@@ -174,10 +177,12 @@ class Report:
         machines = [run.machine for run in self.runs if run.machine]
         loads = [float(facts["load"]) for facts in machines if "load" in facts]
         found = machines[-1] if machines else {}
-        length = f"{s.trials} trials" if s.seconds is None else f"{s.seconds:g} seconds"
+        images = f"{s.n_train:,} training and {s.n_val:,} validation"
+        if s.n_test is not None:
+            images = f"{s.n_train:,} training, {s.n_val:,} validation and {s.n_test:,} test"
         text = (
-            f"{s.data}: {s.n_train:,} training and {s.n_val:,} validation images; {s.epochs} "
-            f"epochs a full training, {length}, {s.workers} workers, seeds "
+            f"{s.data}: {images} images; {s.epochs} "
+            f"epochs a full training, {s.length}, {s.workers} workers, seeds "
             f"{', '.join(map(str, seeds))}."
         )
         if s.fixed:
@@ -201,7 +206,7 @@ class Report:
             *([AT_BEST_WORDS] if any(method in AT_BEST for method in self.curves) else []),
             self.facts(),
             self.totals(),
-            *filter(None, [self.tests()]),
+            *([ON_TEST, tests] if (tests := self.tests()) else []),
         ]
         if SEARCH in self.curves and self.peers:
             parts += [RATIOS, self.ratios()]
@@ -214,10 +219,15 @@ INTRODUCTION = """\
 `python -m benchmarks.efficiency`: the same space, data, epochs and number of workers for all.
 Everybody trains, converts and measures with our code, in actors that import TensorFlow once and
 share the data; nobody else pays for our gate. Clocks start when workers are ready. Medians over
-runs, with 95 % intervals by bootstrap."""
+runs, with 95 % intervals by bootstrap; of fewer than six runs those are about their range, and
+less sure."""
+
+ON_TEST = """\
+On test, fronts are those of validation. Only accuracies are measured anew: sizes and latencies are
+as the search had them."""
 
 IN_SECONDS = """\
-All have as many seconds: nothing begins after them, and what comes back later does not count."""
+All have as many seconds, and what comes back later does not count."""
 
 IN_TRIALS = """\
 Plain programs run so many trials, each a full training; ASHA and KerasTuner, which train in parts,

@@ -64,6 +64,7 @@ class Setting:
         workers: Processes that train side by side.
         fixed: Parameters that nobody searches, as ``family=cnn``, in words.
         seconds: What each program has from ready workers on; None where trials are counted.
+        n_test: Test images; None for runs that do not tell.
     """
 
     task: str
@@ -77,6 +78,12 @@ class Setting:
     workers: int
     fixed: str = ""
     seconds: float | None = None
+    n_test: int | None = None
+
+    @property
+    def length(self) -> str:
+        """How long a run is, in words."""
+        return f"{self.trials} trials" if self.seconds is None else f"{self.seconds:g} seconds"
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,7 @@ class Run:
         events: In the order in which they came.
         machine: Where and with what it ran.
         front: The models that no other one of the search dominates on validation, with their
-            accuracies on test.
+            accuracies on test; None where those were not measured.
     """
 
     setting: Setting
@@ -119,7 +126,7 @@ class Run:
     setup_s: float
     events: tuple[Event, ...]
     machine: Mapping[str, str] = field(default_factory=dict)
-    front: tuple[OnTest, ...] = ()
+    front: tuple[OnTest, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -132,10 +139,11 @@ class Run:
             Event(**{**event, "points": tuple((a, s, ms) for a, s, ms in event["points"])})
             for event in data["events"]
         ]
+        front = data.get("front")
         made = {
             "setting": Setting(**data["setting"]),
             "events": tuple(events),
-            "front": tuple(OnTest(*row) for row in data.get("front", ())),
+            "front": None if front is None else tuple(OnTest(*row) for row in front),
         }
         return cls(**{**data, **made})
 
@@ -196,7 +204,8 @@ class EventLog:
             at: When.
         """
         seconds = (time.time() if at is None else at) - self._started
-        self.models.update(models or {})
+        for values, tflite in (models or {}).items():
+            self.models.setdefault(values, tflite)  # The first one is within the seconds.
         self.events.append(Event(seconds, kind, epochs, tuple(models or ()), reason))
 
     def until(self, seconds: float | None) -> tuple[Event, ...]:
@@ -301,21 +310,27 @@ def pack_runs(runs: Iterable[Run], path: Path) -> None:
     """Write runs into one compressed file, a line each; the same runs give the same bytes."""
     lines = [json.dumps(run.to_dict(), separators=(",", ":")) + "\n" for run in runs]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+    part.replace(path)
 
 
-def packed_runs(path: Path) -> list[Run]:
-    """Return the runs of such a file."""
+def packed_runs(path: Path, task: str | None = None) -> list[Run]:
+    """Return the runs of such a file, of one task or of all."""
     lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-    return [Run.from_dict(json.loads(line)) for line in lines]
+    runs = [Run.from_dict(json.loads(line)) for line in lines]
+    return [run for run in runs if task is None or run.setting.task == task]
 
 
 def commit() -> str:
-    """Return the commit that this runs from, with a plus if files were changed since."""
+    """Return the commit that this is of, with a plus if files were changed; empty if unknown."""
     here = Path(__file__).parent
 
     def git(*words: str) -> str:
-        done = subprocess.run(("git", *words), cwd=here, capture_output=True, text=True)
+        try:
+            done = subprocess.run(("git", *words), cwd=here, capture_output=True, text=True)
+        except OSError:  # There is no git.
+            return ""
         return done.stdout.strip()
 
     head = git("rev-parse", "--short", "HEAD")

@@ -139,7 +139,31 @@ def test_a_target_that_was_not_reached_is_no_ratio() -> None:
     assert found.ours_then == pytest.approx(HALF_VOLUME)
 
 
+def test_whoever_has_anything_is_sooner_than_one_that_had_nothing() -> None:
+    nothing = curve_of(make_run([(30.0, "training", 4, []), (90.0, "training", 4, [])]))
+    found = duel(curve_of(OURS), nothing, 120.0)
+    assert (found.peer_s, found.ours_s, found.seconds) == (120.0, 10.0, 12.0)
+    assert (found.trainings, found.epochs) == (2.0, 2.0)
+    assert duel(curve_of(OURS), curve_of(make_run([])), 120.0).seconds == 12.0
+    assert duel(nothing, nothing, 120.0).seconds == 0.0  # Nor have we.
+    # What we had when it ended is asked of its end, not of its last trial.
+    assert found.ours_then == pytest.approx(FULL_VOLUME)
+    assert duel(curve_of(PEER), nothing, 150.0).ours_then == pytest.approx(HALF_VOLUME)
+
+
+def test_runs_with_nothing_count() -> None:
+    timed = replace(SETTING, seconds=60.0)
+    empty = replace(make_run([], "tune-asha", 1), setting=timed, front=())
+    ours = replace(OURS, setting=timed, front=(OnTest(1.0, 1e6, 0.1, 0.9),))
+    report = Report([empty, ours])
+    assert "| Ray Tune, OptunaSearch, ASHA | 1 | 0.0000 | 0 |" in report.totals()
+    assert "| Ray Tune, OptunaSearch, ASHA | 0.0000 | 90.0 % | nothing |" in report.tests()
+    assert "| 60 | 10 | 6.0 |" in report.ratios()
+
+
 def test_spread_of_what_was_not_always_reached() -> None:
+    assert Spread.of([0.0, 10.0], "lower").median == 0.0
+    assert Spread.of([0.0, 10.0], "higher").median == 10.0
     assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
     # Of many runs, the interval is narrower than their range: that of the median, by bootstrap.
     many = Spread.of(range(101))
@@ -155,8 +179,8 @@ def test_tables_show_medians_over_every_pair_of_runs() -> None:
     report = Report([PEER, slower, OURS])
     ratios = report.ratios().splitlines()
     assert len(ratios) == 3
-    # Against 200 s and 400 s: ratios 10 and 20, 1 of 1 runs of ours twice.
-    assert "| 300 (200 to 400) | 20 | 15.0 (10.0 to 20.0) |" in ratios[2]
+    # Against 200 s and 400 s: ratios 10 and 20, of which the lower counts.
+    assert "| 300 (200 to 400) | 20 | 10.0 (10.0 to 20.0) |" in ratios[2]
     assert "| 2 of 2 |" in ratios[2]
     totals = report.totals().splitlines()
     assert totals[2].startswith("| random search | 2 |")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
 
 from benchmarks.efficiency import command as efficiency
-from benchmarks.efficiency import jobs, peers
+from benchmarks.efficiency import jobs, peers, search_runs
 from benchmarks.efficiency.runs import (
     Event,
     EventLog,
@@ -23,9 +25,11 @@ from benchmarks.efficiency.runs import (
     save_run,
 )
 from benchmarks.efficiency.search_runs import Noting, Watch, timed_as_peers
+from benchmarks.replay.peers import LogMirror
 from search.run import run_study as running
 from search.run.driver import Driver
 from search.storage.settings import RunSettings, StudySettings
+from search.study import create_or_resume
 from search.study.create_or_resume import open_study
 from spaces.config.schemes import QuantizationScheme
 from spaces.data.dataset import Dataset, Split
@@ -33,8 +37,9 @@ from spaces.data.npz import load_npz
 from spaces.data.request import DataRequest
 from spaces.errors import SearchError
 from tests.search_tests import analytic
-from workers.messages.executor import InlineExecutor
+from workers.messages.executor import Finished, InlineExecutor, Outcome
 from workers.messages.result import EvaluateRequest, TrialResult
+from workers.trial.evaluate import MakeEvaluator
 
 EPOCHS = 9
 
@@ -96,30 +101,77 @@ def test_hyperband_continues_survivors_and_the_grid_takes_all_schemes(arena: pee
     from benchmarks.efficiency import peers_keras_tuner as keras_tuner
 
     evaluate, log = Recording(), EventLog()
-    executor = InlineExecutor(evaluate)
-    search = keras_tuner.HyperbandSearch(arena, log)
-    search.run(executor)
-    n_hyperband = len(log.events)
-    assert log.epochs >= keras_tuner.HYPERBAND_SHARE * arena.total_epochs
-    for request in evaluate.requests:
+    keras_tuner.HyperbandSearch(arena, log).run(InlineExecutor(evaluate))
+    rows = [request for request in evaluate.requests if request.fan_out]
+    trained = [request for request in evaluate.requests if not request.fan_out]
+    n_epochs = sum(request.config.training.epochs for request in trained)
+    assert n_epochs >= keras_tuner.HYPERBAND_SHARE * arena.total_epochs
+    for request in trained:
         config = request.config
         assert config.quantization is QuantizationScheme.FLOAT32
         assert not config.pruning.is_active
         if config.branched_from is not None:
             assert request.start_weights == config.branched_from.hash.encode()
-    resumed = [r.config for r in evaluate.requests if r.config.branched_from is not None]
+    resumed = [r.config for r in trained if r.config.branched_from is not None]
     assert resumed
     # What a survivor trained in all is what its rung asks for: 9 / 3, or 9.
     assert {sum(c.training.epochs for c in config.lineage) for config in resumed} <= {3, EPOCHS}
 
-    best = search.best()
-    assert [c.score for c in best] == sorted((c.score for c in best), reverse=True)
-    assert len({c.config.lineage[0].hash for c in best}) == len(best)
-    keras_tuner.run_grid(arena, log, executor, best)
-    rows = evaluate.requests[n_hyperband:]
-    assert [r.config.pruning.final_sparsity for r in rows[:4]] == list(keras_tuner.SPARSITIES)
-    assert all(r.fan_out and r.start_weights == best[0].weights for r in rows[:4])
+    # First a network as it is, under all schemes; then what has to be trained for.
+    first = rows[0].config
+    assert first.training.epochs == 0 and first.quantization is QuantizationScheme.FLOAT32
+    sparsities = [r.config.pruning.final_sparsity for r in rows[:5]]
+    assert sparsities == [0.0, *keras_tuner.SPARSITIES]
+    assert len({r.config.hash for r in rows}) == len(rows)
+    assert {r.config.quantization for r in rows[1:5]} == {QuantizationScheme.QAT_INT8}
+    assert all(r.start_weights == rows[0].start_weights for r in rows[:5])
     assert log.epochs <= arena.total_epochs + EPOCHS
+
+
+@pytest.mark.slow  # KerasTuner imports TensorFlow.
+def test_no_worker_waits_for_the_grid_to_begin(arena: peers.Arena) -> None:
+    """A last long trial of Hyperband would keep the other worker from the grid."""
+    from benchmarks.efficiency import peers_keras_tuner as keras_tuner
+
+    log = EventLog()
+    under_way: dict[int, EvaluateRequest] = {}
+
+    class TwoWorkers:
+        n_workers = 2
+
+        def submit(self, request: EvaluateRequest) -> int:
+            under_way[len(seen)] = request
+            seen.append(request)
+            return len(seen) - 1
+
+        def wait(self, timeout_s: float | None = None) -> list[Outcome]:
+            # What began last comes back first, so that one trial lies there to the end.
+            assert len(under_way) == 2 or log.epochs >= 0.9 * arena.total_epochs
+            ticket = max(under_way)
+            return [Finished(ticket, analytic.make_result(under_way.pop(ticket)))]
+
+        def shutdown(self) -> None:
+            pass
+
+    seen: list[EvaluateRequest] = []
+    keras_tuner.HyperbandSearch(arena, log).run(TwoWorkers())
+    assert any(request.fan_out for request in seen)
+
+
+@pytest.mark.slow  # KerasTuner imports TensorFlow.
+def test_seeds_of_hyperband_walk_different_ways(arena: peers.Arena, tmp_path: Path) -> None:
+    """Its oracle draws every value with the next whole number as the seed."""
+    from benchmarks.efficiency import peers_keras_tuner as keras_tuner
+
+    drawn = []
+    for seed in (0, 1):
+        evaluate, folder = Recording(), tmp_path / str(seed)
+        folder.mkdir()
+        one = replace(arena, seed=seed, folder=folder, trials=30)
+        keras_tuner.HyperbandSearch(one, EventLog()).run(InlineExecutor(evaluate))
+        whole = [r.config for r in evaluate.requests if r.config.branched_from is None]
+        drawn.append({(c.training.learning_rate, c.hyperparameters) for c in whole})
+    assert len(drawn[0]) > 20 and not drawn[0] & drawn[1]
 
 
 @pytest.mark.slow  # Imports KerasTuner, and so TensorFlow.
@@ -191,6 +243,27 @@ def test_a_trial_that_tune_ends_does_not_report_again(
     with pytest.raises(SystemExit):
         peers_tune.trainable(dict(arena.info.space.defaults()), training)
     assert reports == [{"epoch": 1, "val_accuracy": 0.5}]
+
+
+def test_a_later_actor_gives_tune_no_more_time(tmp_path: Path) -> None:
+    from benchmarks.efficiency.peers_tune import started_at
+
+    for name, at in (("first", 100.0), ("second", 107.0), ("in place of one", 130.0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at, at))
+        expected = {"first": None}.get(name, 107.0)
+        assert started_at(tmp_path, workers=2) == expected
+
+
+def test_workers_of_peers_are_as_warm_as_those_of_a_study(
+    arena: peers.Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warmed: list[int] = []
+    monkeypatch.setattr(peers, "warm_up", warmed.append)
+    monkeypatch.setattr(MakeEvaluator, "__call__", lambda self, dataset: (self, dataset))
+    made: Any = arena.make_evaluator(arena.dataset)
+    assert warmed == [1]
+    assert made == (MakeEvaluator(arena.info.ref, 1, arena.windows), arena.dataset)
 
 
 def test_peers_end_when_their_seconds_are_over(arena: peers.Arena) -> None:
@@ -320,3 +393,93 @@ def test_unknown_methods_are_refused_and_missing_switches_skipped(
     assert args.methods == ["search", "search-no-fan-out"] and args.seeds == [4, 5]
     assert args.trials == 100 and efficiency.parse(["--seconds", "9"]).trials == 10_000
     assert "search-no-luck: skipped" in capsys.readouterr().err
+
+
+def test_options_of_search_are_of_search_only() -> None:
+    """A loop at its best runs on our driver, and is a peer all the same."""
+    setting = Setting("d", "d", "0", 2, 10, 10, 3, 5, 2)
+    in_seconds = replace(setting, seconds=60.0)
+    args = efficiency.parse(["--budget-s", "7", "--search-trials", "3"])
+
+    def job(method: str, setting: Setting, args: Any = args) -> tuple[float | None, int | None]:
+        made = efficiency.job_of(args, setting, None, method, 4, peers_s=11.0)
+        assert (made.method, made.seed, made.setting) == (method, 4, setting)
+        return made.budget_s, made.search_trials
+
+    assert job("search", setting) == (7.0, 3) and job("search", in_seconds) == (60.0, 3)
+    assert job("search", setting, efficiency.parse([])) == (11.0, None)
+    for method in ("optuna-tpe-best", "random"):
+        assert job(method, setting) == (None, None)
+        assert job(method, in_seconds) == (60.0, None)
+
+
+def test_what_comes_back_too_late_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    def search(log: EventLog, method: str, **_: object) -> None:
+        log.start()
+        for seconds in (5.0, 15.0):
+            models = {(0.9, 1e3 * seconds, 0.1): b"model"}
+            log.add("training", 3, models, at=log.started + seconds)
+
+    monkeypatch.setattr(jobs, "run_search", search)
+    monkeypatch.setattr(jobs, "prepare_task", lambda task, data: (None, make_dataset()))
+    monkeypatch.setattr("workers.conversion.accuracy.tflite_accuracy", lambda *_: 0.5)
+    setting = Setting("d", "d", "0", 4, 4, 4, 3, 5, 2)
+    late = jobs.run_job(jobs.Job(setting, "d", None, "search", 0))
+    assert len(late.events) == 2
+    in_time = jobs.run_job(jobs.Job(replace(setting, seconds=10.0), "d", None, "search", 0))
+    assert [event.seconds for event in in_time.events] == [pytest.approx(5.0)]
+    assert in_time.front == ((0.9, 5e3, 0.1, 0.5),)
+
+
+def test_a_plain_loop_at_its_best_has_no_parts_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: dict[str, Any] = {}
+    opening: Any = create_or_resume
+
+    def run_study(task: str, **options: Any) -> Any:
+        asked.update(options, mirror=opening.Mirror)
+        return SimpleNamespace(check_whole=lambda: None)
+
+    monkeypatch.setattr(search_runs, "run_study", run_study)
+    for method, sampler in (("optuna-tpe-best", "tpe"), ("random-best", "random")):
+        search_runs.run_search(
+            EventLog(),
+            method,
+            task="d",
+            data=None,
+            trials=5,
+            epochs=3,
+            workers=2,
+            seed=4,
+            budget_s=60.0,
+            folder=tmp_path,
+            fix={},
+        )
+        parts = [asked[name] for name in ("race", "branch", "gate", "fan_out", "sampler", "seed")]
+        assert parts == [False, False, False, True, sampler, 4]
+        assert asked["mirror"] is LogMirror  # Told logarithms.
+    assert opening.Mirror is not LogMirror
+
+
+def test_runs_are_packed_and_reported_of_the_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*words: str) -> None:
+        monkeypatch.setattr("sys.argv", ["efficiency", *words])
+        efficiency.main()
+
+    reported: list[Any] = []
+    monkeypatch.setattr(efficiency, "write_report", reported.append)
+    setting = Setting("mnist", "mnist", "0", 2, 10, 10, 3, 5, 2)
+    for task in ("mnist", "other"):
+        made = Run(replace(setting, task=task), "random", 0, 0.0, ())
+        save_run(made, tmp_path / f"{task}__random__s0.json")
+    pack = tmp_path / "runs.gz"
+    run("--task", "mnist", "--out", str(tmp_path), "--pack", str(pack))
+    run("--task", "mnist", "--out", str(pack), "--report")
+    assert reported == [[Run(setting, "random", 0, 0.0, ())]]
+    before = pack.read_bytes()
+    with pytest.raises(SystemExit, match="no runs of task fruit"):
+        run("--task", "fruit", "--out", str(tmp_path), "--pack", str(pack))
+    assert pack.read_bytes() == before
