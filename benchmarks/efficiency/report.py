@@ -197,6 +197,20 @@ class Report:
             f"{found.get('libraries', '')}; {found.get('date', '')}.{of}"
         )
 
+    def command(self) -> str:
+        """Return the command that runs this again, but for ``--data``."""
+        s = self.setting
+        seeds = sorted({run.seed for run in self.runs})
+        words = ["--task", s.task, "--train-images", s.n_train, "--val-images", s.n_val]
+        if s.n_test is not None:
+            words += ["--test-images", s.n_test]
+        words += ["--epochs", s.epochs]
+        words += ["--trials", s.trials] if s.seconds is None else ["--seconds", f"{s.seconds:g}"]
+        for pair in filter(None, s.fixed.split(", ")):
+            words += ["--fix", pair]
+        words += ["--seeds", ",".join(map(str, seeds)), "--methods", ",".join(self.curves)]
+        return "    python -m benchmarks.efficiency " + " ".join(map(str, words))
+
     def to_markdown(self) -> str:
         """Return the section of RESULTS.md."""
         parts = [
@@ -204,6 +218,7 @@ class Report:
             INTRODUCTION,
             IN_SECONDS if self.setting.seconds is not None else IN_TRIALS,
             *([AT_BEST_WORDS] if any(method in AT_BEST for method in self.curves) else []),
+            self.command(),
             self.facts(),
             self.totals(),
             *([ON_TEST, tests] if (tests := self.tests()) else []),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.efficiency import command as efficiency
 from benchmarks.efficiency.duels import Spread, duel
 from benchmarks.efficiency.picture import band
 from benchmarks.efficiency.report import Report, write_report
@@ -215,6 +216,19 @@ def test_a_report_says_how_long_programs_had_and_of_which_commit() -> None:
     at_best = replace(PEER, method="optuna-tpe-best")
     assert "At its best" in Report([at_best]).to_markdown()
     assert "At its best" not in Report([PEER]).to_markdown()
+
+
+def test_a_report_says_how_to_run_it_again() -> None:
+    timed = replace(SETTING, seconds=60.0, n_test=50, fixed="family=cnn, batch_size=32")
+    runs = [replace(run, setting=timed) for run in (PEER, OURS, replace(OURS, seed=3))]
+    command = Report(runs).command()
+    assert command in Report(runs).to_markdown()
+    args = efficiency.parse(command.split()[3:])
+    assert (args.task, args.seconds, args.epochs) == ("digits", 60.0, 4)
+    assert (args.train_images, args.val_images, args.test_images) == (500, 100, 50)
+    assert args.fix == {"family": "cnn", "batch_size": "32"}
+    assert args.seeds == [0, 3] and args.methods == ["random", "search"]
+    assert efficiency.parse(Report([PEER]).command().split()[3:]).trials == 3
 
 
 def test_variants_are_compared_with_the_best_peer() -> None:
