@@ -119,16 +119,17 @@ def live(results: str) -> dict[str, Any]:
         results: Text of ``benchmarks/RESULTS.md``.
 
     Returns:
-        Data sets, seeds of each, and the lowest and highest median ratio of seconds, for peers at
-        their best and as they come; none where there are no such peers.
+        Data sets, seeds and seconds of each, and the lowest and highest median ratio of seconds,
+        for peers at their best and as they come; none where there are no such peers.
     """
-    data, seeds = [], []
+    data, seeds, seconds = [], [], []
     ratios: dict[bool, list[float]] = {True: [], False: []}
     for name, section in _LIVE.findall(results):
-        listed = re.search(r"seeds ([\d, ]+)\.", section)
+        listed = re.search(r"(\d+) seconds, \d+ workers, seeds ([\d, ]+)\.", section)
         assert listed is not None
         data.append(name)
-        seeds.append(len(listed[1].split(",")))
+        seconds.append(int(listed[1]))
+        seeds.append(len(listed[2].split(",")))
         table = section.split("| `search run` against |", 1)[1].split("\n\n", 1)[0]
         for row in table.splitlines()[2:]:
             cells = row.split("|")
@@ -136,6 +137,7 @@ def live(results: str) -> dict[str, Any]:
     return {
         "data": data,
         "seeds": seeds,
+        "seconds": seconds,
         "at_best": [min(ratios[True]), max(ratios[True])],
         "as_they_come": [min(ratios[False]), max(ratios[False])] if ratios[False] else [],
     }
@@ -148,12 +150,13 @@ def texts(figures: Mapping[str, Any]) -> dict[str, str]:
     live_low, live_high = lived["at_best"]
     others = ""
     if lived["as_they_come"]:
+        plain_low, plain_high = lived["as_they_come"]
         others = (
-            "what Ray Tune with ASHA and KerasTuner's Hyperband end with {} to {} times sooner, "
+            "what Ray Tune with ASHA and KerasTuner's Hyperband end with "
+            f"{plain_low} to {plain_high} times sooner, "
         )
-        others = others.format(*lived["as_they_come"])
     on = " and ".join(_DATA.get(name, name) for name in lived["data"])
-    runs = " and ".join(str(n) for n in lived["seeds"])
+    seeds, seconds = (" and ".join(map(str, lived[name])) for name in ("seeds", "seconds"))
     recorded = f"{replay['trainings']:,} recorded trainings of {replay['data_sets']} data sets"
     samplers = [_PEERS[peer] for peer in replay["peers"] if peer != "MO-ASHA"]
     halving, plain = "", "plain Optuna"
@@ -177,10 +180,9 @@ def texts(figures: Mapping[str, Any]) -> dict[str, str]:
             "they are used as they come."
         ),
         "live": (
-            f"Live, on {on} ({runs} seeds), it has what Optuna's TPE and NSGA-II at their best "
-            f"end with {live_low} to {live_high} times sooner, {others}as medians over all pairs "
-            "of runs, each of them a minute or two long, of which the start design, the same for "
-            "all, takes a third to a half."
+            f"Live, on {on} ({seeds} seeds, for {seconds} seconds), it has what Optuna's TPE and "
+            f"NSGA-II at their best end with {live_low} to {live_high} times sooner, {others}as "
+            "medians over all pairs of runs."
         ),
         "replay": (
             f"Live, on {on}, it has what Optuna ends with {live_low} to {live_high} times sooner, "

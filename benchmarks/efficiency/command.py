@@ -27,6 +27,7 @@ runs in a process of its own, and its clock starts when its workers have importe
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -255,8 +256,15 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(arguments)
     if args.trials is None:
         args.trials = 100 if args.seconds is None else MANY_TRIALS
+    if args.seconds is not None and not 0 < args.seconds < math.inf:
+        parser.error(f"--seconds must be above 0, but got {args.seconds:g}")
+    if wrong := [text for text in args.fix if "=" not in text]:
+        parser.error(f"--fix takes NAME=VALUE, but got {wrong[0]!r}")
     args.fix = dict(text.split("=", 1) for text in args.fix)
-    args.seeds = [int(seed) for seed in args.seeds.split(",")]
+    try:
+        args.seeds = [int(seed) for seed in args.seeds.split(",")]
+    except ValueError:
+        parser.error(f"--seeds takes whole numbers with commas between, but got {args.seeds!r}")
     args.methods = [name for name in args.methods.split(",") if name]
     known = (*PEERS, SEARCH)
     for name in args.methods:
@@ -283,7 +291,10 @@ def main() -> None:
     args = parse()
     if args.report or args.pack:
         read = packed_runs if args.out.is_file() else load_runs
-        runs = read(args.out, args.task)
+        try:
+            runs = read(args.out, args.task)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            sys.exit(f"efficiency: {args.out} holds no runs of this benchmark ({error}).")
         if not runs:
             sys.exit(f"efficiency: There are no runs of task {args.task} in {args.out}.")
         if args.pack:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -13,8 +12,6 @@ from benchmarks.efficiency.runs import Array, Curve
 
 _N_DRAWS = 2000
 _ANYTHING = 1e-9
-
-Between = Literal["linear", "lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -26,28 +23,28 @@ class Spread:
     high: float
 
     @classmethod
-    def of(cls, values: Iterable[float], between: Between = "linear") -> Spread:
+    def of(cls, values: Iterable[float], *, lower: bool = False) -> Spread:
         """Return the spread of some values, one a run; see :meth:`of_pairs`."""
-        return cls.of_pairs([[value] for value in values], between)
+        return cls.of_pairs([[value] for value in values], lower=lower)
 
     @classmethod
-    def of_pairs(cls, rows: Sequence[Sequence[float]], between: Between = "linear") -> Spread:
+    def of_pairs(cls, rows: Sequence[Sequence[float]], *, lower: bool = False) -> Spread:
         """Return the spread of values of pairs of runs.
 
         Runs are drawn on both sides, not pairs: those of one run all share its luck.
 
         Args:
             rows: A row for each of ours.
-            between: Which of the two in the middle counts where there are two. Half of nothing is
-                no middle: where 0 is what was not reached, take the lower.
+            lower: Whether of two in the middle the lower one is the median: where 0 is what was
+                not reached, half of something and nothing says nothing.
         """
         found = np.asarray(rows, dtype=float)
         rng = np.random.default_rng(0)
 
         def middle(values: Array) -> float:
-            if between == "linear":
-                return float(np.median(values))  # Infinite if one of the two in the middle is.
-            return float(np.percentile(values, 50, method=between))
+            if lower:
+                return float(np.percentile(values, 50, method="lower"))
+            return float(np.median(values))  # Infinite if one of the two in the middle is.
 
         middles = []
         for _ in range(_N_DRAWS):

@@ -107,7 +107,9 @@ class HyperbandSearch:
         return sorted(longest.values(), key=lambda candidate: -candidate.score)
 
     def _next(self) -> tuple[int, EvaluateRequest] | None:
-        spent = self._arena.spent(self._epochs_asked, self._log.elapsed_s)
+        # Quantization-aware epochs are known once they are trained.
+        epochs = max(self._epochs_asked, self._log.epochs)
+        spent = self._arena.spent(epochs, self._log.elapsed_s)
         if spent < HYPERBAND_SHARE:
             return self._ask()
         return self._row() if spent < 1 else None

@@ -175,8 +175,8 @@ class MendedOptunaSearch(OptunaSearch):  # type: ignore[misc, unused-ignore]
             accuracy, size_bytes, latency_ms = (float(result[name]) for name in NAMES)
             values = (accuracy, size_bytes, latency_ms)
             study.tell(trial, values)
-            model = Path(result["model"]).read_bytes() if "model" in result else b""
-            self._log.add(result["kind"], int(result["epochs_trained"]), {values: model}, at=now)
+            models = {values: Path(result["model"]).read_bytes()}
+            self._log.add(result["kind"], int(result["epochs_trained"]), models, at=now)
             return
         was_measured = "epochs_trained" in result
         failed = error or was_measured or not result

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from benchmarks.efficiency.duels import Between, Duel, Spread, duel
+from benchmarks.efficiency.duels import Duel, Spread, duel
 from benchmarks.efficiency.methods import AT_BEST, LABELS, SEARCH, label
 from benchmarks.efficiency.picture import draw
 from benchmarks.efficiency.runs import Curve, Run, Setting, curve_of
@@ -119,7 +119,7 @@ class Report:
             ]
             for kb in SHOWN_KB:
                 found = (100 * test_within(front, kb) for front in fronts)
-                middle = Spread.of(found, "lower").median
+                middle = Spread.of(found, lower=True).median
                 cells.append(f"{middle:.1f} %" if middle else "nothing")
             lines.append(f"| {' | '.join(cells)} |")
         return "\n".join(lines) if len(lines) > 2 else ""
@@ -152,8 +152,8 @@ class Report:
     def _ratio_row(self, name: str, ours: str, peer: str) -> str:
         duels = self.duels(ours, peer)
 
-        def of(get: Callable[[Duel], float], between: Between = "linear") -> Spread:
-            return Spread.of_pairs([[get(one) for one in row] for row in duels], between)
+        def of(get: Callable[[Duel], float], *, lower: bool = False) -> Spread:
+            return Spread.of_pairs([[get(one) for one in row] for row in duels], lower=lower)
 
         reached = [math.isfinite(one.ours_s) for row in duels for one in row]
         cells = [
@@ -161,10 +161,10 @@ class Report:
             self.final(peer).text(4),
             Spread.of(one.peer_s for one in duels[0]).text(),
             of(lambda one: one.ours_s).text(),
-            of(lambda one: one.seconds, "lower").text(1),
-            of(lambda one: one.trainings, "lower").text(1),
-            of(lambda one: one.epochs, "lower").text(1),
-            of(lambda one: one.points, "lower").text(1),
+            of(lambda one: one.seconds, lower=True).text(1),
+            of(lambda one: one.trainings, lower=True).text(1),
+            of(lambda one: one.epochs, lower=True).text(1),
+            of(lambda one: one.points, lower=True).text(1),
             f"{sum(reached)} of {len(reached)}",
             of(lambda one: one.ours_then).text(4),
         ]

@@ -100,23 +100,26 @@ def test_peers_that_were_replayed_are_named_and_no_others(script: ModuleType) ->
 def test_live_ratios_are_the_lowest_and_the_highest_of_all_runs(script: ModuleType) -> None:
     head = "| `search run` against | a | b | c | d |\n| --- | --- | --- | --- | --- |\n"
     results = (
-        "## Efficiency: mnist\n\n40 seconds, seeds 0, 1, 2.\n\n"
+        "## Efficiency: mnist\n\n40 seconds, 2 workers, seeds 0, 1, 2.\n\n"
         f"{head}| Optuna, TPE, at its best | 0.3 (0.1) | 38 | 27 | 1.4 (1.2 to 1.7) |\n"
         "| Ray Tune, ASHA | 0.2 | 36 | 12 | 2.8 (2.5 to 4.7) |\n\nmore\n\n"
-        "## Efficiency: other\n\n9 seconds, seeds 4.\n\n"
+        "## Efficiency: other\n\n9 seconds, 2 workers, seeds 4.\n\n"
         f"{head}| Optuna, NSGA-II, at its best | 0.3 | 38 | 27 | 2.5 (1.2 to 3.7) |\n"
         "| KerasTuner | 0.2 | 36 | 12 | 5.5 |\n\n## Next\n\nseeds 7.\n"
     )
     lived = {
         "data": ["mnist", "other"],
         "seeds": [3, 1],
+        "seconds": [40, 9],
         "at_best": [1.4, 2.5],
         "as_they_come": [2.8, 5.5],
     }
     assert script.live(results) == lived
     figures = json.loads((CHECKOUT / "docs" / "figures.json").read_text())
     told = script.texts({**figures, "live": lived})
-    assert told["live"].startswith("Live, on MNIST and other (3 and 1 seeds), it has")
+    assert told["live"].startswith(
+        "Live, on MNIST and other (3 and 1 seeds, for 40 and 9 seconds)"
+    )
     assert "1.4 to 2.5 times sooner" in told["live"] and "2.8 to 5.5" in told["live"]
     assert "1.4 to 2.5 times sooner" in told["replay"]
     told = script.texts({**figures, "live": {**lived, "as_they_come": []}})
