@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from benchmarks.efficiency.bought import bought_table
 from benchmarks.efficiency.duels import Duel, Spread, duel
 from benchmarks.efficiency.methods import AT_BEST, LABELS, SEARCH, label
 from benchmarks.efficiency.picture import draw
@@ -227,6 +228,8 @@ class Report:
             parts += [RATIOS, self.ratios()]
             if len(self.ours) > 1:
                 parts += [ABLATIONS, self.ablations()]
+        if SEARCH in self.curves:
+            parts += [BOUGHT, bought_table([run for run in self.runs if run.method == SEARCH])]
         return "\n\n".join(parts) + "\n"
 
 
@@ -257,6 +260,10 @@ RATIOS = """\
 Seconds, trainings (with branches), epochs and measured points that the other program took to its
 own final hypervolume, over those that `search run` took to the same. Every run against every
 run; a ratio of 0.0 is one where it was not reached."""
+
+BOUGHT = """\
+Means of `search run`. A worker is taken to begin a trial when it has ended the one before. What a
+new training adds later, as branches start from it, counts as theirs."""
 
 ABLATIONS = "With parts switched off, against the other program with the best final hypervolume."
 

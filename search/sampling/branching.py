@@ -4,8 +4,9 @@ A branch prunes, or trains quantization-aware, what is trained already, and give
 a fraction of the seconds; or it trains on, for as many epochs again, so that the accurate end of
 the front grows out of cheap beginnings. How many seconds go into branches and how many into new
 trainings is decided by what each has lately bought: hypervolume gained per second. For new
-trainings that is known from the last of them. For a branch it is predicted: by how much accuracy
-and size have changed in earlier branches, and what points like that would add to the front now.
+trainings that is known from the last few of them. For a branch it is predicted: by how much
+accuracy and size have changed in earlier branches, and what points like that would add to the
+front now.
 What a branch that trained on says of others, and a pruning of those to other sparsities, is in
 modules of their own. Predictions are corrected by how true they were so far.
 """
@@ -65,7 +66,15 @@ NOTHING = 1e-9
 """Hypervolume that is next to none."""
 
 MEMORY = 12
-"""Trials that tell what new trainings have lately bought."""
+"""Branches of a kind that tell what one takes, and branches that tell how true predictions are."""
+
+FADING = 0.5
+"""How much a new training counts, beside the next one, for what new trainings buy.
+
+That is little, as the first ones of a study buy far more than any later one: live searches in
+which the last twelve counted alike went on with new trainings, of which a second bought a third
+(MNIST) and a sixteenth (CIFAR-10) of what one of a branch did (``benchmarks/RESULTS.md``).
+"""
 
 Hypervolume = Callable[[Iterable[Values]], float]
 """Hypervolume of the front with some points added."""
@@ -145,7 +154,7 @@ class Brancher:
             least_error, must_prune=self._limits.max_size_bytes is not None
         )
         self._costs: dict[Kind, deque[float]] = {}
-        self._new: deque[tuple[float, float]] = deque(maxlen=MEMORY)
+        self._gain_of_new = self._seconds_of_new = 0.0
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._n_new = 0
         self._in_a_row = 0
@@ -189,7 +198,8 @@ class Brancher:
         whole_seconds = seconds
         if parent is None:
             self._n_new += 1
-            self._new.append((gain, seconds))
+            self._gain_of_new = FADING * self._gain_of_new + gain
+            self._seconds_of_new = FADING * self._seconds_of_new + seconds
             if points:
                 self._effects.training_on.note(config.training.augmentation, left)
         else:
@@ -384,5 +394,4 @@ class Brancher:
         return min(1.5, max(0.05, (got + mean) / max(1e-12, predicted + mean)))
 
     def _rate_of_new(self) -> float:
-        seconds = sum(s for _, s in self._new)
-        return sum(gain for gain, _ in self._new) / max(1e-6, seconds)
+        return self._gain_of_new / max(1e-6, self._seconds_of_new)

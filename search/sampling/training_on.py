@@ -4,10 +4,10 @@ Errors fall about as a power of all epochs together: the second training of a ne
 off them than the fifth (``benchmarks/RESULTS.md`` has branches of live searches). So what is
 learned is how much goes with every doubling of the epochs.
 
-A network that knows its training pictures by heart gains nothing by seeing them again; one whose
-pictures are changed at random each time makes as many mistakes on them as on others, and goes on
-gaining. So what is expected is learned as a part of what is left, and what is left of a new
-training from those of its augmentation.
+A network that knows its training pictures by heart gains less by seeing them again than one whose
+pictures are changed at random each time, so that it makes as many mistakes on them as on others.
+So what is expected is learned by what is left to learn, and what is left of a new training from
+those of its augmentation. It is never nothing: margins grow where no mistake is left.
 """
 
 from __future__ import annotations
@@ -21,6 +21,15 @@ from search.sampling.medians import weighted_median
 USUAL_OF_TRAINING_ON = 0.85
 """Factor on the errors each time that all epochs of a network double, as long as little is
 known."""
+
+BY_HEART = 1 / 3
+"""What doubling all epochs of a network takes off its errors, as a power of what is left, that
+knows its training pictures by heart: as a part of what it takes off where all is left to learn.
+
+Of 81 trainings on of live searches on MNIST the factor's halvings were, by what was left, 0.18 of
+those with next to nothing, 0.30 at 0.2 to 0.4, 0.16 at 0.4 to 0.7, 0.32 at 0.7 to 0.95, and 0.53
+with all of it left (medians). Generated fruit, 188: 0.15 at 0.4 to 0.7, 0.18 and 0.22.
+"""
 
 _N_EXPECTED = 5
 """For how many sightings what is expected counts."""
@@ -69,7 +78,7 @@ class TrainingOn:
             left: What it had left to learn before.
             trained: How long it had been trained before, in whole trainings.
         """
-        told = left * _doublings(trained, 1)
+        told = _told(left) * _doublings(trained, 1)
         if told > 0:
             self._seen.append((-math.log2(max(_LEAST_FACTOR, error)) / told, told))
 
@@ -92,11 +101,16 @@ class TrainingOn:
         expectations = [(-math.log2(expected), 1.0)] * _N_EXPECTED
         gained = weighted_median([*self._seen, *expectations])
         # Nobody expects harm: what was trained on for nothing is not taken.
-        return float(2.0 ** (-max(0.0, gained) * left * _doublings(trained, n)))
+        return float(2.0 ** (-max(0.0, gained) * _told(left) * _doublings(trained, n)))
 
     def errors(self, n: int) -> dict[str, float]:
         """Return the factors on errors that are expected of new trainings, by augmentation."""
         return {name: self.error(fmean([*left, 1.0]), n) for name, left in self._left.items()}
+
+
+def _told(left: float) -> float:
+    """Return how much of the usual a network gains that has so much left to learn."""
+    return BY_HEART + (1 - BY_HEART) * left
 
 
 def _doublings(trained: float, n: int) -> float:

@@ -25,6 +25,7 @@ class Past:
     Attributes:
         known: Trials that samplers learn from, with constraints under the limits of today.
         outcomes: Trials of our own asking by outcome.
+        n_new: Trials of our own asking that ended and that started from no other's weights.
         n_points: Measured models: complete trials and those derived from them.
         tried: Hashes of the configurations that are not to be tried again.
         stale: Endings of the trials that a killed driver left running, by number.
@@ -33,6 +34,7 @@ class Past:
 
     known: list[FrozenTrial] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
+    n_new: int = 0
     n_points: int = 0
     tried: set[str] = field(default_factory=set)
     stale: dict[int, Ending] = field(default_factory=dict)
@@ -97,6 +99,7 @@ def _read_ended(past: Past, trial: FrozenTrial, limits: Limits) -> None:
     outcome = trial.user_attrs.get(attributes.OUTCOME)
     if outcome and attributes.DERIVED_FROM not in trial.user_attrs:
         past.outcomes[outcome] += 1
+        past.n_new += outcome in COUNTED and attributes.BRANCHED_FROM not in trial.user_attrs
     if trial.state != TrialState.FAIL:
         past.known.append(trial)
     if values_of(trial) is not None:

@@ -36,7 +36,7 @@ from search.storage.trial_attributes import (
 )
 from search.storage.weights import WeightKeeper
 from search.study.history import Past, read_past
-from search.study.learning import Shortcuts
+from search.study.learning import Shortcuts, branch_of
 from search.study.messages import Asked, Stored, Told
 from search.study.model_files import FrontChange, FrontFiles, Reported
 from search.study.queue import MakeConfig, StartQueue
@@ -102,7 +102,7 @@ class OpenStudy:
             stored.space,
             tried=past.tried,
             retries=past.retries,
-            design=design[self._n_ended + len(past.retries) :],
+            design=design[past.n_new + sum(branch_of(one) is None for one in past.retries) :],
             enqueued=stored.enqueued,
             next_branch=self._shortcuts.next_branch if settings.branch else None,
             outlook=self._shortcuts.outlook if settings.branch else None,

@@ -161,7 +161,7 @@ class TestBrancher:
             assert self.propose(brancher) is None  # What branches would add is known now.
             if grows_before:
                 self.front += [(min(1.0, a + 0.1), s * 0.4, t) for a, s, t in self.front]
-            for number in range(100, 112):
+            for number in range(100, 160):
                 brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, seconds=10.0)
             branch = self.propose(brancher)
             expected.append(branch.predicted if isinstance(branch, Branch) else 0.0)

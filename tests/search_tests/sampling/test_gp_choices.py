@@ -242,8 +242,8 @@ def test_once_all_was_tried_anything_is_proposed() -> None:
     assert WHOLE["n"].contains(mirror.propose(WHOLE).params["n"])
 
 
-@pytest.mark.parametrize(("n", "models"), [(7, False), (8, True)])
-def test_it_models_from_the_eighth_training_on(n: int, models: bool) -> None:
+@pytest.mark.parametrize(("n", "models"), [(3, False), (4, True)])
+def test_it_models_from_the_fourth_training_on(n: int, models: bool) -> None:
     """Until then it draws at random, whatever it sees."""
     found = []
     for seed in range(12):

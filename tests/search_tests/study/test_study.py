@@ -84,7 +84,7 @@ class TestContent:
     @pytest.fixture
     def plain(self, tmp_path: Path) -> Iterator[optuna.Study]:
         path = tmp_path / "studies.db"
-        with study_for_run(path, SETTINGS) as study:
+        with study_for_run(path, replace(SETTINGS, branch=False)) as study:
             executor = InlineExecutor(analytic.make_result)
             Driver(study, executor, analytic.make_config, RunSettings(6)).run()
         yield optuna.load_study(storage=f"sqlite:///{path}", study_name="analytic")
