@@ -170,7 +170,7 @@ class Shortcuts:
                 seconds=sum(stored.get(attributes.SECONDS, {}).values()),
                 parent=stored.get(attributes.BRANCHED_FROM),
                 predicted=stored.get(attributes.PREDICTED_GAIN),
-                left=_left(
+                left=left_of(
                     config, stored.get(attributes.TRAIN_ACCURACY), stored.get(attributes.CURVE, ())
                 ),
             )
@@ -213,7 +213,7 @@ class Shortcuts:
             seconds=sum(result.seconds.values()),
             parent=None if branch is None else branch.parent,
             predicted=None if branch is None else branch.predicted,
-            left=_left(config, result.train_accuracy, result.history.get("val_accuracy", ())),
+            left=left_of(config, result.train_accuracy, result.history.get("val_accuracy", ())),
         )
         if result.weights is not None:
             self._weights.put(number, result.weights, self._worth)
@@ -247,7 +247,7 @@ class Shortcuts:
         return max(own, self._brancher.promise(number, self._files.hypervolume_with))
 
 
-def _left(config: TrialConfig, train_accuracy: float | None, curve: Sequence[float]) -> float:
+def left_of(config: TrialConfig, train_accuracy: float | None, curve: Sequence[float]) -> float:
     """Return what a training leaves to learn, before any quantization-aware epochs."""
     trained = curve[: config.training.epochs]
     return left_to_learn(train_accuracy, trained[-1] if trained else None)
