@@ -120,9 +120,10 @@ def live(results: str) -> dict[str, Any]:
 
     Returns:
         Data sets, seeds and seconds of each, and the lowest and highest median ratio of seconds,
-        for peers at their best and as they come; none where there are no such peers.
+        for peers at their best and as they come, and on which data sets there are such as they
+        come; none where there are no such peers.
     """
-    data, seeds, seconds = [], [], []
+    data, seeds, seconds, plain_on = [], [], [], []
     ratios: dict[bool, list[float]] = {True: [], False: []}
     for name, section in _LIVE.findall(results):
         listed = re.search(r"(\d+) seconds, \d+ workers, seeds ([\d, ]+)\.", section)
@@ -131,15 +132,17 @@ def live(results: str) -> dict[str, Any]:
         seconds.append(int(listed[1]))
         seeds.append(len(listed[2].split(",")))
         table = section.split("| `search run` against |", 1)[1].split("\n\n", 1)[0]
-        for row in table.splitlines()[2:]:
-            cells = row.split("|")
+        rows = [row.split("|") for row in table.splitlines()[2:]]
+        for cells in rows:
             ratios["at its best" in cells[1]].append(float(cells[5].split()[0]))
+        plain_on += [name] if any("at its best" not in cells[1] for cells in rows) else []
     return {
         "data": data,
         "seeds": seeds,
         "seconds": seconds,
         "at_best": [min(ratios[True]), max(ratios[True])],
         "as_they_come": [min(ratios[False]), max(ratios[False])] if ratios[False] else [],
+        "as_they_come_on": plain_on,
     }
 
 
@@ -151,8 +154,9 @@ def texts(figures: Mapping[str, Any]) -> dict[str, str]:
     others = ""
     if lived["as_they_come"]:
         plain_low, plain_high = lived["as_they_come"]
+        plain_on = " and ".join(_DATA.get(name, name) for name in lived["as_they_come_on"])
         others = (
-            "what Ray Tune with ASHA and KerasTuner's Hyperband end with "
+            f"what Ray Tune with ASHA and KerasTuner's Hyperband end with on {plain_on} "
             f"{plain_low} to {plain_high} times sooner, "
         )
     on = " and ".join(_DATA.get(name, name) for name in lived["data"])
