@@ -182,7 +182,13 @@ def test_with_limits_the_gate_saves_time_and_loses_nothing(model: Surrogate) -> 
         [
             replay(
                 model,
-                Policy("search", "random", gate=gate, limits=Limits(max_size_bytes=5_000)),
+                Policy(
+                    "search",
+                    "random",
+                    gate=gate,
+                    branch=False,
+                    limits=Limits(max_size_bytes=5_000),
+                ),
                 20,
                 seed,
             )
