@@ -21,7 +21,7 @@ def bought_table(runs: Sequence[Run]) -> str:
         "in 1,000 seconds |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
-    found = [one for run in runs for one in _told(run)]
+    found = [one for run in runs for one in _trials(run)]
     for row in _ROWS:
         seconds = [s for name, s, _ in found if name == row]
         gains = [gain for name, _, gain in found if name == row]
@@ -38,7 +38,7 @@ def bought_table(runs: Sequence[Run]) -> str:
     return "\n".join(lines)
 
 
-def _told(run: Run) -> Iterator[tuple[str, float, float]]:
+def _trials(run: Run) -> Iterator[tuple[str, float, float]]:
     """Yield of each trial what it was, its seconds, and the hypervolume that it added."""
     volumes = curve_of(run).hypervolume.tolist()
     n_new, before = 0, 0.0

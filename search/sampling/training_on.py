@@ -7,7 +7,7 @@ learned is how much goes with every doubling of the epochs.
 A network that knows its training pictures by heart gains less by seeing them again than one whose
 pictures are changed at random each time, so that it makes as many mistakes on them as on others.
 So what is expected is learned by what is left to learn, and what is left of a new training from
-those of its augmentation. It is never nothing: margins grow where no mistake is left.
+those of its augmentation. It is never nothing (:data:`BY_HEART`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ USUAL_OF_TRAINING_ON = 0.85
 known."""
 
 BY_HEART = 1 / 3
-"""What doubling all epochs of a network takes off its errors, as a power of what is left, that
-knows its training pictures by heart: as a part of what it takes off where all is left to learn.
+"""Part of the usual exponent that networks have which know their training pictures by heart.
 
-Of 81 trainings on of live searches on MNIST the factor's halvings were, by what was left, 0.18 of
-those with next to nothing, 0.30 at 0.2 to 0.4, 0.16 at 0.4 to 0.7, 0.32 at 0.7 to 0.95, and 0.53
-with all of it left (medians). Generated fruit, 188: 0.15 at 0.4 to 0.7, 0.18 and 0.22.
+It was 0.18 where next to nothing was left to learn, and 0.53 where all was, in 81 trainings on of
+five live searches on MNIST (medians; ``benchmarks/RESULTS.md`` has all rows, and two data sets
+more).
 """
 
 _N_EXPECTED = 5
@@ -78,7 +77,7 @@ class TrainingOn:
             left: What it had left to learn before.
             trained: How long it had been trained before, in whole trainings.
         """
-        told = _told(left) * _doublings(trained, 1)
+        told = _share(left) * _doublings(trained, 1)
         if told > 0:
             self._seen.append((-math.log2(max(_LEAST_FACTOR, error)) / told, told))
 
@@ -101,15 +100,15 @@ class TrainingOn:
         expectations = [(-math.log2(expected), 1.0)] * _N_EXPECTED
         gained = weighted_median([*self._seen, *expectations])
         # Nobody expects harm: what was trained on for nothing is not taken.
-        return float(2.0 ** (-max(0.0, gained) * _told(left) * _doublings(trained, n)))
+        return float(2.0 ** (-max(0.0, gained) * _share(left) * _doublings(trained, n)))
 
     def errors(self, n: int) -> dict[str, float]:
         """Return the factors on errors that are expected of new trainings, by augmentation."""
         return {name: self.error(fmean([*left, 1.0]), n) for name, left in self._left.items()}
 
 
-def _told(left: float) -> float:
-    """Return how much of the usual a network gains that has so much left to learn."""
+def _share(left: float) -> float:
+    """Return which part of the usual exponent a network has with so much left to learn."""
     return BY_HEART + (1 - BY_HEART) * left
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.efficiency import command as efficiency
+from benchmarks.efficiency.bought import bought_table
 from benchmarks.efficiency.duels import Spread, duel
 from benchmarks.efficiency.picture import band
 from benchmarks.efficiency.report import Report, write_report
@@ -31,6 +32,7 @@ from benchmarks.efficiency.runs import (
 )
 from benchmarks.results import replace_section
 from search.front.pareto import ReferencePoint, hypervolume
+from search.storage.settings import DEFAULT_START
 
 SETTING = Setting(
     task="digits",
@@ -114,6 +116,28 @@ def test_curve_at_a_time_and_at_a_target() -> None:
     assert curve.reached(HALF_VOLUME) == 0
     assert curve.reached(FULL_VOLUME) == 1
     assert curve.reached(0.99) is None
+
+
+def test_what_a_second_bought_is_told_by_what_was_trained() -> None:
+    """Of two workers, each begins a trial when it has ended one; the start design has eight."""
+    design: list[tuple[float, Kind, int, Sequence[Values]]] = [
+        (10.0 * (1 + index // 2), "training", 4, [HALF] if index == 1 else [])
+        for index in range(DEFAULT_START)
+    ]
+    after: list[tuple[float, Kind, int, Sequence[Values]]] = [
+        (43.0, "training", 4, []),
+        (45.0, "branch", 4, [FULL]),
+        (47.0, "branch", 4, []),
+    ]
+    rows = bought_table([make_run([*design, *after], "search")]).splitlines()[2:]
+    gained = FULL_VOLUME - HALF_VOLUME
+    assert rows == [
+        f"| start design | 8 | 10.0 | {HALF_VOLUME / 8:.5f} | {1000 * HALF_VOLUME / 80:.2f} |",
+        "| new trainings after it | 1 | 3.0 | 0.00000 | 0.00 |",
+        # The second one is begun by the worker that was free after 43 seconds.
+        f"| branches | 2 | 4.5 | {gained / 2:.5f} | {1000 * gained / 9:.2f} |",
+    ]
+    assert rows[1] not in bought_table([make_run(design, "search")])
 
 
 def test_a_run_without_events_has_a_curve() -> None:

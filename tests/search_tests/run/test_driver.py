@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -86,7 +87,12 @@ def test_progress(storage: InMemoryStorage) -> None:
     assert last.best_accuracy == max(t.values[0] for t in trials)
     assert last.smallest_bytes == min(t.values[1] for t in trials)
     assert last.fastest_ms == min(t.values[2] for t in trials)
-    assert any("+" in one.last and "points" in one.last for one in observer.updates)
+    derived = Counter(t.user_attrs.get(attributes.DERIVED_FROM) for t in trials)
+    ended = [told for one in observer.updates if (told := re.match(r"trial (\d+): ", one.last))]
+    assert len(ended) == 8 and max(derived.values()) > 1
+    for told in ended:
+        n_points = derived[int(told[1])]
+        assert (f", +{n_points} point" in told.string) == (n_points > 0)
 
 
 def test_no_worker_waits_for_the_driver(storage: InMemoryStorage) -> None:

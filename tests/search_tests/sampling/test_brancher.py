@@ -121,6 +121,15 @@ class TestBrancher:
     def test_when_new_trainings_buy_much_branches_wait(self) -> None:
         assert self.propose(self.brancher(gain_of_new=0.5)) is None
 
+    def test_what_new_trainings_once_bought_soon_counts_no_more(self) -> None:
+        """The first ones of a study gain far more than any later one."""
+        brancher = self.brancher(gain_of_new=0.0)
+        brancher.note(50, config_of(dropout=0.3), {}, gain=0.5, seconds=10.0)
+        assert self.propose(brancher) is None
+        for number in range(60, 67):
+            brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, seconds=10.0)
+        assert self.propose(brancher) is not None
+
     def test_without_weights_there_is_nothing_to_start_from(self) -> None:
         assert self.propose(self.brancher(gain_of_new=0.0), kept=()) is None
 
