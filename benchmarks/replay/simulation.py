@@ -82,6 +82,7 @@ class SimulatedExecutor:
 
     Attributes:
         model: Answers.
+        seed: Of the search: its trainings have a luck of their own.
         quantile: Of the race.
         nearest: Whether trainings are answered by the nearest recorded one that was not used yet;
             otherwise by the surrogate.
@@ -91,6 +92,7 @@ class SimulatedExecutor:
     """
 
     model: Surrogate
+    seed: int = 0
     quantile: float = QUANTILE
     nearest: bool = False
     halving: Halving | None = None
@@ -152,7 +154,8 @@ class SimulatedExecutor:
         if config.training.epochs > 0:
             trains_on = kind_of(config) is TRAIN_ON
             sparsity = None if trains_on else config.pruning.final_sparsity
-            answer = self.model.branch(params, parent, sparsity)
+            times = config.training.epochs / self.model.epochs if trains_on else 1.0
+            answer = self.model.branch(params, parent, sparsity, self.seed, times=times)
             self._answers[weights.hash] = answer
             return self._result(request, answer)
         # The quantization-aware training of a parent's weights alone.
@@ -165,7 +168,7 @@ class SimulatedExecutor:
 
     def _training(self, params: Mapping[str, Any]) -> Answer:
         if not self.nearest:
-            return self.model.training(params)
+            return self.model.training(params, self.seed)
         index = self.model.recording.nearest(params, self._used)
         self._used.add(index)
         return self.model.recorded(index)
@@ -324,7 +327,7 @@ def replay(
         model: Answers.
         policy: What the search does.
         n_trials: How many trials it has at most.
-        seed: Of the search; the trainings' seed stays the same.
+        seed: Of the search, and of its trainings' luck.
         timeout_s: Simulated seconds after which no trial is begun; None for no end.
         nearest: See :class:`SimulatedExecutor`.
     """
@@ -350,7 +353,7 @@ def replay(
     if policy.rungs is not None:
         reference = ReferencePoint.for_classes(len(info.class_names), info.n_val)
         halving = Halving(policy.rungs, reference if policy.log_metrics else None)
-    executor = SimulatedExecutor(model, policy.quantile, nearest, halving)
+    executor = SimulatedExecutor(model, seed, policy.quantile, nearest, halving)
     curve = _Curve(executor)
     with told_by(policy), patch.object(branching, "KINDS", kinds):
         study = open_study(InMemoryStorage(), settings)

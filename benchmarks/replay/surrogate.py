@@ -7,8 +7,10 @@ its network is made of, which is counted exactly (``benchmarks/replay/network_sh
 
 - Accuracy is fitted as the mean of validation and test, in logits; each scheme's as its distance
   from float32's; a pruned branch's as its distance from its parent's.
-- Chance is added again: that of which images are in a split, and of what quantization does to
-  these weights. A configuration always has the same luck.
+- Chance is added again: what trainings of which as much was expected came out better or worse,
+  which images are in a split, and what quantization does to these weights. In one search, a
+  configuration always has the same luck; in the next it has another, so that thirty searches are
+  not thirty looks at one draw of the start design.
 - Learning curves have the form of a recorded training that is close, and ended close.
 - Sizes and latencies are sums over layers (``benchmarks/replay/costs.py``), and what is left of
   them, in logarithms, is fitted by forests too.
@@ -40,6 +42,8 @@ ALWAYS = ("float16", "dynamic_range", "dynamic_int4", "int8")
 
 SCHEMES = ("float32", *ALWAYS, "int16x8", "qat_int8")
 N_DONORS = 5
+N_ALIKE = 20
+"""Trainings of which one's luck is drawn: those of which most nearly as much was expected."""
 
 Values: TypeAlias = tuple[float, float, float, float]
 """Accuracy on validation, on test, size in bytes, latency in milliseconds."""
@@ -56,7 +60,7 @@ class Answer:
         level: Logit of the accuracy of its weights, without the luck of a split.
         sparsity: What it was pruned to.
         n_params: Weights and biases.
-        n_trained_on: How many times it was trained on.
+        trained_on: For how long it was trained on, in whole trainings.
     """
 
     curve: tuple[float, ...]
@@ -65,7 +69,7 @@ class Answer:
     level: float
     sparsity: float
     n_params: int
-    n_trained_on: int = 0
+    trained_on: float = 0.0
 
 
 class FileCosts:
@@ -139,6 +143,10 @@ class Surrogate:
         inputs = np.array([self.features(row["params"]) for row in rows])
         levels = np.array([self.level_of(row) for row in rows])
         self._level = Forest().fit(inputs, levels[:, None])
+        foreseen = self._level.out_of_bag[:, 0]
+        by_level = np.argsort(foreseen)
+        self._foreseen_levels = foreseen[by_level]
+        self._level_luck = (levels - foreseen)[by_level]
         self._inputs, self._levels, self._scale = inputs, levels, inputs.std(axis=0) + 1e-9
         self._pruning = Further(
             [
@@ -282,17 +290,27 @@ class Surrogate:
         return branches.change(self._further(params, sparsity, level))
 
     @property
+    def epochs(self) -> int:
+        """Epochs of a whole training."""
+        return int(self._settings["epochs"])
+
+    @property
     def trains_on(self) -> bool:
         """Whether anything is known of trainings that are trained on."""
         return self._training_on.is_known
 
     # --- Answering --------------------------------------------------------------------------
 
-    def training(self, params: Params, study_seed: int = 0) -> Answer:
-        """Return what a training of a configuration gives, under every scheme."""
-        luck = self._luck(params, study_seed)
+    def training(self, params: Params, seed: int = 0) -> Answer:
+        """Return what a training of a configuration gives, under every scheme.
+
+        Args:
+            params: Its parameters.
+            seed: Of the search.
+        """
+        luck = self._luck(params, seed)
         inputs = self.features(params)
-        level = float(self._level.predict(inputs)[0])
+        level = self._lucky(float(self._level.predict(inputs)[0]), luck)
         sparsity = _sparsity(params)
         points = self._points(self.shape(params), sparsity, inputs, level, luck)
         seconds = dict(zip(STAGES, np.exp(self._seconds.predict(inputs)).tolist(), strict=True))
@@ -301,7 +319,13 @@ class Surrogate:
         return Answer(curve, points, seconds, level, sparsity, self.shape(params).n_params)
 
     def branch(
-        self, params: Params, parent: Answer, sparsity: float | None, study_seed: int = 0
+        self,
+        params: Params,
+        parent: Answer,
+        sparsity: float | None,
+        seed: int = 0,
+        *,
+        times: float = 1.0,
     ) -> Answer:
         """Return what a branch gives, from the weights of a training.
 
@@ -309,11 +333,12 @@ class Surrogate:
             params: Of the training that it began with.
             parent: What that gave, or the branch that this one starts from.
             sparsity: What it prunes to; None if it trains on.
-            study_seed: Of the training.
+            seed: Of the search.
+            times: For how long it trains on, in whole trainings.
         """
-        names = {"branch": sparsity, "from": parent.sparsity, "times": parent.n_trained_on}
-        luck = self._luck({**params, **names}, study_seed)
-        n_trained_on = parent.n_trained_on + (sparsity is None)
+        names = {"branch": sparsity, "from": parent.sparsity, "times": parent.trained_on}
+        luck = self._luck({**params, **names}, seed)
+        trained_on = parent.trained_on + (times if sparsity is None else 0.0)
         if sparsity is None:
             branches, sparsity = self._training_on, parent.sparsity
         else:
@@ -323,12 +348,19 @@ class Surrogate:
         change = branches.change(further) + luck.choice(branches.luck)
         if branches is self._training_on:
             # A second time was not recorded: every doubling of the epochs is to bring as much.
-            change *= math.log2((n_trained_on + 1) / n_trained_on)
+            change *= math.log2((1 + trained_on) / (1 + parent.trained_on))
         level = parent.level + change
         points = self._points(self.shape(params), sparsity, inputs, level, luck)
         seconds = {**branches.seconds(further), "qat": parent.seconds["qat"]}
+        seconds["train"] *= times
         curve = (points["float32"][0],)
-        return Answer(curve, points, seconds, level, sparsity, parent.n_params, n_trained_on)
+        return Answer(curve, points, seconds, level, sparsity, parent.n_params, trained_on)
+
+    def _lucky(self, level: float, luck: Random) -> float:
+        """Return what comes of a training of which a level is expected."""
+        at = int(np.searchsorted(self._foreseen_levels, level)) - N_ALIKE // 2
+        at = max(0, min(at, len(self._level_luck) - N_ALIKE))
+        return level + float(luck.choice(self._level_luck[at : at + N_ALIKE].tolist()))
 
     def _luck(self, params: Mapping[str, Any], seed: int) -> Random:
         return Random(json.dumps([sorted(params.items()), seed], default=str))

@@ -221,9 +221,15 @@ class Driver:
         """Whether other drivers run what is left: it is ours if they die."""
         return self._study.n_elsewhere > 0 and self._study.n_done < self._settings.n_trials
 
-    def _is_time_up(self) -> bool:
+    def _seconds_left(self) -> float:
+        """Return how long the run still asks for trials."""
         timeout_s = self._settings.timeout_s
-        return timeout_s is not None and self._clock() - self._state.started >= timeout_s
+        if timeout_s is None:
+            return math.inf
+        return timeout_s - (self._clock() - self._state.started)
+
+    def _is_time_up(self) -> bool:
+        return self._seconds_left() <= 0
 
     def _is_patience_over(self) -> bool:
         """Whether those under way when time is up take too long, too: one of them may hang."""
@@ -233,7 +239,7 @@ class Driver:
         return self._clock() - self._state.started >= allowed_s
 
     def _start(self) -> bool:
-        asked = self._study.ask(self._make_config)
+        asked = self._study.ask(self._make_config, seconds_left=self._seconds_left())
         if asked is None:
             if not self._wants_more():
                 return True  # Another driver started the last one meanwhile.

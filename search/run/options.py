@@ -149,13 +149,18 @@ class RunOptions:
     )
     more: int | None = option(None, "count", "Trials on top of those the study has.", group=LENGTH)
     epochs: int | None = option(
-        None, "count", "Epochs of each trial.", group=LENGTH, shown="the task's"
+        None,
+        "count",
+        "Epochs of each new training; what is trained on doubles them each time.",
+        group=LENGTH,
+        shown="the task's",
     )
     timeout_s: float | None = option(
         None,
         "duration",
-        "Ask for no new trial after this time, such as 30m; a preparation that takes longer is "
-        "ended, and so are trials that take as long again.",
+        "Ask for no new trial after this time, such as 30m, and before it for no branch that is "
+        "expected to take longer; a preparation that takes longer is ended, and so are trials "
+        "that take as long again.",
         group=LENGTH,
         flag="--timeout",
     )

@@ -64,7 +64,7 @@ class BranchEffects:
         *,
         sparsity: float,
         left: float,
-        trained: float,
+        doublings: float,
     ) -> None:
         """Learn from a branch.
 
@@ -74,7 +74,7 @@ class BranchEffects:
             after: Its models.
             sparsity: Of the weights that it started from.
             left: What those had left to learn.
-            trained: How long they had been trained, in whole trainings.
+            doublings: How many times all their epochs doubled by it.
         """
         for scheme, (accuracy, size, latency) in after.items():
             base = before.get(_base(scheme))
@@ -87,7 +87,7 @@ class BranchEffects:
                 latency / base[2],
             )
             if kind is TRAIN_ON:
-                self.training_on.learn(effect.error, left, trained)
+                self.training_on.learn(effect.error, left, doublings)
             elif kind is QAT:
                 self._of_qat.append(effect)
             else:

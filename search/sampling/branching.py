@@ -1,7 +1,7 @@
 """Branches: trials that start from a good trial's weights, and when they are worth their time.
 
 A branch prunes, or trains quantization-aware, what is trained already, and gives new points for
-a fraction of the seconds; or it trains on, for as many epochs again, so that the accurate end of
+a fraction of the seconds; or it trains on, for as long as all before, so that the accurate end of
 the front grows out of cheap beginnings. How many seconds go into branches and how many into new
 trainings is decided by what each has lately bought: hypervolume gained per second. For new
 trainings that is known from the last few of them. For a branch it is predicted: by how much
@@ -13,6 +13,7 @@ modules of their own. Predictions are corrected by how true they were so far.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -27,11 +28,12 @@ from search.sampling.branch_kinds import (
     TRAIN_ON,
     Kind,
     branch_config,
+    epochs_of,
     kind_of,
     sparsest,
 )
 from search.sampling.outlook import AS_IT_IS, Further, pruned, trained_on
-from search.sampling.training_on import steps
+from search.sampling.training_on import lasts, steps
 from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
@@ -42,7 +44,7 @@ MIN_NEW = 4
 second than new trainings do (``benchmarks/RESULTS.md``)."""
 
 HOPED_OF_TRAINING_ON = 0.7
-"""Factor on errors to expect of a doubling of all epochs that was never tried.
+"""Factor on errors to expect of training on that was never tried.
 
 That is much, so that it is tried soon: on MNIST and generated fruit searches that expect 0.85 let
 the first trainings, which buy more than any later one, keep it waiting for half of their time.
@@ -211,15 +213,16 @@ class Brancher:
                 before = self._trainings[parent]
                 before.tried.add(kind)
                 whole_seconds = before.whole_seconds
-                share = seconds / max(1e-6, whole_seconds)
-                self._costs.setdefault(kind, deque(maxlen=MEMORY)).append(share)
+                self._costs.setdefault(kind, deque(maxlen=MEMORY)).append(
+                    seconds / max(1e-6, whole_seconds * self._times(kind, config))
+                )
                 self._effects.learn(
                     kind,
                     before.points,
                     points,
                     sparsity=before.config.pruning.final_sparsity,
                     left=before.left,
-                    trained=self._trained(before.config),
+                    doublings=math.log2(epochs_of(config) / epochs_of(before.config)),
                 )
         if points:
             self._trainings[number] = _Training(config, dict(points), whole_seconds, left)
@@ -228,12 +231,15 @@ class Brancher:
         self,
         kept: Iterable[int],
         hypervolume: Hypervolume,
+        seconds_left: float = math.inf,
     ) -> Branch | None:
         """Return the branch that is to be tried now; None if a new training is worth more.
 
         Args:
             kept: Trials whose weights are there.
             hypervolume: See :data:`Hypervolume`.
+            seconds_left: What takes longer is not begun, and what is worth something only after
+                others that take longer is worth nothing.
         """
         if self._n_new < MIN_NEW or self._in_a_row >= MAX_BRANCHES_IN_A_ROW:
             self._in_a_row = 0
@@ -245,7 +251,7 @@ class Brancher:
             if training is None:
                 continue
             for kind, config in self._untried(training):
-                gain, rate = self._judged(kind, config, training, hypervolume)
+                gain, rate = self._judged(kind, config, training, hypervolume, seconds_left)
                 if trust * rate > best_rate:
                     best, best_rate = Branch(number, kind, config, gain), trust * rate
         if best is None:
@@ -269,34 +275,47 @@ class Brancher:
         return self._effects.fitting(training.points, limit, before) if limit else ()
 
     def _judged(
-        self, kind: Kind, config: TrialConfig, training: _Training, hypervolume: Hypervolume
+        self,
+        kind: Kind,
+        config: TrialConfig,
+        training: _Training,
+        hypervolume: Hypervolume,
+        seconds_left: float = math.inf,
     ) -> tuple[float, float]:
         """Return what a branch adds to the front, and what it leads to, for each second."""
         effects, seconds = self._effects, self._cost(kind, training)
+        if seconds > seconds_left:
+            return 0.0, 0.0
         added = partial(self._added, kind, training, hypervolume, hypervolume(()))
         if kind is QAT:
             gain = added(effects.of_qat())
             return gain, gain / seconds
-        error = partial(
-            effects.training_on.error, training.left, trained=self._trained(training.config)
-        )
+        error = partial(effects.training_on.error, training.left)
         # What it adds at once, or what it leads to if it is trained on and on.
         n_more = MAX_LINEAGE - len(config.lineage)
         if kind is TRAIN_ON:
             gain = added(Effect(error(expected=HOPED_OF_TRAINING_ON)))
-            rates = [added(Effect(error(n))) / n for n in steps(n_more + 1)]
-            return gain, max(gain, *rates) / seconds
-        pruned = self._pruned(kind, training)
-        gain, each = added(pruned), self._cost(TRAIN_ON, training)
+            change, before_s, first_s = Effect(1.0), 0.0, seconds
+            times = steps(n_more + 1)
+        else:
+            change = self._pruned(kind, training)
+            gain, before_s = added(change), seconds
+            first_s = self._share(TRAIN_ON) * training.whole_seconds * self._trained(config)
+            times = steps(n_more) if TRAIN_ON in KINDS else ()
         rates = [gain / seconds]
-        for n in steps(n_more) if TRAIN_ON in KINDS else ():
-            after = replace(pruned, error=pruned.error * error(n))
-            rates.append(added(after) / (seconds + n * each))
+        for n in times:
+            whole_s = before_s + lasts(first_s, n)
+            if whole_s <= seconds_left:
+                rates.append(added(replace(change, error=change.error * error(n))) / whole_s)
         return gain, max(rates)
 
     def _trained(self, config: TrialConfig) -> float:
         """Return how long all trainings were that lead to one, in whole trainings."""
-        return sum(step.training.epochs for step in config.lineage) / self._epochs
+        return epochs_of(config) / self._epochs
+
+    def _times(self, kind: Kind, config: TrialConfig) -> float:
+        """Return for how many whole trainings' time a branch trains on; 1 for other kinds."""
+        return config.training.epochs / self._epochs if kind is TRAIN_ON else 1.0
 
     def _added(
         self,
@@ -375,7 +394,8 @@ class Brancher:
         A large network's branches take longer than a small one's: costs are compared as shares of
         the training that the lineage began with.
         """
-        return max(1e-6, self._share(kind) * parent.whole_seconds)
+        trained = self._trained(parent.config) if kind is TRAIN_ON else 1.0
+        return max(1e-6, self._share(kind) * parent.whole_seconds * trained)
 
     def _share(self, kind: Kind) -> float:
         known = list(self._costs.get(kind, ()))

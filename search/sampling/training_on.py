@@ -1,8 +1,9 @@
 """What training on changes, by how long it was before, and by what is left to learn.
 
 Errors fall about as a power of all epochs together: the second training of a network takes more
-off them than the fifth (``benchmarks/RESULTS.md`` has branches of live searches). So what is
-learned is how much goes with every doubling of the epochs.
+off them than a fifth that is as long (``benchmarks/RESULTS.md`` has branches of live searches). So
+training on lasts as long as all before together, as in warm restarts that double (Loshchilov and
+Hutter, "SGDR", ICLR 2017), and what is learned is how much goes with every doubling.
 
 A network that knows its training pictures by heart gains less by seeing them again than one whose
 pictures are changed at random each time, so that it makes as many mistakes on them as on others.
@@ -58,6 +59,16 @@ def steps(n: int) -> tuple[int, ...]:
     return tuple(sorted({min(n, 1), min(n, 3), n} - {0}))
 
 
+def lasts(trained: float, n: int = 1) -> float:
+    """Return how long training on takes in all, in whatever all before was counted.
+
+    Args:
+        trained: How long that was.
+        n: Times.
+    """
+    return trained * (2.0**n - 1)
+
+
 class TrainingOn:
     """Learns what training on changes, and what trainings leave to learn."""
 
@@ -69,15 +80,15 @@ class TrainingOn:
         """Take note of what a new training of some augmentation has left to learn."""
         self._left.setdefault(augmentation, deque(maxlen=_MEMORY)).append(left)
 
-    def learn(self, error: float, left: float, trained: float = 1.0) -> None:
+    def learn(self, error: float, left: float, doublings: float = 1.0) -> None:
         """Learn from a network that was trained on.
 
         Args:
             error: Factor on its errors.
             left: What it had left to learn before.
-            trained: How long it had been trained before, in whole trainings.
+            doublings: How many times all its epochs doubled.
         """
-        told = _share(left) * _doublings(trained, 1)
+        told = _share(left) * doublings
         if told > 0:
             self._seen.append((-math.log2(max(_LEAST_FACTOR, error)) / told, told))
 
@@ -86,21 +97,19 @@ class TrainingOn:
         left: float,
         n: int = 1,
         *,
-        trained: float = 1.0,
         expected: float = USUAL_OF_TRAINING_ON,
     ) -> float:
         """Return the factor on errors that training on some times is expected to bring.
 
         Args:
             left: What is left to learn before.
-            n: Times.
-            trained: How long it was trained before, in whole trainings.
-            expected: What is expected of one doubling, as long as little is known.
+            n: Times, each as long as all before together.
+            expected: What is expected of one, as long as little is known.
         """
         expectations = [(-math.log2(expected), 1.0)] * _N_EXPECTED
         gained = weighted_median([*self._seen, *expectations])
         # Nobody expects harm: what was trained on for nothing is not taken.
-        return float(2.0 ** (-max(0.0, gained) * _share(left) * _doublings(trained, n)))
+        return float(2.0 ** (-max(0.0, gained) * _share(left) * n))
 
     def errors(self, n: int) -> dict[str, float]:
         """Return the factors on errors that are expected of new trainings, by augmentation."""
@@ -110,8 +119,3 @@ class TrainingOn:
 def _share(left: float) -> float:
     """Return which part of the usual exponent a network has with so much left to learn."""
     return BY_HEART + (1 - BY_HEART) * left
-
-
-def _doublings(trained: float, n: int) -> float:
-    """Return how many times all epochs double by some trainings more."""
-    return math.log2(1 + n / max(trained, 1 / 3))

@@ -111,9 +111,14 @@ class Shortcuts:
         params = {"augmentation": config.training.augmentation}
         return min(further.error_of(params) for further in self.outlook())
 
-    def next_branch(self) -> Branch | None:
-        """Return the branch to try now; None if a new training is worth more."""
-        return self._brancher.propose(self._weights.numbers, self._files.hypervolume_with)
+    def next_branch(self, seconds_left: float) -> Branch | None:
+        """Return the branch to try now; None if a new training is worth more.
+
+        Args:
+            seconds_left: Of the run.
+        """
+        kept, hypervolume = self._weights.numbers, self._files.hypervolume_with
+        return self._brancher.propose(kept, hypervolume, seconds_left)
 
     def outlook(self) -> tuple[Further, ...]:
         """Return what a new training may still become by branches."""

@@ -8,6 +8,7 @@ marks the running ones as interrupted and tries their configurations again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -182,18 +183,24 @@ class OpenStudy:
     # --- Asking ---------------------------------------------------------------------------
 
     def ask(
-        self, make_config: MakeConfig, user_attrs: Mapping[str, Any] | None = None
+        self,
+        make_config: MakeConfig,
+        user_attrs: Mapping[str, Any] | None = None,
+        *,
+        seconds_left: float = math.inf,
     ) -> Asked | None:
         """Start a trial: an interrupted one again, the space's defaults, or a proposal.
 
         Args:
             make_config: Turns its parameters into its configuration.
             user_attrs: What to store with it, beside what every trial has.
+            seconds_left: Of the run: no branch is begun that is expected to take longer.
 
         Returns:
             The trial; None if no configuration turned up that was not tried before.
         """
-        start = self._queue.next(make_config, hashes_of(self._running.values()))
+        under_way = hashes_of(self._running.values())
+        start = self._queue.next(make_config, under_way, seconds_left)
         if start is None:
             return None
         proposal, config, branch = start.proposal, start.config, start.branch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
@@ -64,7 +65,8 @@ class StartQueue:
         retries: Interrupted trials that nothing has replaced yet.
         design: Parameters to start with, the first ones first.
         enqueued: Points that a person wants tried, before all of the design but its first.
-        next_branch: Returns the branch to try now; None for a study without branches.
+        next_branch: Returns the branch to try now, of those that take no longer than so many
+            seconds; None for a study without branches.
         outlook: Returns what a new training may become by branches; None without.
 
     Attributes:
@@ -79,7 +81,7 @@ class StartQueue:
         tried: Iterable[str],
         retries: Iterable[FrozenTrial],
         design: Sequence[Mapping[str, ParamValue]],
-        next_branch: Callable[[], Branch | None] | None,
+        next_branch: Callable[[float], Branch | None] | None,
         outlook: Callable[[], Sequence[Further]] | None = None,
         enqueued: Sequence[Mapping[str, ParamValue]] = (),
     ) -> None:
@@ -125,12 +127,15 @@ class StartQueue:
                 return True
         return False
 
-    def next(self, make_config: MakeConfig, under_way: Set[str]) -> Start | None:
+    def next(
+        self, make_config: MakeConfig, under_way: Set[str], seconds_left: float = math.inf
+    ) -> Start | None:
         """Return what starts next.
 
         Args:
             make_config: Turns parameters into a configuration.
             under_way: Hashes that trials under way answer for.
+            seconds_left: Of the run.
 
         Returns:
             The trial; None if no configuration turned up that was not tried before.
@@ -151,7 +156,7 @@ class StartQueue:
         ) is not None:
             fixed = wanted
         elif self._next_branch is not None:
-            branch = self._next_branch()
+            branch = self._next_branch(seconds_left)
         if branch is not None:
             start = self._start_of(branch, under_way)
             if start is not None:

@@ -8,6 +8,7 @@ Files stay on the host that made them.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -93,7 +94,11 @@ class SharedStudy(OpenStudy):
                 pass
 
     def ask(
-        self, make_config: MakeConfig, user_attrs: Mapping[str, Any] | None = None
+        self,
+        make_config: MakeConfig,
+        user_attrs: Mapping[str, Any] | None = None,
+        *,
+        seconds_left: float = math.inf,
     ) -> Asked | None:
         """Start a trial, unless others have started the last ones meanwhile."""
         with self._turn():
@@ -101,7 +106,8 @@ class SharedStudy(OpenStudy):
             if self.target is not None and started >= self.target:
                 return None
             owner = {attributes.OWNER: self._leases.owner}
-            return super().ask(make_config, {**(user_attrs or {}), **owner})
+            attrs = {**(user_attrs or {}), **owner}
+            return super().ask(make_config, attrs, seconds_left=seconds_left)
 
     def set_target(self, target: int) -> None:
         """Store how many trials the study is to have."""

@@ -96,6 +96,20 @@ def test_a_configuration_always_has_the_same_answer(model: Surrogate, digits: Re
     assert pruned.points["int8"][2] < 0.6 * answer.points["int8"][2]
 
 
+def test_a_search_has_the_luck_of_its_seed(model: Surrogate, digits: Recording) -> None:
+    params = digits.rows[0]["params"]
+    levels = [model.training(params, seed).level for seed in range(400)]
+    off = np.array(levels) - model.expected_level(model.features(params))
+    # Such trainings were recorded somewhat better or worse than expected of them.
+    assert 0.1 < off.std() < 1.2 and abs(off.mean()) < 0.8
+    first = [replay(model, Policy("search", "random"), 2, seed).measured for seed in range(2)]
+    again = replay(model, Policy("search", "random"), 2, 1).measured
+    assert again == first[1] != first[0]
+    # The first trainings are of the start design: the same networks, with other accuracies.
+    sizes = [sorted(m.size_bytes for m in run) for run in first]
+    assert sizes[0] == sizes[1]
+
+
 def test_configurations_to_record_depend_on_what_is_there_alone(digits: Recording) -> None:
     space, rows = digits.space, digits.rows
     drawn = [draw_config(space, rows[:index], index) for index in range(60)]
@@ -132,9 +146,9 @@ def test_search_has_what_a_plain_loop_has_in_the_end_sooner(model: Surrogate) ->
 def test_a_signal_ends_a_replay_and_leaves_no_shorter_one(
     model: Surrogate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def training(params: Params, study_seed: int = 0) -> Answer:
+    def training(params: Params, seed: int = 0) -> Answer:
         os.kill(os.getpid(), signal.SIGTERM)
-        return Surrogate.training(model, params, study_seed)
+        return Surrogate.training(model, params, seed)
 
     monkeypatch.setattr(model, "training", training)
     with pytest.raises(KeyboardInterrupt, match="SIGTERM"):

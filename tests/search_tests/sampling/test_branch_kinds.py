@@ -48,16 +48,17 @@ class TestConfig:
         assert branch.pruning == parent.pruning
         assert branch.quantization is S.QAT_INT8
 
-    def test_training_on_takes_as_many_epochs_again_and_keeps_what_was_pruned(self) -> None:
+    def test_training_on_takes_as_long_as_all_before_and_keeps_what_was_pruned(self) -> None:
         pruned = branch_config(config_of(), KINDS[1], EPOCHS, SPACE)
         assert pruned is not None
         branch = branch_config(pruned, TRAIN_ON, EPOCHS, SPACE)
         assert branch is not None
-        assert branch.training == replace(pruned.training, epochs=EPOCHS)
+        assert branch.training == replace(pruned.training, epochs=EPOCHS + pruned.training.epochs)
         assert branch.pruning.final_sparsity == pruned.pruning.final_sparsity
         assert branch.quantization is S.FLOAT32
         again = branch_config(branch, TRAIN_ON, EPOCHS, SPACE)
         assert again is not None and again.hash != branch.hash
+        assert again.training.epochs == 2 * branch.training.epochs
 
     def test_weights_that_were_only_quantized_anew_are_not_trained_on(self) -> None:
         parent = branch_config(config_of(), QAT, EPOCHS, SPACE)

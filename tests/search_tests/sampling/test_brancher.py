@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -211,10 +210,10 @@ class TestBrancher:
             config = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
 
     def test_what_a_branch_costs_is_a_share_of_its_lineage_s_first_training(self) -> None:
-        """Each step of these took half as long as the first, and as long as the one before."""
+        """Training on took half as long an epoch as the first training, each time."""
         brancher = self.brancher(gain_of_new=0.0)
-        self.lineage(brancher, 700, (10.0, 5.0, 5.0, 5.0))
-        assert [one.cost for one in brancher.outlook()] == [1.0, 1.5, 2.5, 3.5]
+        self.lineage(brancher, 700, (10.0, 5.0, 10.0, 20.0))
+        assert [one.cost for one in brancher.outlook()] == [1.0, 1.5, 4.5, 16.5]
 
     @pytest.mark.parametrize(("first_s", "of_the_branch"), [(1000.0, False), (2.0, True)])
     def test_branches_of_a_branch_cost_what_its_lineage_does(
@@ -274,7 +273,7 @@ class TestBrancher:
     @pytest.mark.parametrize(
         ("factor", "n_trained_on", "is_promising"),
         [
-            (0.6, 0, True),  # Six times as long: 0.6 to the power of 2.6 is less than a third.
+            (0.6, 0, True),  # Five times: 0.6 to the power of 5 is less than a third.
             (0.9, 0, False),  # Even five times leave it behind.
             (0.6, MAX_LINEAGE - 2, False),  # But once is all that is left.
         ],
@@ -290,24 +289,34 @@ class TestBrancher:
             assert branch.predicted == pytest.approx(0.0, abs=1e-12)  # At once it adds nothing.
 
     @pytest.mark.parametrize("n_trained_on", [0, 1, 3])
-    def test_what_was_trained_for_long_gains_less_by_training_on(self, n_trained_on: int) -> None:
+    def test_training_on_gains_as_much_each_time(self, n_trained_on: int) -> None:
         """What others gained by their second training says what the next one is to bring."""
         brancher = self.learned(self.behind_a_long_training(n_trained_on), 0.6)
         self.front = []
         predicted = []
         while isinstance(branch := self.propose(brancher, kept=(500,)), Branch):
             predicted += [branch.predicted] if branch.kind is TRAIN_ON else []
-        factor = 0.6 ** math.log2((n_trained_on + 2) / (n_trained_on + 1))
-        after = [(1 - (1 - a) * factor, b, c) for a, b, c in points_of(config_of()).values()]
+        after = [(1 - (1 - a) * 0.6, b, c) for a, b, c in points_of(config_of()).values()]
         assert predicted == [pytest.approx(self.hypervolume(after))]
+
+    def test_what_was_trained_for_long_is_trained_on_last(self) -> None:
+        """Each time takes twice the seconds of the one before, and gains as much."""
+        brancher = self.learned(self.brancher(gain_of_new=0.0), 0.6)
+        self.lineage(brancher, 600, (10.0, 10.0, 20.0), dropout=0.21)
+        self.lineage(brancher, 700, (10.0,), dropout=0.2)
+        self.front = list(points_of(config_of()).values())
+        found = (self.propose(brancher, kept=(602, 700)) for _ in range(20))
+        branches = [branch for branch in found if isinstance(branch, Branch)]
+        assert [one.parent for one in branches if one.kind is TRAIN_ON] == [700, 602]
 
     def added_a_second(self, factor: float, steps: Iterable[int], step_s: float) -> float:
         """What training on adds behind a long training, for each second, if it goes on best."""
         found = []
         for n in steps:
             points = points_of(config_of()).values()
-            after = [(1 - (1 - a) * factor ** math.log2(1 + n), b, c) for a, b, c in points]
-            found.append((self.hypervolume(after) - self.hypervolume([])) / (n * step_s))
+            after = [(1 - (1 - a) * factor**n, b, c) for a, b, c in points]
+            added = self.hypervolume(after) - self.hypervolume([])
+            found.append(added / (step_s * (2**n - 1)))
         assert found[0] == 0.0  # One step is not enough.
         return max(found)
 
@@ -358,12 +367,12 @@ class TestBrancher:
         brancher = self.brancher(gain_of_new=0.0)
         first = brancher.outlook()
         assert (first[0].error, first[0].cost) == (1.0, 1.0)
-        assert [one.cost for one in first] == [1.0, 2.0, 4.0, 6.0]
-        doublings = [0.0, 1.0, 2.0, math.log2(6)]
-        assert [one.error for one in first] == pytest.approx([0.85**n for n in doublings])
+        assert [one.cost for one in first] == [1.0, 2.0, 8.0, 32.0]
+        times = (0, 1, 3, 5)
+        assert [one.error for one in first] == pytest.approx([0.85**n for n in times])
         later = self.learned(brancher, 0.6, cost=5.0).outlook()
-        assert [one.cost for one in later] == [1.0, 1.5, 2.5, 3.5]
-        assert [one.error for one in later] == pytest.approx([0.6**n for n in doublings])
+        assert [one.cost for one in later] == [1.0, 1.5, 4.5, 16.5]
+        assert [one.error for one in later] == pytest.approx([0.6**n for n in times])
         worse = self.learned(self.brancher(gain_of_new=0.0), 1.3).outlook()
         assert all(further.error <= 1.0 for further in worse)
 

@@ -19,7 +19,12 @@ from search.sampling.branching import MIN_NEW, Brancher
 from search.sampling.mirror import Mirror
 from search.sampling.outlook import Further, trained_on
 from search.sampling.samplers import make_sampler
-from search.sampling.training_on import USUAL_OF_TRAINING_ON, TrainingOn, left_to_learn
+from search.sampling.training_on import (
+    USUAL_OF_TRAINING_ON,
+    TrainingOn,
+    lasts,
+    left_to_learn,
+)
 from search.storage.batches import Ending
 from search.storage.settings import RunSettings
 from search.storage.weights import WeightKeeper
@@ -60,11 +65,11 @@ def test_what_is_left_is_a_part(train: float, val: float) -> None:
     ("left", "n", "error"),
     [
         (1.0, 1, 0.85),
-        (1.0, 3, 0.85**2),
+        (1.0, 3, 0.85**3),
         (0.5, 1, 0.85 ** (2 / 3)),
-        (0.5, 3, 0.85 ** (4 / 3)),
+        (0.5, 3, 0.85**2),
         (0.0, 1, 0.85 ** (1 / 3)),
-        (0.0, 3, 0.85 ** (2 / 3)),
+        (0.0, 3, 0.85),
     ],
 )
 def test_as_long_as_little_is_known(left: float, n: int, error: float) -> None:
@@ -82,23 +87,21 @@ def test_what_some_networks_gained_tells_of_others_that_have_more_left() -> None
 
 
 @pytest.mark.parametrize("seen_after", [1, 2, 5])
-def test_the_second_training_takes_more_off_the_errors_than_the_fifth(seen_after: int) -> None:
-    """Whichever of them was seen: each doubling of all epochs leaves 0.8 of the errors."""
+def test_each_doubling_of_all_epochs_takes_as_much_off_the_errors(seen_after: int) -> None:
+    """Whatever was seen; studies of before trained on for always as long as the first time."""
     learned = TrainingOn()
     for _ in range(8 * MANY):
-        factor = 0.8 ** math.log2((seen_after + 1) / seen_after)
-        learned.learn(factor, 1.0, trained=seen_after)
-    once = [learned.error(1.0, trained=trained) for trained in (1, 2, 4, 8)]
-    assert once == pytest.approx([0.8 ** math.log2(1 + 1 / n) for n in (1, 2, 4, 8)])
-    assert learned.error(1.0, 4, trained=4) == pytest.approx(0.8)
-    step_by_step = math.prod(learned.error(1.0, trained=1 + n) for n in range(5))
-    assert learned.error(1.0, 5) == pytest.approx(step_by_step)
+        doublings = math.log2((seen_after + 1) / seen_after)
+        learned.learn(0.8**doublings, 1.0, doublings)
+    assert [learned.error(1.0, n) for n in range(4)] == pytest.approx([1, 0.8, 0.64, 0.512])
 
 
-def test_what_was_hardly_trained_gains_no_endless_lot() -> None:
-    learned = TrainingOn()
-    assert learned.error(1.0, trained=0.0) == learned.error(1.0, trained=1 / 3)
-    assert learned.error(1.0, trained=0.0) == pytest.approx(0.85**2)
+@pytest.mark.parametrize("trained", [0.5, 3.0, 40.0])
+def test_each_time_lasts_as_long_as_all_before(trained: float) -> None:
+    total = trained
+    for n in range(1, 6):
+        total += lasts(total)
+        assert total == trained + lasts(trained, n) == trained * 2**n
 
 
 def test_a_network_that_makes_no_mistakes_any_more_teaches_no_endless_gain() -> None:

@@ -1,0 +1,75 @@
+"""A run whose time is nearly up begins no branch that is expected to take longer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from optuna.storages import InMemoryStorage
+
+from search.run.driver import Driver
+from search.run.events import RunProgress, Silent
+from search.storage import attributes
+from search.storage.settings import RunSettings
+from search.storage.weights import WeightKeeper
+from search.study.create_or_resume import open_study
+from tests.search_tests import analytic
+from tests.search_tests.study.asked import SETTINGS, trials_of
+from workers.messages.executor import InlineExecutor
+from workers.messages.result import EvaluateRequest, TrialResult
+
+EPOCH_S = 10.0
+
+
+class Clock:
+    """Time that passes with the epochs of trials."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def evaluate(self, request: EvaluateRequest) -> TrialResult:
+        seconds = max(1, request.config.training.epochs) * EPOCH_S
+        self.now += seconds
+        return replace(analytic.make_result(request), seconds={"train": seconds})
+
+
+def test_a_branch_that_is_begun_ends_before_time_is_up() -> None:
+    """Training on doubles: the last one would go on for as long as all of the run."""
+    timeout_s = 4_000.0
+    clock, storage = Clock(), InMemoryStorage()
+    left_when_asked: dict[int, float] = {}
+
+    class Watch(Silent):
+        def update(self, progress: RunProgress) -> None:
+            for trial in progress.under_way:
+                left_when_asked.setdefault(trial.number, timeout_s - clock.now)
+
+    study = open_study(storage, SETTINGS, weights=WeightKeeper())
+    settings = RunSettings(10_000, timeout_s=timeout_s)
+    executor = InlineExecutor(clock.evaluate)
+    make_config = analytic.make_config
+    driver = Driver(study, executor, make_config, settings, Watch(), clock=lambda: clock.now)
+    assert driver.run().ended_by == "timeout"
+    lasted = {
+        trial.number: EPOCH_S * trial.user_attrs[attributes.CONFIG]["training"]["epochs"]
+        for trial in trials_of(storage)
+        if attributes.BRANCHED_FROM in trial.user_attrs
+        and attributes.DERIVED_FROM not in trial.user_attrs
+    }
+    assert max(lasted.values()) >= 4 * analytic.EPOCHS * EPOCH_S
+    assert all(seconds <= left_when_asked[number] for number, seconds in lasted.items())
+
+
+@pytest.mark.parametrize(("seconds_left", "is_branch"), [(math.inf, True), (EPOCH_S / 2, False)])
+def test_what_takes_longer_than_is_left_is_not_asked_for(
+    seconds_left: float, is_branch: bool
+) -> None:
+    clock, parents = Clock(), []
+    study = open_study(InMemoryStorage(), SETTINGS, weights=WeightKeeper())
+    for _ in range(20):
+        asked = study.ask(analytic.make_config, seconds_left=seconds_left)
+        assert asked is not None
+        parents.append(asked.parent)
+        study.tell(asked.number, clock.evaluate(study.request(asked.number)))
+    assert any(parent is not None for parent in parents) == is_branch
