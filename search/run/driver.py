@@ -63,6 +63,8 @@ class _State:
     failures_from_the_start: int | None = 0  # None once a trial has worked.
     last_failure: str = ""
     longest_s: float | None = None  # Of the trials that were trained to their end.
+    seconds: float = 0.0  # Of all trials that a worker ended.
+    n_ended: int = 0
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     interrupts: Interrupts = field(default_factory=Interrupts)
 
@@ -222,14 +224,19 @@ class Driver:
         return self._study.n_elsewhere > 0 and self._study.n_done < self._settings.n_trials
 
     def _seconds_left(self) -> float:
-        """Return how long the run still asks for trials."""
-        timeout_s = self._settings.timeout_s
-        if timeout_s is None:
-            return math.inf
-        return timeout_s - (self._clock() - self._state.started)
+        """Return how long the run is still expected to take: what it has time for, or trials."""
+        left_s = math.inf
+        if self._settings.timeout_s is not None:
+            left_s = self._settings.timeout_s - (self._clock() - self._state.started)
+        if self._state.n_ended:
+            n_left = self._settings.n_trials - self._study.n_done
+            mean_s = self._state.seconds / self._state.n_ended
+            left_s = min(left_s, mean_s * n_left / self._executor.n_workers)
+        return left_s
 
     def _is_time_up(self) -> bool:
-        return self._seconds_left() <= 0
+        timeout_s = self._settings.timeout_s
+        return timeout_s is not None and self._clock() - self._state.started >= timeout_s
 
     def _is_patience_over(self) -> bool:
         """Whether those under way when time is up take too long, too: one of them may hang."""
@@ -276,9 +283,11 @@ class Driver:
         self._count_failure(told)
 
     def _remember(self, result: TrialResult) -> None:
-        """Learn from a trial that was trained to its end how long trials may take."""
+        """Learn from a trial how long they take, and from one that was complete may take."""
+        took_s = sum(result.seconds.values())
+        self._state.seconds += took_s
+        self._state.n_ended += 1
         if result.outcome == "complete":
-            took_s = sum(result.seconds.values())
             self._state.longest_s = max(self._state.longest_s or 0.0, took_s)
 
     def _count_failure(self, told: Told) -> None:

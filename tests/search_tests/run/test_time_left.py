@@ -34,23 +34,29 @@ class Clock:
         return replace(analytic.make_result(request), seconds={"train": seconds})
 
 
-def test_a_branch_that_is_begun_ends_before_time_is_up() -> None:
+@pytest.mark.parametrize(
+    ("settings", "ended_by"),
+    [(RunSettings(10_000, timeout_s=4_000.0), "timeout"), (RunSettings(60), "target")],
+)
+def test_a_branch_that_is_begun_ends_with_the_run(settings: RunSettings, ended_by: str) -> None:
     """Training on doubles: the last one would go on for as long as all of the run."""
-    timeout_s = 4_000.0
     clock, storage = Clock(), InMemoryStorage()
     left_when_asked: dict[int, float] = {}
 
     class Watch(Silent):
         def update(self, progress: RunProgress) -> None:
+            n_left = settings.n_trials - progress.n_done
+            left_s = clock.now / max(1, progress.n_done) * n_left
+            if settings.timeout_s is not None:
+                left_s = min(left_s, settings.timeout_s - clock.now)
             for trial in progress.under_way:
-                left_when_asked.setdefault(trial.number, timeout_s - clock.now)
+                left_when_asked.setdefault(trial.number, left_s)
 
     study = open_study(storage, SETTINGS, weights=WeightKeeper())
-    settings = RunSettings(10_000, timeout_s=timeout_s)
     executor = InlineExecutor(clock.evaluate)
     make_config = analytic.make_config
     driver = Driver(study, executor, make_config, settings, Watch(), clock=lambda: clock.now)
-    assert driver.run().ended_by == "timeout"
+    assert driver.run().ended_by == ended_by
     lasted = {
         trial.number: EPOCH_S * trial.user_attrs[attributes.CONFIG]["training"]["epochs"]
         for trial in trials_of(storage)
