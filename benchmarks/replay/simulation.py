@@ -154,7 +154,7 @@ class SimulatedExecutor:
         if config.training.epochs > 0:
             trains_on = kind_of(config) is TRAIN_ON
             sparsity = None if trains_on else config.pruning.final_sparsity
-            times = config.training.epochs / self.model.epochs if trains_on else 1.0
+            times = config.training.epochs / self.model.epochs
             answer = self.model.branch(params, parent, sparsity, self.seed, times=times)
             self._answers[weights.hash] = answer
             return self._result(request, answer)
@@ -219,6 +219,7 @@ class SimulatedExecutor:
                 config, "stopped", verdict, bar=bar, history=history, seconds=spent, **gate
             )
             return stopped, len(curve)
+        n_epochs = len(curve) if config.branched_from is None else config.training.epochs
         points = [self._point(config, answer, scheme) for scheme in schemes]
         complete = TrialResult(
             config,
@@ -226,13 +227,13 @@ class SimulatedExecutor:
             point=points[0],
             siblings=tuple(points[1:]),
             history=history,
-            epochs_trained=len(curve),
+            epochs_trained=n_epochs,
             seconds=seconds,
             bar=bar,
             weights=b"" if request.keep_weights else None,
             **gate,
         )
-        return complete, len(curve) + (own == QAT)
+        return complete, n_epochs + (own == QAT)
 
     def _branch_keeps(self, request: EvaluateRequest, answer: Answer) -> bool:
         """Whether a branch of a training may keep the limits, as the gate guesses."""

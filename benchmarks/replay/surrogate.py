@@ -60,7 +60,7 @@ class Answer:
         level: Logit of the accuracy of its weights, without the luck of a split.
         sparsity: What it was pruned to.
         n_params: Weights and biases.
-        trained_on: For how long it was trained on, in whole trainings.
+        trained: How long all trainings were that led to it, in whole ones.
     """
 
     curve: tuple[float, ...]
@@ -69,7 +69,7 @@ class Answer:
     level: float
     sparsity: float
     n_params: int
-    trained_on: float = 0.0
+    trained: float = 1.0
 
 
 class FileCosts:
@@ -309,8 +309,11 @@ class Surrogate:
             seed: Of the search.
         """
         luck = self._luck(params, seed)
+        level = self._lucky(self.expected_level(self.features(params)), luck)
+        return self._answer(params, level, luck)
+
+    def _answer(self, params: Params, level: float, luck: Random) -> Answer:
         inputs = self.features(params)
-        level = self._lucky(float(self._level.predict(inputs)[0]), luck)
         sparsity = _sparsity(params)
         points = self._points(self.shape(params), sparsity, inputs, level, luck)
         seconds = dict(zip(STAGES, np.exp(self._seconds.predict(inputs)).tolist(), strict=True))
@@ -334,11 +337,11 @@ class Surrogate:
             parent: What that gave, or the branch that this one starts from.
             sparsity: What it prunes to; None if it trains on.
             seed: Of the search.
-            times: For how long it trains on, in whole trainings.
+            times: For how long it trains, in whole trainings.
         """
-        names = {"branch": sparsity, "from": parent.sparsity, "times": parent.trained_on}
+        names = {"branch": sparsity, "from": parent.sparsity, "times": parent.trained}
         luck = self._luck({**params, **names}, seed)
-        trained_on = parent.trained_on + (times if sparsity is None else 0.0)
+        trained = parent.trained + times
         if sparsity is None:
             branches, sparsity = self._training_on, parent.sparsity
         else:
@@ -348,13 +351,14 @@ class Surrogate:
         change = branches.change(further) + luck.choice(branches.luck)
         if branches is self._training_on:
             # A second time was not recorded: every doubling of the epochs is to bring as much.
-            change *= math.log2((1 + trained_on) / (1 + parent.trained_on))
+            change *= math.log2(trained / parent.trained)
         level = parent.level + change
         points = self._points(self.shape(params), sparsity, inputs, level, luck)
         seconds = {**branches.seconds(further), "qat": parent.seconds["qat"]}
-        seconds["train"] *= times
+        if branches is self._training_on:
+            seconds["train"] *= times
         curve = (points["float32"][0],)
-        return Answer(curve, points, seconds, level, sparsity, parent.n_params, trained_on)
+        return Answer(curve, points, seconds, level, sparsity, parent.n_params, trained)
 
     def _lucky(self, level: float, luck: Random) -> float:
         """Return what comes of a training of which a level is expected."""
@@ -368,7 +372,8 @@ class Surrogate:
     def recorded(self, index: int) -> Answer:
         """Return what a recorded training gave; what was not recorded of it is foreseen."""
         row = self.recording.rows[index]
-        foreseen = self.training(row["params"])
+        level, luck = self.level_of(row), self._luck(row["params"], 0)
+        foreseen = self._answer(row["params"], level, luck)
         points = dict(foreseen.points)
         for scheme, (accuracy, test, size, latency) in row["points"].items():
             points[scheme] = (accuracy, accuracy if test is None else test, size, latency)
@@ -377,7 +382,6 @@ class Surrogate:
             curve=tuple(row["val_accuracy"]),
             points=points,
             seconds={**foreseen.seconds, **row["seconds"]},
-            level=self.level_of(row),
         )
 
     def _points(

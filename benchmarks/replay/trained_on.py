@@ -2,8 +2,9 @@
 
 python -m benchmarks.replay.trained_on DATABASE:STUDY...
 
-A row for all branches that trained a float32 model for the second, third, ... time: which part of
-the errors was left, as medians, and the exponent that a power of all epochs would have. Then those
+A row for all branches that trained a float32 model when it had been trained for as long as one
+whole training (the second), two (the third), four (the fifth), and so on: which part of the errors
+was left, as medians, and the exponent that a power of all epochs would have. Then those
 of all studies together by how much there was left to learn.
 """
 
@@ -50,7 +51,7 @@ Branches = Mapping[int, Sequence[TrainedOn]]
 
 
 def trained_on(trials: Sequence[optuna.trial.FrozenTrial]) -> Branches:
-    """Return what branches changed, by how many trainings there were before.
+    """Return what branches changed, by how long those before were, in whole trainings.
 
     Args:
         trials: Of one study.
@@ -80,7 +81,7 @@ def trained_on(trials: Sequence[optuna.trial.FrozenTrial]) -> Branches:
         exponent = -math.log(left) / math.log(sum(epochs) / before)
         seen, curve = (stored[parent].get(name) for name in _SEEN)
         to_learn = left_of(config.lineage[-2], seen, curve or ())
-        found[round(before / epochs[-1])].append(TrainedOn(left, exponent, to_learn))
+        found[round(before / epochs[0])].append(TrainedOn(left, exponent, to_learn))
     return found
 
 

@@ -152,7 +152,7 @@ def _others(record: StudyRecord, rows: Sequence[_Row]) -> list[Mapping[str, Any]
 def _total_epochs(config: TrialConfig, epochs: int | None) -> int:
     """Return the epochs of all trainings that lead to a model."""
     config = config if epochs is None else config.with_epochs(epochs)
-    return sum(step.training.epochs for step in config.lineage)
+    return config.total_epochs
 
 
 def _train(

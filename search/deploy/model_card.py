@@ -8,6 +8,7 @@ from typing import Any
 
 from search.units import format_latency, format_size
 from spaces.config.schemes import SCHEMES, QuantizationScheme
+from spaces.config.trial import TrialConfig
 from spaces.data.accuracy_context import wilson_interval
 from spaces.data.samples import sample_kind
 from spaces.wording import one_line
@@ -225,7 +226,7 @@ def _reproduction(
 ) -> str:
     config = export["config"]
     found = metrics or export
-    epochs = config["training"]["epochs"] if metrics is None else metrics["epochs"]
+    epochs = TrialConfig.from_dict(config).total_epochs if metrics is None else metrics["epochs"]
     option = " --with-validation" if found.get("with_validation") else ""
     lines = [
         "## How to make it again",

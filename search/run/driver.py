@@ -63,8 +63,8 @@ class _State:
     failures_from_the_start: int | None = 0  # None once a trial has worked.
     last_failure: str = ""
     longest_s: float | None = None  # Of the trials that were trained to their end.
-    seconds: float = 0.0  # Of all trials that a worker ended.
-    n_ended: int = 0
+    seconds: float = 0.0  # Of all trials that workers ended.
+    n_ended: int = 0  # Of those, what counts towards the target.
     tickets: dict[int, _Ticket] = field(default_factory=dict)
     interrupts: Interrupts = field(default_factory=Interrupts)
 
@@ -224,13 +224,18 @@ class Driver:
         return self._study.n_elsewhere > 0 and self._study.n_done < self._settings.n_trials
 
     def _seconds_left(self) -> float:
-        """Return how long the run is still expected to take: what it has time for, or trials."""
-        left_s = math.inf
-        if self._settings.timeout_s is not None:
-            left_s = self._settings.timeout_s - (self._clock() - self._state.started)
-        if self._state.n_ended:
-            n_left = self._settings.n_trials - self._study.n_done
-            mean_s = self._state.seconds / self._state.n_ended
+        """Return how long a trial may take that starts now, without the run waiting for it alone.
+
+        That is what is left of its time, or of its trials at what they took so far, and no longer
+        than after which a trial is ended.
+        """
+        state, settings = self._state, self._settings
+        left_s = trial_timeout_s(settings.trial_timeout_s, state.longest_s)
+        if settings.timeout_s is not None:
+            left_s = min(left_s, settings.timeout_s - (self._clock() - state.started))
+        if state.n_ended:
+            n_left = settings.n_trials - self._study.n_done
+            mean_s = state.seconds / state.n_ended
             left_s = min(left_s, mean_s * n_left / self._executor.n_workers)
         return left_s
 
@@ -286,7 +291,7 @@ class Driver:
         """Learn from a trial how long they take, and from one that was complete may take."""
         took_s = sum(result.seconds.values())
         self._state.seconds += took_s
-        self._state.n_ended += 1
+        self._state.n_ended += result.outcome != "infeasible"
         if result.outcome == "complete":
             self._state.longest_s = max(self._state.longest_s or 0.0, took_s)
 

@@ -72,7 +72,8 @@ def branch_config(
         parent: Configuration of the trial whose weights it starts from.
         kind: What it does.
         epochs: Of a whole training. Pruning takes a third of them, training on as many as all
-            that led to the parent.
+            that led to the parent; or these, where a model's own code says when its first
+            training ends, as that may have been long before.
         space: What the study searches.
     """
     if len(parent.lineage) >= MAX_LINEAGE:
@@ -90,9 +91,10 @@ def branch_config(
     if kind is TRAIN_ON:
         if parent.training.epochs == 0:  # Its weights are its parent's.
             return None
+        more = epochs if parent.training.from_model else round(lasts(parent.total_epochs))
         return replace(
             parent,
-            training=replace(parent.training, epochs=round(lasts(epochs_of(parent)))),
+            training=replace(parent.training, epochs=more),
             pruning=_pruned_to(parent.pruning.final_sparsity),
             quantization=QuantizationScheme.FLOAT32,
             branched_from=parent,
@@ -109,11 +111,6 @@ def branch_config(
         quantization=QuantizationScheme.FLOAT32,
         branched_from=parent,
     )
-
-
-def epochs_of(config: TrialConfig) -> int:
-    """Return the epochs of all trainings that lead to a configuration."""
-    return sum(step.training.epochs for step in config.lineage)
 
 
 def _pruned_to(sparsity: float) -> PruningConfig:

@@ -28,7 +28,6 @@ from search.sampling.branch_kinds import (
     TRAIN_ON,
     Kind,
     branch_config,
-    epochs_of,
     kind_of,
     sparsest,
 )
@@ -156,7 +155,7 @@ class Brancher:
             least_error, must_prune=self._limits.max_size_bytes is not None
         )
         self._costs: dict[Kind, deque[float]] = {}
-        self._gain_of_new = self._seconds_of_new = 0.0
+        self._gain_of_new = self._seconds_of_new = self._weight_of_new = 0.0
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._n_new = 0
         self._in_a_row = 0
@@ -202,6 +201,7 @@ class Brancher:
             self._n_new += 1
             self._gain_of_new = FADING * self._gain_of_new + gain
             self._seconds_of_new = FADING * self._seconds_of_new + seconds
+            self._weight_of_new = FADING * self._weight_of_new + 1.0
             if points:
                 self._effects.training_on.note(config.training.augmentation, left)
         else:
@@ -213,16 +213,17 @@ class Brancher:
                 before = self._trainings[parent]
                 before.tried.add(kind)
                 whole_seconds = before.whole_seconds
-                self._costs.setdefault(kind, deque(maxlen=MEMORY)).append(
-                    seconds / max(1e-6, whole_seconds * self._times(kind, config))
-                )
+                if points:  # What failed or was refused took no time, and tells none.
+                    self._costs.setdefault(kind, deque(maxlen=MEMORY)).append(
+                        seconds / max(1e-6, whole_seconds * self._times(kind, config))
+                    )
                 self._effects.learn(
                     kind,
                     before.points,
                     points,
                     sparsity=before.config.pruning.final_sparsity,
                     left=before.left,
-                    doublings=math.log2(epochs_of(config) / epochs_of(before.config)),
+                    doublings=math.log2(config.total_epochs / before.config.total_epochs),
                 )
         if points:
             self._trainings[number] = _Training(config, dict(points), whole_seconds, left)
@@ -238,13 +239,16 @@ class Brancher:
         Args:
             kept: Trials whose weights are there.
             hypervolume: See :data:`Hypervolume`.
-            seconds_left: What takes longer is not begun, and what is worth something only after
-                others that take longer is worth nothing.
+            seconds_left: What takes longer than that, and than new trainings lately did, is not
+                begun, and what is worth something only after others that take longer is worth
+                nothing.
         """
         if self._n_new < MIN_NEW or self._in_a_row >= MAX_BRANCHES_IN_A_ROW:
             self._in_a_row = 0
             return None
         best, best_rate = None, self._rate_of_new()
+        # A new training would take the place of a branch that is left out.
+        seconds_left = max(seconds_left, self._seconds_of_new / self._weight_of_new)
         trust = self._trust()
         for number in kept:
             training = self._trainings.get(number)
@@ -283,7 +287,7 @@ class Brancher:
         seconds_left: float = math.inf,
     ) -> tuple[float, float]:
         """Return what a branch adds to the front, and what it leads to, for each second."""
-        effects, seconds = self._effects, self._cost(kind, training)
+        effects, seconds = self._effects, self._cost(kind, config, training)
         if seconds > seconds_left:
             return 0.0, 0.0
         added = partial(self._added, kind, training, hypervolume, hypervolume(()))
@@ -311,7 +315,7 @@ class Brancher:
 
     def _trained(self, config: TrialConfig) -> float:
         """Return how long all trainings were that lead to one, in whole trainings."""
-        return epochs_of(config) / self._epochs
+        return config.total_epochs / self._epochs
 
     def _times(self, kind: Kind, config: TrialConfig) -> float:
         """Return for how many whole trainings' time a branch trains on; 1 for other kinds."""
@@ -356,7 +360,8 @@ class Brancher:
         if training is None:
             return 0.0
         promised = (
-            self._judged(kind, config, training, hypervolume)[1] * self._cost(kind, training)
+            self._judged(kind, config, training, hypervolume)[1]
+            * self._cost(kind, config, training)
             for kind, config in self._untried(training)
         )
         return self._trust() * max(promised, default=0.0)
@@ -388,14 +393,14 @@ class Brancher:
         before = training.config.pruning.final_sparsity
         return self._effects.of_pruning(training.points, kind.sparsity, before)
 
-    def _cost(self, kind: Kind, parent: _Training) -> float:
+    def _cost(self, kind: Kind, config: TrialConfig, parent: _Training) -> float:
         """Return the seconds that a branch is expected to take.
 
         A large network's branches take longer than a small one's: costs are compared as shares of
-        the training that the lineage began with.
+        the training that the lineage began with, for training on of as many epochs.
         """
-        trained = self._trained(parent.config) if kind is TRAIN_ON else 1.0
-        return max(1e-6, self._share(kind) * parent.whole_seconds * trained)
+        whole_seconds = parent.whole_seconds * self._times(kind, config)
+        return max(1e-6, self._share(kind) * whole_seconds)
 
     def _share(self, kind: Kind) -> float:
         known = list(self._costs.get(kind, ()))

@@ -1,4 +1,4 @@
-"""What training on changes, by how long it was before, and by what is left to learn.
+"""What training on changes, by what is left to learn.
 
 Errors fall about as a power of all epochs together: the second training of a network takes more
 off them than a fifth that is as long (``benchmarks/RESULTS.md`` has branches of live searches). So

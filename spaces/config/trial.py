@@ -190,6 +190,11 @@ class TrialConfig:
             before = before.with_data_fingerprint(fingerprint)
         return replace(self, data_fingerprint=fingerprint, branched_from=before)
 
+    @property
+    def total_epochs(self) -> int:
+        """Epochs of all trainings that lead to it, as planned, without quantization-aware ones."""
+        return sum(step.training.epochs for step in self.lineage)
+
     def with_epochs(self, epochs: int) -> TrialConfig:
         """Return the same configuration with a first training of another length.
 

@@ -60,6 +60,15 @@ class TestConfig:
         assert again is not None and again.hash != branch.hash
         assert again.training.epochs == 2 * branch.training.epochs
 
+    def test_training_that_a_model_s_own_code_may_end_is_no_measure(self) -> None:
+        """It may have ended long before its epochs were up, and what is trained on does not."""
+        config = config_of()
+        config = replace(config, training=replace(config.training, from_model=True))
+        for _ in range(3):
+            branch = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
+            assert branch is not None and branch.training.epochs == EPOCHS
+            config = branch
+
     def test_weights_that_were_only_quantized_anew_are_not_trained_on(self) -> None:
         parent = branch_config(config_of(), QAT, EPOCHS, SPACE)
         assert parent is not None

@@ -306,8 +306,31 @@ class TestBrancher:
         self.lineage(brancher, 700, (10.0,), dropout=0.2)
         self.front = list(points_of(config_of()).values())
         found = (self.propose(brancher, kept=(602, 700)) for _ in range(20))
-        branches = [branch for branch in found if isinstance(branch, Branch)]
-        assert [one.parent for one in branches if one.kind is TRAIN_ON] == [700, 602]
+        branches = [one for one in found if isinstance(one, Branch) and one.kind is TRAIN_ON]
+        assert [one.parent for one in branches] == [700, 602]
+        assert branches[0].predicted == pytest.approx(branches[1].predicted, rel=0.05)
+
+    @pytest.mark.parametrize("seconds_left", [9.0, 11.0, 35.0, 71.0])
+    def test_what_does_not_end_in_time_is_not_begun(self, seconds_left: float) -> None:
+        """Also not for what it would lead to: the first of three times is worth nothing alone."""
+        brancher = self.learned(self.behind_a_long_training(0), 0.6)
+        found = brancher.propose((500,), self.hypervolume, seconds_left)
+        assert (found is not None) == (seconds_left > 10.0 * (1 + 2 + 4))
+
+    def test_a_new_training_does_not_take_the_place_of_a_branch_that_ends_sooner(self) -> None:
+        brancher = self.learned(self.brancher(gain_of_new=0.0), 0.6)
+        self.lineage(brancher, 700, (10.0,), dropout=0.2)
+        found = brancher.propose((700,), self.hypervolume, 0.0)
+        assert isinstance(found, Branch)
+
+    def test_a_branch_that_failed_does_not_say_that_it_costs_nothing(self) -> None:
+        brancher = self.brancher(gain_of_new=0.0)
+        self.lineage(brancher, 700, (10.0, 10.0), dropout=0.2)
+        failed = branch_config(config_of(dropout=0.2), TRAIN_ON, EPOCHS, SPACE)
+        assert failed is not None
+        for number in range(800, 806):
+            brancher.note(number, failed, {}, gain=0.0, seconds=0.0, parent=700)
+        assert [one.cost for one in brancher.outlook()] == [1.0, 2.0, 8.0, 32.0]
 
     def added_a_second(self, factor: float, steps: Iterable[int], step_s: float) -> float:
         """What training on adds behind a long training, for each second, if it goes on best."""
