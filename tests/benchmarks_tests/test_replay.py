@@ -96,6 +96,20 @@ def test_a_configuration_always_has_the_same_answer(model: Surrogate, digits: Re
     assert pruned.points["int8"][2] < 0.6 * answer.points["int8"][2]
 
 
+def test_what_is_trained_on_for_longer_takes_as_much_longer() -> None:
+    model = Surrogate(Recording.load("mnist"))
+    params = model.recording.rows[0]["params"]
+    whole = model.training(params)
+    pruned = model.branch(params, whole, 0.5, times=0.4)
+    assert pruned.trained == 1.4
+    once, twice = (model.branch(params, whole, None, times=times) for times in (1.0, 2.0))
+    assert (once.trained, twice.trained) == (2.0, 3.0)
+    assert twice.seconds["train"] == 2 * once.seconds["train"]
+    assert twice.seconds["convert"] == once.seconds["convert"]
+    gained = [one.level - whole.level for one in (once, twice)]
+    assert gained[1] == pytest.approx(math.log2(3) * gained[0])
+
+
 def test_a_search_has_the_luck_of_its_seed(model: Surrogate, digits: Recording) -> None:
     params = digits.rows[0]["params"]
     levels = [model.training(params, seed).level for seed in range(400)]

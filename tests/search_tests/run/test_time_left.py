@@ -36,7 +36,11 @@ class Clock:
 
 @pytest.mark.parametrize(
     ("settings", "ended_by"),
-    [(RunSettings(10_000, timeout_s=4_000.0), "timeout"), (RunSettings(60), "target")],
+    [
+        (RunSettings(10_000, timeout_s=4_000.0), "timeout"),
+        (RunSettings(60), "target"),
+        (RunSettings(60, trial_timeout_s=200.0), "target"),
+    ],
 )
 def test_a_branch_that_is_begun_ends_with_the_run(settings: RunSettings, ended_by: str) -> None:
     """Training on doubles: the last one would go on for as long as all of the run."""
@@ -49,6 +53,8 @@ def test_a_branch_that_is_begun_ends_with_the_run(settings: RunSettings, ended_b
             left_s = clock.now / max(1, progress.n_done) * n_left
             if settings.timeout_s is not None:
                 left_s = min(left_s, settings.timeout_s - clock.now)
+            if settings.trial_timeout_s is not None:
+                left_s = min(left_s, settings.trial_timeout_s)
             for trial in progress.under_way:
                 left_when_asked.setdefault(trial.number, left_s)
 

@@ -339,7 +339,7 @@ class TestBrancher:
             points = points_of(config_of()).values()
             after = [(1 - (1 - a) * factor**n, b, c) for a, b, c in points]
             added = self.hypervolume(after) - self.hypervolume([])
-            found.append(added / (step_s * (2**n - 1)))
+            found.append(added / (step_s * (2.0**n - 1)))
         assert found[0] == 0.0  # One step is not enough.
         return max(found)
 
