@@ -224,20 +224,14 @@ class Driver:
         return self._study.n_elsewhere > 0 and self._study.n_done < self._settings.n_trials
 
     def _seconds_left(self) -> float:
-        """Return how long a trial may take that starts now, without the run waiting for it alone.
-
-        That is what is left of its time, or of its trials at what they took so far, and no longer
-        than after which a trial is ended.
-        """
+        """Return how long a trial may take that starts now, without the run waiting for it."""
         state, settings = self._state, self._settings
         left_s = trial_timeout_s(settings.trial_timeout_s, state.longest_s)
         if settings.timeout_s is not None:
             left_s = min(left_s, settings.timeout_s - (self._clock() - state.started))
-        if state.n_ended:
-            n_left = settings.n_trials - self._study.n_done
-            mean_s = state.seconds / state.n_ended
-            left_s = min(left_s, mean_s * n_left / self._executor.n_workers)
-        return left_s
+        n_left = settings.n_trials - self._study.n_done
+        trials_s = state.seconds * n_left / self._executor.n_workers / max(1, state.n_ended)
+        return min(left_s, trials_s) if state.n_ended else left_s
 
     def _is_time_up(self) -> bool:
         timeout_s = self._settings.timeout_s
@@ -288,7 +282,7 @@ class Driver:
         self._count_failure(told)
 
     def _remember(self, result: TrialResult) -> None:
-        """Learn from a trial how long they take, and from one that was complete may take."""
+        """Learn from a trial how long trials take, or, if it was complete, may take."""
         took_s = sum(result.seconds.values())
         self._state.seconds += took_s
         self._state.n_ended += result.outcome != "infeasible"
@@ -401,7 +395,5 @@ class Driver:
 
     def _eta_s(self, elapsed_s: float) -> float | None:
         n_done_here = self._study.n_done - self._state.done_at_start
-        if n_done_here <= 0:
-            return None
         n_left = max(0, self._settings.n_trials - self._study.n_done)
-        return elapsed_s / n_done_here * n_left
+        return None if n_done_here <= 0 else elapsed_s / n_done_here * n_left

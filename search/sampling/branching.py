@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import median
 
@@ -31,9 +31,9 @@ from search.sampling.branch_kinds import (
     kind_of,
     sparsest,
 )
+from search.sampling.branch_parents import Parent
 from search.sampling.outlook import AS_IT_IS, Further, pruned, trained_on
 from search.sampling.training_on import lasts, steps
-from spaces.config.schemes import QuantizationScheme
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Foreseen, Limits, may_keep
@@ -58,9 +58,6 @@ near to what they are."""
 PRUNED_OUTLOOKS = 3
 """Of so many lengths of training each, the shortest: each of them is judged for all candidates
 before every proposal."""
-
-MUCH_THE_SAME = 0.015
-"""Sparsities that differ by so little are not both tried on one network."""
 
 MAX_BRANCHES_IN_A_ROW = 6
 NOTHING = 1e-9
@@ -98,37 +95,6 @@ class Branch:
     predicted: float = 0.0
 
 
-@dataclass
-class _Training:
-    """A training that branches may start from.
-
-    Attributes:
-        config: What it was.
-        points: Values of its models.
-        whole_seconds: What the training took that its lineage began with.
-        left: What it has left to learn (:func:`search.sampling.training_on.left_to_learn`).
-        tried: The kinds of branches it had.
-        branches: Configurations that its branches would have, by kind.
-        added_to: Hypervolume of the front for which ``added`` was worked out.
-        added: What its branches would add to that front, by kind and by what they would change.
-    """
-
-    config: TrialConfig
-    points: dict[QuantizationScheme, Values]
-    whole_seconds: float
-    left: float = 1.0
-    tried: set[Kind] = field(default_factory=set)
-    branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)
-    added_to: float = 0.0
-    added: dict[tuple[Kind, Effect], float] = field(default_factory=dict)
-
-    def has_tried(self, kind: Kind) -> bool:
-        """Whether a branch did that, or pruned it to nearly as much."""
-        pruned_to = [other.sparsity for other in self.tried if other.sparsity]
-        is_near = any(abs(kind.sparsity - other) < MUCH_THE_SAME for other in pruned_to)
-        return kind in self.tried or is_near
-
-
 class Brancher:
     """Knows what trainings gave, and says which branch is worth more than a new training.
 
@@ -150,7 +116,7 @@ class Brancher:
         self._epochs = epochs
         self._space = space
         self._limits = limits or Limits()
-        self._trainings: dict[int, _Training] = {}
+        self._trainings: dict[int, Parent] = {}
         self._effects = BranchEffects(
             least_error, must_prune=self._limits.max_size_bytes is not None
         )
@@ -226,7 +192,7 @@ class Brancher:
                     doublings=math.log2(config.total_epochs / before.config.total_epochs),
                 )
         if points:
-            self._trainings[number] = _Training(config, dict(points), whole_seconds, left)
+            self._trainings[number] = Parent(config, dict(points), whole_seconds, left)
 
     def propose(
         self,
@@ -265,7 +231,7 @@ class Brancher:
         self._trainings[best.parent].tried.add(best.kind)
         return best
 
-    def _untried(self, training: _Training) -> Iterable[tuple[Kind, TrialConfig]]:
+    def _untried(self, training: Parent) -> Iterable[tuple[Kind, TrialConfig]]:
         """Yield the branches that a training may still have, and their configurations."""
         for kind in (*KINDS, *sparsest(self._limits), *self._fitting(training)):
             if not training.has_tried(kind):
@@ -273,7 +239,7 @@ class Brancher:
                 if config is not None:
                     yield kind, config
 
-    def _fitting(self, training: _Training) -> Iterable[Kind]:
+    def _fitting(self, training: Parent) -> Iterable[Kind]:
         """Return the prunings to as much as it takes to keep the limit on sizes, and no more."""
         limit, before = self._limits.max_size_bytes, training.config.pruning.final_sparsity
         return self._effects.fitting(training.points, limit, before) if limit else ()
@@ -282,7 +248,7 @@ class Brancher:
         self,
         kind: Kind,
         config: TrialConfig,
-        training: _Training,
+        training: Parent,
         hypervolume: Hypervolume,
         seconds_left: float = math.inf,
     ) -> tuple[float, float]:
@@ -324,7 +290,7 @@ class Brancher:
     def _added(
         self,
         kind: Kind,
-        training: _Training,
+        training: Parent,
         hypervolume: Hypervolume,
         now: float,
         effect: Effect,
@@ -339,7 +305,7 @@ class Brancher:
             training.added[kind, effect] = hypervolume(kept) - now
         return training.added[kind, effect]
 
-    def _branch(self, kind: Kind, training: _Training) -> TrialConfig | None:
+    def _branch(self, kind: Kind, training: Parent) -> TrialConfig | None:
         if kind not in training.branches:
             config = branch_config(training.config, kind, self._epochs, self._space)
             training.branches[kind] = config
@@ -388,12 +354,12 @@ class Brancher:
         is_accurate = accuracy >= (self._limits.min_accuracy or 0.0)
         return is_accurate and may_keep(Foreseen(size_bytes, latency_ms), self._limits)
 
-    def _pruned(self, kind: Kind, training: _Training) -> Effect:
+    def _pruned(self, kind: Kind, training: Parent) -> Effect:
         """Return what pruning is expected to change."""
         before = training.config.pruning.final_sparsity
         return self._effects.of_pruning(training.points, kind.sparsity, before)
 
-    def _cost(self, kind: Kind, config: TrialConfig, parent: _Training) -> float:
+    def _cost(self, kind: Kind, config: TrialConfig, parent: Parent) -> float:
         """Return the seconds that a branch is expected to take.
 
         A large network's branches take longer than a small one's: costs are compared as shares of

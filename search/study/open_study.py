@@ -199,20 +199,14 @@ class OpenStudy:
         Returns:
             The trial; None if no configuration turned up that was not tried before.
         """
-        under_way = hashes_of(self._running.values())
-        start = self._queue.next(make_config, under_way, seconds_left)
+        start = self._queue.next(make_config, hashes_of(self._running.values()), seconds_left)
         if start is None:
             return None
         proposal, config, branch = start.proposal, start.config, start.branch
         number = self._recorder.next_number()
-        attrs = {**config_attrs(config), **(user_attrs or {})}
-        if start.retry_of is not None:
-            attrs[attributes.RETRY_OF] = start.retry_of
+        attrs = {**config_attrs(config), **(user_attrs or {}), **start.attrs}
         if self._is_baseline(proposal, branch):
             attrs[attributes.BASELINE] = True
-        if branch is not None:
-            attrs[attributes.BRANCHED_FROM] = branch.parent
-            attrs[attributes.PREDICTED_GAIN] = branch.predicted
         trial = new_trial(
             number,
             proposal.params,
@@ -270,8 +264,6 @@ class OpenStudy:
         """Whether a training may be stopped: not the one that others are read against."""
         is_new = running.branch is None and not self._is_baseline(running.proposal, None)
         return self.settings.race and self.settings.metric == "accuracy" and is_new
-
-    # --- Telling --------------------------------------------------------------------------
 
     def tell(self, number: int, result: TrialResult) -> Told:
         """End a trial with a worker's result, and add the points derived from it."""

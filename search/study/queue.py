@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from typing import Any
 
 from optuna.trial import FrozenTrial
 
@@ -47,6 +48,17 @@ class Start:
     config: TrialConfig
     branch: Branch | None = None
     retry_of: int | None = None
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """What its trial stores of where it comes from."""
+        found: dict[str, Any] = {}
+        if self.retry_of is not None:
+            found[attributes.RETRY_OF] = self.retry_of
+        if self.branch is not None:
+            found[attributes.BRANCHED_FROM] = self.branch.parent
+            found[attributes.PREDICTED_GAIN] = self.branch.predicted
+        return found
 
 
 class StartQueue:

@@ -120,7 +120,7 @@ class TestBranches:
         brancher.note(100, config_of(dropout=0.1), useless, gain=0.0, seconds=10.0)
         half = branch_config(config_of(dropout=0.1), KINDS[0], EPOCHS, SPACE)
         assert half is not None
-        brancher.note(101, half, {}, gain=0.0, seconds=10.0 * share, parent=100)
+        brancher.note(101, half, useless, gain=0.0, seconds=10.0 * share, parent=100)
         branch = self.branch(brancher)
         assert branch is not None
         assert (branch.kind == pruning_to(0.65)) == is_first
