@@ -212,7 +212,7 @@ def test_models_that_stayed_behind_are_still_named_and_found_later(
                 said.append(text)
 
         executor = InlineExecutor(analytic.make_result)
-        settings = RunSettings(15 + 30 * (n + 1))
+        settings = RunSettings(15 + 24 * (n + 1))
         Driver(opened, executor, analytic.make_config, settings, Told()).run()
         (line,) = [text for text in said if "artifacts/" in text]
         assert "once they are back" in line
