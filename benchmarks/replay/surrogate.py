@@ -7,10 +7,7 @@ its network is made of, which is counted exactly (``benchmarks/replay/network_sh
 
 - Accuracy is fitted as the mean of validation and test, in logits; each scheme's as its distance
   from float32's; a pruned branch's as its distance from its parent's.
-- Chance is added again: what trainings of which as much was expected came out better or worse,
-  which images are in a split, and what quantization does to these weights. In one search, a
-  configuration always has the same luck; in the next it has another, so that thirty searches are
-  not thirty looks at one draw of the start design.
+- Chance is added again (``benchmarks/replay/luck.py``).
 - Learning curves have the form of a recorded training that is close, and ended close.
 - Sizes and latencies are sums over layers (``benchmarks/replay/costs.py``), and what is left of
   them, in logarithms, is fitted by forests too.
@@ -18,18 +15,18 @@ its network is made of, which is counted exactly (``benchmarks/replay/network_sh
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from random import Random
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
 from benchmarks.replay.costs import Sum, latency_parts, size_parts
 from benchmarks.replay.forest import Array, Forest
 from benchmarks.replay.further import STAGES, Further, log_seconds
+from benchmarks.replay.luck import LevelLuck, SplitLuck, luck_of
 from benchmarks.replay.network_shape import Shape, shape_of
 from benchmarks.replay.recordings import Recording, Row
 from search.sampling.space_moves import as_numbers
@@ -42,8 +39,6 @@ ALWAYS = ("float16", "dynamic_range", "dynamic_int4", "int8")
 
 SCHEMES = ("float32", *ALWAYS, "int16x8", "qat_int8")
 N_DONORS = 5
-N_ALIKE = 20
-"""Trainings of which one's luck is drawn: those of which most nearly as much was expected."""
 
 Values: TypeAlias = tuple[float, float, float, float]
 """Accuracy on validation, on test, size in bytes, latency in milliseconds."""
@@ -111,22 +106,6 @@ class Model:
     row: Row
 
 
-@dataclass
-class Noise:
-    """By how much trainings differ from what the forests say.
-
-    Attributes:
-        split: How much better validation comes out than test, in logits: of every recorded
-            training the distance, on average and each around it.
-        schemes: What every recorded training's schemes are better than foreseen, on validation
-            and test: by name, in logits.
-    """
-
-    split_mean: float
-    split: list[float]
-    schemes: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
-
-
 class Surrogate:
     """Answers any configuration of a recorded space.
 
@@ -143,10 +122,7 @@ class Surrogate:
         inputs = np.array([self.features(row["params"]) for row in rows])
         levels = np.array([self.level_of(row) for row in rows])
         self._level = Forest().fit(inputs, levels[:, None])
-        foreseen = self._level.out_of_bag[:, 0]
-        by_level = np.argsort(foreseen)
-        self._foreseen_levels = foreseen[by_level]
-        self._level_luck = (levels - foreseen)[by_level]
+        self._level_luck = LevelLuck(levels, self._level.out_of_bag[:, 0])
         self._inputs, self._levels, self._scale = inputs, levels, inputs.std(axis=0) + 1e-9
         self._pruning = Further(
             [
@@ -175,9 +151,8 @@ class Surrogate:
             self._logit(p[0], "n_val") - self._logit(p[1], "n_test")
             for p in (row["points"]["float32"] for row in rows)
             if p[1] is not None
-        ] or [0.0]
-        mean = float(np.mean(gaps))
-        self._noise = Noise(mean, [gap - mean for gap in gaps], self._scheme_luck)
+        ]
+        self._split_luck = SplitLuck.of(gaps, self._settings["n_val"], self._settings["n_test"])
 
     # --- Fitting ----------------------------------------------------------------------------
 
@@ -185,6 +160,7 @@ class Surrogate:
         shapes = np.array([self.features(m.params, m.sparsity) for m in models])
         seen = np.column_stack([shapes, [self.level_of(m.row) for m in models]])
         self._deltas: dict[tuple[str, ...], Forest] = {}
+        # By how much schemes are better than foreseen, on validation and test, in logits.
         self._scheme_luck: dict[str, list[tuple[float, float]]] = {}
         outcomes = {
             scheme: np.array([self._outcome(m.row, scheme) for m in models]) for scheme in SCHEMES
@@ -308,8 +284,8 @@ class Surrogate:
             params: Its parameters.
             seed: Of the search.
         """
-        luck = self._luck(params, seed)
-        level = self._lucky(self.expected_level(self.features(params)), luck)
+        luck = luck_of(params, seed)
+        level = self._level_luck.level(self.expected_level(self.features(params)), luck)
         return self._answer(params, level, luck)
 
     def _answer(self, params: Params, level: float, luck: Random) -> Answer:
@@ -340,7 +316,7 @@ class Surrogate:
             times: For how long it trains, in whole trainings.
         """
         names = {"branch": sparsity, "from": parent.sparsity, "times": parent.trained}
-        luck = self._luck({**params, **names}, seed)
+        luck = luck_of({**params, **names}, seed)
         trained = parent.trained + times
         if sparsity is None:
             branches, sparsity = self._training_on, parent.sparsity
@@ -360,20 +336,11 @@ class Surrogate:
         curve = (points["float32"][0],)
         return Answer(curve, points, seconds, level, sparsity, parent.n_params, trained)
 
-    def _lucky(self, level: float, luck: Random) -> float:
-        """Return what comes of a training of which a level is expected."""
-        at = int(np.searchsorted(self._foreseen_levels, level)) - N_ALIKE // 2
-        at = max(0, min(at, len(self._level_luck) - N_ALIKE))
-        return level + float(luck.choice(self._level_luck[at : at + N_ALIKE].tolist()))
-
-    def _luck(self, params: Mapping[str, Any], seed: int) -> Random:
-        return Random(json.dumps([sorted(params.items()), seed], default=str))
-
     def recorded(self, index: int) -> Answer:
         """Return what a recorded training gave; what was not recorded of it is foreseen."""
         row = self.recording.rows[index]
-        level, luck = self.level_of(row), self._luck(row["params"], 0)
-        foreseen = self._answer(row["params"], level, luck)
+        params = row["params"]
+        foreseen = self._answer(params, self.level_of(row), luck_of(params, 0))
         points = dict(foreseen.points)
         for scheme, (accuracy, test, size, latency) in row["points"].items():
             points[scheme] = (accuracy, accuracy if test is None else test, size, latency)
@@ -387,17 +354,13 @@ class Surrogate:
     def _points(
         self, shape: Shape, sparsity: float, inputs: Array, level: float, luck: Random
     ) -> dict[str, Values]:
-        noise = self._noise
         n_val, n_test = self._settings["n_val"], self._settings["n_test"]
-        val = level + noise.split_mean / 2
-        val += math.sqrt(n_test / (n_val + n_test)) * luck.choice(noise.split)
-        test = level - noise.split_mean / 2
-        test -= math.sqrt(n_val / (n_val + n_test)) * luck.choice(noise.split)
+        val, test = self._split_luck.split(level, luck)
         seen = np.array([*inputs, level])
         changes = {"float32": (0.0, 0.0)}
         for schemes, forest in self._deltas.items():
             for scheme, delta in zip(schemes, forest.predict(seen).tolist(), strict=True):
-                by_luck = luck.choice(noise.schemes[scheme])
+                by_luck = luck.choice(self._scheme_luck[scheme])
                 changes[scheme] = (delta + by_luck[0], delta + by_luck[1])
         points = {}
         for scheme, (on_val, on_test) in changes.items():

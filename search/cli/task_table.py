@@ -53,7 +53,7 @@ def print_tasks(console: Console, rows: Iterable[dict[str, Any]]) -> None:
     for row in rows:
         table = _grid()
         table.add_row("data", row["data"])
-        table.add_row("epochs", f"{row['epochs']} a trial{_FITTED if row['adapts'] else ''}")
+        table.add_row("epochs", f"{row['epochs']} a training{_FITTED if row['adapts'] else ''}")
         if row["families"]:
             table.add_row("families", ", ".join(row["families"]))
         if row["baseline_note"]:
@@ -81,7 +81,7 @@ def print_task(console: Console, row: dict[str, Any]) -> None:
     table.add_row("classes", Text("\n".join(lines)))
     for note in row["notes"]:
         table.add_row("note", note)
-    table.add_row("epochs", f"{row['epochs']} a trial")
+    table.add_row("epochs", f"{row['epochs']} a training")
     _add_parameters(table, [Parameter.from_dict(parameter) for parameter in row["parameters"]])
     console.print(row["task"], style="bold", markup=False)
     console.print(table)

@@ -158,9 +158,9 @@ class RunOptions:
     timeout_s: float | None = option(
         None,
         "duration",
-        "Ask for no new trial after this time, such as 30m, and before it for no branch that is "
-        "expected to take longer; a preparation that takes longer is ended, and so are trials "
-        "that take as long again.",
+        "Ask for no new trial after this time, such as 30m, nor before it for a branch that is "
+        "expected to end after it and takes longer than a new training; a preparation that takes "
+        "longer is ended, and so are trials that take as long again.",
         group=LENGTH,
         flag="--timeout",
     )

@@ -189,7 +189,7 @@ class Brancher:
                     points,
                     sparsity=before.config.pruning.final_sparsity,
                     left=before.left,
-                    doublings=math.log2(config.total_epochs / before.config.total_epochs),
+                    doublings=_doublings(config),
                 )
         if points:
             self._trainings[number] = Parent(config, dict(points), whole_seconds, left)
@@ -262,9 +262,10 @@ class Brancher:
             return gain, gain / seconds
         error = partial(effects.training_on.error, training.left)
         # What it adds at once, or what it leads to if it is trained on and on.
-        n_more = MAX_LINEAGE - len(config.lineage)
+        n_more, once = MAX_LINEAGE - len(config.lineage), 1.0
         if kind is TRAIN_ON:
-            gain = added(Effect(error(expected=HOPED_OF_TRAINING_ON)))
+            once = _doublings(config)  # 1, but where a model's own code ends its first training.
+            gain = added(Effect(error(once, expected=HOPED_OF_TRAINING_ON)))
             change, before_s, first_s = Effect(1.0), 0.0, seconds
             times = steps(n_more + 1)
         else:
@@ -276,7 +277,8 @@ class Brancher:
         for n in times:
             whole_s = before_s + lasts(first_s, n)
             if whole_s <= seconds_left:
-                rates.append(added(replace(change, error=change.error * error(n))) / whole_s)
+                after = replace(change, error=change.error * error(n * once))
+                rates.append(added(after) / whole_s)
         return gain, max(rates)
 
     def _trained(self, config: TrialConfig) -> float:
@@ -386,3 +388,9 @@ class Brancher:
 
     def _rate_of_new(self) -> float:
         return self._gain_of_new / max(1e-6, self._seconds_of_new)
+
+
+def _doublings(branch: TrialConfig) -> float:
+    """Return how many times a branch doubles the epochs of all that led to its parent."""
+    assert branch.branched_from is not None
+    return math.log2(branch.total_epochs / branch.branched_from.total_epochs)

@@ -95,7 +95,7 @@ class TrainingOn:
     def error(
         self,
         left: float,
-        n: int = 1,
+        n: float = 1,
         *,
         expected: float = USUAL_OF_TRAINING_ON,
     ) -> float:
@@ -103,7 +103,7 @@ class TrainingOn:
 
         Args:
             left: What is left to learn before.
-            n: Times, each as long as all before together.
+            n: Times, each as long as all before together; less than one for a shorter one.
             expected: What is expected of one, as long as little is known.
         """
         expectations = [(-math.log2(expected), 1.0)] * _N_EXPECTED

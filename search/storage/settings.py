@@ -71,8 +71,8 @@ class RunSettings:
     Attributes:
         n_trials: Trials the study is to have in the end, derived ones not counted.
         timeout_s: Seconds after which no new trial is started, and before which no branch that is
-            expected to take longer than is left; None for no end. Those under way may take as
-            long again.
+            expected to take longer than is left and than a new training; None for no end. Those
+            under way may take as long again.
         trial_timeout_s: Seconds after which a trial is ended as failed; None for a limit that
             follows from how long trials took.
         max_losses: Workers that may die over one trial before it fails.

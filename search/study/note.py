@@ -45,7 +45,7 @@ def study_note(settings: StudySettings) -> str:
         paragraphs.append("**The pictures are generated: on photos, expect other accuracies.**")
     paragraphs.append(
         f"Task `{task.name}` on {task.data_name}: {task.n_train:,} training and {task.n_val:,} "
-        f"validation images, {task.epochs} epochs a trial."
+        f"validation images, {task.epochs} epochs a training."
     )
     paragraphs.append("\n".join(objectives))
     paragraphs.append(

@@ -110,8 +110,6 @@ class OpenStudy:
         )
         self._take_over(past, trials, stored)
 
-    # --- Counting -------------------------------------------------------------------------
-
     @property
     def n_done(self) -> int:
         """Trials that count towards the target: of our own asking, and however they ended.
@@ -166,8 +164,6 @@ class OpenStudy:
             self._recorder.write(Batch(study_user_attrs={attributes.TARGET: target}))
             self.target = target
 
-    # --- Opening --------------------------------------------------------------------------
-
     def _take_over(self, past: Past, trials: list[FrozenTrial], stored: Stored) -> None:
         """Go on where earlier runs ended, and put right what a killed driver left."""
         for trial in past.known:
@@ -179,8 +175,6 @@ class OpenStudy:
         self._shortcuts.drop_checkpoints(partial(past.is_over, is_shared=stored.is_shared))
         if past.known:
             self._shortcuts.remember(trials)
-
-    # --- Asking ---------------------------------------------------------------------------
 
     def ask(
         self,
@@ -194,7 +188,8 @@ class OpenStudy:
         Args:
             make_config: Turns its parameters into its configuration.
             user_attrs: What to store with it, beside what every trial has.
-            seconds_left: Of the run: no branch is begun that is expected to take longer.
+            seconds_left: Of the run: no branch is begun that is expected to take longer than that
+                and than a new training.
 
         Returns:
             The trial; None if no configuration turned up that was not tried before.

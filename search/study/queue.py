@@ -77,8 +77,8 @@ class StartQueue:
         retries: Interrupted trials that nothing has replaced yet.
         design: Parameters to start with, the first ones first.
         enqueued: Points that a person wants tried, before all of the design but its first.
-        next_branch: Returns the branch to try now, of those that take no longer than so many
-            seconds; None for a study without branches.
+        next_branch: Returns the branch to try now, where so many seconds are left; None for a
+            study without branches.
         outlook: Returns what a new training may become by branches; None without.
 
     Attributes:

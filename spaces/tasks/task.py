@@ -34,7 +34,7 @@ class Task:
             only where models are built.
         load_data: Turns a :class:`DataRequest` into a :class:`~spaces.data.dataset.Dataset`.
         data_help: One line: which data it takes, and what it does without ``--data``.
-        epochs: Training epochs of one trial.
+        epochs: Epochs of a new training.
         learning_rate: Lowest and highest learning rate searched.
         batch_sizes: Batch sizes searched.
         optimizers: Optimizers searched.

@@ -268,7 +268,7 @@ class TaskInfo:
         name: Short name.
         ref: What the person typed: a built-in name, ``package.module:TASK`` or a file path.
         space: The joint space: training, model, pruning and quantization.
-        epochs: Default epochs of one trial.
+        epochs: Default epochs of a new training.
         data_name: Name of the data set.
         data_path: What ``--data`` named, as an absolute path; None for the task's own data.
         data_fingerprint: Content hash of the data set.

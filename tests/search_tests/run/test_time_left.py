@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from optuna.storages import InMemoryStorage
@@ -13,7 +14,8 @@ from search.run.events import RunProgress, Silent
 from search.storage import attributes
 from search.storage.settings import RunSettings
 from search.storage.weights import WeightKeeper
-from search.study.create_or_resume import open_study
+from search.study.create_or_resume import open_study, study_for_run
+from search.study.open_study import OpenStudy
 from tests.search_tests import analytic
 from tests.search_tests.study.asked import SETTINGS, trials_of
 from workers.messages.executor import InlineExecutor
@@ -74,15 +76,31 @@ def test_a_branch_that_is_begun_ends_with_the_run(settings: RunSettings, ended_b
     assert all(took <= max(first_s, left_when_asked[n]) for n, took in lasted.items())
 
 
-@pytest.mark.parametrize("seconds_left", [math.inf, EPOCH_S / 2])
-def test_what_takes_longer_than_is_left_is_not_asked_for(seconds_left: float) -> None:
-    """But what takes no longer than a new training, which would be begun in its place."""
+def epochs_of_branches(study: OpenStudy, seconds_left: float) -> list[int]:
+    """Epochs of the branches among the first thirty trials."""
     clock, epochs = Clock(), []
-    study = open_study(InMemoryStorage(), SETTINGS, weights=WeightKeeper())
     for _ in range(30):
         asked = study.ask(analytic.make_config, seconds_left=seconds_left)
         assert asked is not None
         epochs += [] if asked.parent is None else [asked.config.training.epochs]
         study.tell(asked.number, clock.evaluate(study.request(asked.number)))
-    assert epochs
+    return epochs
+
+
+@pytest.mark.parametrize("seconds_left", [math.inf, EPOCH_S / 2])
+def test_what_takes_longer_than_is_left_is_not_asked_for(seconds_left: float) -> None:
+    """But what takes no longer than a new training, which would be begun in its place."""
+    study = open_study(InMemoryStorage(), SETTINGS, weights=WeightKeeper())
+    epochs = epochs_of_branches(study, seconds_left)
     assert (max(epochs) > analytic.EPOCHS) == math.isinf(seconds_left)
+
+
+def test_several_drivers_of_a_study_heed_what_is_left(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for seconds_left in (math.inf, EPOCH_S / 2):
+        settings = replace(SETTINGS, name=f"left {seconds_left}")
+        with study_for_run(postgres_url, settings, share=True) as study:
+            epochs = epochs_of_branches(study, seconds_left)
+        assert (max(epochs) > analytic.EPOCHS) == math.isinf(seconds_left)
