@@ -12,6 +12,8 @@ On one task, with one space, the same epochs and the same number of workers, for
                     plain loops at their best: our start design, every training measured under all
                     schemes, the sampler told logarithms
     search          this program
+    search-nsga2, search-tpe, search-random
+                    the same around a library's sampler (by --methods only)
 
     python -m benchmarks.efficiency --task mnist --train-images 12000 --epochs 6 --seeds 0,1,2
     python -m benchmarks.efficiency --task mnist --seconds 60      # as many seconds for each
@@ -43,7 +45,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # KerasTuner imports TensorF
 import numpy as np
 
 from benchmarks.efficiency.jobs import CHECKOUT, Job, run_apart
-from benchmarks.efficiency.methods import PEERS, SEARCH
+from benchmarks.efficiency.methods import OTHER_SAMPLERS, PEERS, SEARCH
 from benchmarks.efficiency.report import write_report
 from benchmarks.efficiency.runs import (
     Run,
@@ -266,7 +268,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     except ValueError:
         parser.error(f"--seeds takes whole numbers with commas between, but got {args.seeds!r}")
     args.methods = [name for name in args.methods.split(",") if name]
-    known = (*PEERS, SEARCH)
+    known = (*PEERS, SEARCH, *OTHER_SAMPLERS)
     for name in args.methods:
         if name not in known:
             parser.error(f"unknown method {name!r}; known: {', '.join(known)}")

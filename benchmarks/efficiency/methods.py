@@ -17,6 +17,9 @@ PEERS = ("random", "optuna-tpe", "optuna-nsga2", "tune", "tune-asha", "kerastune
 SEARCH = "search"
 """This program; with parts switched off, its name goes on."""
 
+OTHER_SAMPLERS: Mapping[str, str] = {f"search-{name}": name for name in ("nsga2", "tpe", "random")}
+"""This program around a library's sampler."""
+
 LABELS: Mapping[str, str] = {
     "random-best": "random search, at its best",
     "optuna-tpe-best": "Optuna, TPE, at its best",
@@ -28,6 +31,7 @@ LABELS: Mapping[str, str] = {
     "tune-asha": "Ray Tune, OptunaSearch, ASHA",
     "kerastuner": "KerasTuner Hyperband, then a grid",
     "search": "`search run`",
+    **{name: f"`search run --sampler {sampler}`" for name, sampler in OTHER_SAMPLERS.items()},
     "search-no-fan-out": "`search run`, no fan-out",
     "search-no-race": "`search run`, no race",
     "search-no-branch": "`search run`, no branches",

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from benchmarks.efficiency.methods import AT_BEST, SEARCH
+from benchmarks.efficiency.methods import AT_BEST, OTHER_SAMPLERS, SEARCH
 from benchmarks.efficiency.peers import note
 from benchmarks.efficiency.runs import EventLog
 from benchmarks.replay.peers import told_by
@@ -116,7 +116,8 @@ def run_search(
 
     Args:
         log: Takes the events.
-        method: ``search``, one of :func:`variants`, or one of the plain loops at their best.
+        method: ``search``, that with a sampler of a library, one of :func:`variants`, or one of
+            the plain loops at their best.
         task: As ``search run`` takes it.
         data: As ``search run`` takes it.
         trials: Trials the study is to have.
@@ -139,6 +140,8 @@ def run_search(
             "branch": policy.branch,
             "gate": policy.gate,
         }
+    elif method in OTHER_SAMPLERS:
+        options["sampler"] = OTHER_SAMPLERS[method]
     elif method != SEARCH:
         options[method.removeprefix("search-no-").replace("-", "_")] = False
     with told, timed_as_peers(log, budget_s):

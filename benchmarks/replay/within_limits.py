@@ -1,6 +1,6 @@
-"""Searches within a limit on sizes and on accuracy, replayed, and two commits of ours compared.
+"""Searches within a limit on sizes and on accuracy, replayed; commits and samplers compared.
 
-python -m benchmarks.replay.within_limits run FILE [--seeds N]
+python -m benchmarks.replay.within_limits run FILE [--seeds N] [--sampler NAME]
 python -m benchmarks.replay.within_limits compare OLD NEW
 
 A run appends a line for every search to FILE: the best accuracy within the size, on validation
@@ -23,6 +23,7 @@ import optuna
 from benchmarks.replay.outcome import within
 from benchmarks.replay.runs import MAX_TRIALS, model_of, seconds_of
 from benchmarks.replay.simulation import Policy, replay
+from search.sampling.samplers import SAMPLERS
 from workers.messages.limits import Limits
 
 LIMITS: Mapping[str, Sequence[tuple[int, float]]] = {
@@ -36,7 +37,9 @@ LIMITS: Mapping[str, Sequence[tuple[int, float]]] = {
 TRAININGS = 40
 
 
-def search_within(name: str, kilobytes: int, accuracy: float, seed: int) -> dict[str, Any]:
+def search_within(
+    name: str, kilobytes: int, accuracy: float, seed: int, sampler: str
+) -> dict[str, Any]:
     """Return what a replayed search ends with: 0 for accuracies where nothing is small enough.
 
     Args:
@@ -44,11 +47,12 @@ def search_within(name: str, kilobytes: int, accuracy: float, seed: int) -> dict
         kilobytes: The limit on sizes, in thousands of bytes.
         accuracy: The limit on accuracy, a fraction.
         seed: Of the search.
+        sampler: That it asks.
     """
     model = model_of(name, None)
     seconds = seconds_of(model.recording, TRAININGS)
     limits = Limits(max_size_bytes=1000 * kilobytes, min_accuracy=accuracy)
-    policy = Policy("search, gp", "gp", limits=limits)
+    policy = Policy(f"search, {sampler}", sampler, limits=limits)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     run = replay(model, policy, MAX_TRIALS, seed, timeout_s=seconds)
     best = within(run.measured_by(seconds), 1000 * kilobytes)
@@ -85,6 +89,7 @@ def main(args: Sequence[str] | None = None) -> None:
     run = commands.add_parser("run")
     run.add_argument("file", type=Path)
     run.add_argument("--seeds", type=int, default=12)
+    run.add_argument("--sampler", choices=SAMPLERS, default="gp", help="one for all of FILE")
     compare = commands.add_parser("compare")
     compare.add_argument("files", type=Path, nargs=2, metavar="FILE")
     options = parser.parse_args(args)
@@ -98,7 +103,7 @@ def main(args: Sequence[str] | None = None) -> None:
         for name, limits in LIMITS.items():
             for kilobytes, accuracy in limits:
                 if (name, kilobytes, seed) not in known:
-                    row = search_within(name, kilobytes, accuracy, seed)
+                    row = search_within(name, kilobytes, accuracy, seed, options.sampler)
                     with options.file.open("a") as out:
                         out.write(json.dumps(row) + "\n")
 

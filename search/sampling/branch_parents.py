@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from search.sampling.branch_costs import Spent
 from search.sampling.branch_effects import Effect, Values
 from search.sampling.branch_kinds import Kind
 from spaces.config.schemes import QuantizationScheme
@@ -20,7 +21,7 @@ class Parent:
     Attributes:
         config: What it was.
         points: Values of its models.
-        whole_seconds: What the training took that its lineage began with.
+        first: What the training took that its lineage began with.
         left: What it has left to learn (:func:`search.sampling.training_on.left_to_learn`).
         tried: The kinds of branches it had.
         branches: Configurations that its branches would have, by kind.
@@ -30,7 +31,7 @@ class Parent:
 
     config: TrialConfig
     points: dict[QuantizationScheme, Values]
-    whole_seconds: float
+    first: Spent
     left: float = 1.0
     tried: set[Kind] = field(default_factory=set)
     branches: dict[Kind, TrialConfig | None] = field(default_factory=dict)

@@ -18,8 +18,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from statistics import median
 
+from search.sampling.branch_costs import BranchCosts, Spent
 from search.sampling.branch_effects import BranchEffects, Effect, Points, Values, changed
 from search.sampling.branch_kinds import (
     KINDS,
@@ -33,7 +33,7 @@ from search.sampling.branch_kinds import (
 )
 from search.sampling.branch_parents import Parent
 from search.sampling.outlook import AS_IT_IS, Further, pruned, trained_on
-from search.sampling.training_on import lasts, steps
+from search.sampling.training_on import steps
 from spaces.config.trial import TrialConfig
 from spaces.space.search_space import SearchSpace
 from workers.messages.limits import Foreseen, Limits, may_keep
@@ -64,7 +64,7 @@ NOTHING = 1e-9
 """Hypervolume that is next to none."""
 
 MEMORY = 12
-"""Branches of a kind that tell what one takes, and branches that tell how true predictions are."""
+"""Branches that tell how true predictions are."""
 
 FADING = 0.5
 """How much a new training counts, beside the next one, for what new trainings buy.
@@ -120,7 +120,7 @@ class Brancher:
         self._effects = BranchEffects(
             least_error, must_prune=self._limits.max_size_bytes is not None
         )
-        self._costs: dict[Kind, deque[float]] = {}
+        self._costs = BranchCosts()
         self._gain_of_new = self._seconds_of_new = self._weight_of_new = 0.0
         self._truth: deque[tuple[float, float]] = deque(maxlen=MEMORY)
         self._n_new = 0
@@ -145,7 +145,7 @@ class Brancher:
         points: Points,
         *,
         gain: float,
-        seconds: float,
+        took: Spent,
         parent: int | None = None,
         predicted: float | None = None,
         left: float = 1.0,
@@ -157,18 +157,19 @@ class Brancher:
             config: What it was.
             points: Values of its models by scheme; none if it has none.
             gain: Hypervolume that it added.
-            seconds: That it took.
+            took: Seconds that it took.
             parent: Trial it branched from.
             predicted: Hypervolume it was expected to add, where it is known.
             left: What it has left to learn.
         """
-        whole_seconds = seconds
+        first = took
         if parent is None:
             self._n_new += 1
             self._gain_of_new = FADING * self._gain_of_new + gain
-            self._seconds_of_new = FADING * self._seconds_of_new + seconds
+            self._seconds_of_new = FADING * self._seconds_of_new + took.all
             self._weight_of_new = FADING * self._weight_of_new + 1.0
             if points:
+                self._costs.note_new(took)
                 self._effects.training_on.note(config.training.augmentation, left)
         else:
             kind = kind_of(config)
@@ -178,11 +179,9 @@ class Brancher:
             if parent in self._trainings:
                 before = self._trainings[parent]
                 before.tried.add(kind)
-                whole_seconds = before.whole_seconds
+                first = before.first
                 if points:  # What failed or was refused took no time, and tells none.
-                    self._costs.setdefault(kind, deque(maxlen=MEMORY)).append(
-                        seconds / max(1e-6, whole_seconds * self._times(kind, config))
-                    )
+                    self._costs.note(kind, took, first, self._times(kind, config))
                 self._effects.learn(
                     kind,
                     before.points,
@@ -192,7 +191,7 @@ class Brancher:
                     doublings=_doublings(config),
                 )
         if points:
-            self._trainings[number] = Parent(config, dict(points), whole_seconds, left)
+            self._trainings[number] = Parent(config, dict(points), first, left)
 
     def propose(
         self,
@@ -266,16 +265,15 @@ class Brancher:
         if kind is TRAIN_ON:
             once = _doublings(config)  # 1, but where a model's own code ends its first training.
             gain = added(Effect(error(once, expected=HOPED_OF_TRAINING_ON)))
-            change, before_s, first_s = Effect(1.0), 0.0, seconds
+            change, before_s, trained = Effect(1.0), 0.0, self._times(kind, config)
             times = steps(n_more + 1)
         else:
-            change = self._pruned(kind, training)
+            change, trained = self._pruned(kind, training), self._trained(config)
             gain, before_s = added(change), seconds
-            first_s = self._share(TRAIN_ON) * training.whole_seconds * self._trained(config)
             times = steps(n_more) if TRAIN_ON in KINDS else ()
         rates = [gain / seconds]
         for n in times:
-            whole_s = before_s + lasts(first_s, n)
+            whole_s = before_s + self._costs.of_training_on(training.first, trained, n)
             if whole_s <= seconds_left:
                 after = replace(change, error=change.error * error(n * once))
                 rates.append(added(after) / whole_s)
@@ -334,22 +332,33 @@ class Brancher:
         )
         return self._trust() * max(promised, default=0.0)
 
-    def outlook(self) -> tuple[Further, ...]:
-        """Return what a new training may become: as it is, trained on, and pruned if need be."""
+    def outlook(self, seconds_left: float = math.inf) -> tuple[Further, ...]:
+        """Return what a new training may become: as it is, trained on, and pruned if need be.
+
+        Args:
+            seconds_left: What is expected to take longer than that is none of it.
+        """
         if TRAIN_ON not in KINDS:
             return AS_IT_IS
-        effects, cost = self._effects, self._share(TRAIN_ON)
-        times = (0, *steps(MAX_LINEAGE - 1))
-        found = [trained_on(effects.training_on, n, cost) for n in times]
+        effects, costs = self._effects, self._costs
+        typical = costs.typical()
+        found = [*AS_IT_IS]
+        for n in steps(MAX_LINEAGE - 1):
+            cost = costs.of_training_on(typical, 1.0, n)
+            found.append(trained_on(effects.training_on, n, cost))
         if self._limits.max_size_bytes and "final_sparsity" in self._space:
             searched = self._space["final_sparsity"]
             found += [
-                pruned(further, effects.prunings, kind.sparsity, self._share(kind))
+                pruned(
+                    further, effects.prunings, kind.sparsity, self._costs.of(kind, typical, 1.0)
+                )
                 for kind in (*KINDS, *sparsest(self._limits))
                 if kind.sparsity >= MIN_OUTLOOK and searched.contains(kind.sparsity)
                 for further in found[:PRUNED_OUTLOOKS]
             ]
-        return tuple(found)
+        new_s = self._seconds_of_new / max(1.0, self._weight_of_new)
+        later = (further for further in found[1:] if further.cost * new_s <= seconds_left)
+        return (found[0], *later)
 
     def _keeps_limits(self, values: Values) -> bool:
         accuracy, size_bytes, latency_ms = values
@@ -362,20 +371,8 @@ class Brancher:
         return self._effects.of_pruning(training.points, kind.sparsity, before)
 
     def _cost(self, kind: Kind, config: TrialConfig, parent: Parent) -> float:
-        """Return the seconds that a branch is expected to take.
-
-        A large network's branches take longer than a small one's: costs are compared as shares of
-        the training that the lineage began with, for training on of as many epochs.
-        """
-        whole_seconds = parent.whole_seconds * self._times(kind, config)
-        return max(1e-6, self._share(kind) * whole_seconds)
-
-    def _share(self, kind: Kind) -> float:
-        known = list(self._costs.get(kind, ()))
-        if not known and kind.sparsity and kind not in KINDS:
-            # Prunings all take as long, and hardly two of those to fit are to the same sparsity.
-            known = [cost for one, costs in self._costs.items() if one.sparsity for cost in costs]
-        return median(known or [1.0 if kind is TRAIN_ON else 0.5])
+        """Return the seconds that a branch is expected to take."""
+        return self._costs.of(kind, parent.first, self._times(kind, config))
 
     def _trust(self) -> float:
         """Return how much of the predicted gains came true, with one prediction on trust."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from search.sampling.gaussian_process import Array
 from search.sampling.prunings import TABLES_BYTES, Prunings
-from search.sampling.training_on import TrainingOn, lasts
+from search.sampling.training_on import TrainingOn
 from spaces.config.schemes import SCHEMES
 from spaces.config.trial import ParamValue
 
@@ -78,9 +78,9 @@ def trained_on(training_on: TrainingOn, n: int, cost: float) -> Further:
     Args:
         training_on: Knows what that changes.
         n: Times that they are trained on, each as long as all before.
-        cost: Seconds of the first time, as a part of the first training's.
+        cost: Seconds of these, as a part of the first training's.
     """
-    return Further(training_on.error(1.0, n), 1 + lasts(cost, n), training_on.errors(n))
+    return Further(training_on.error(1.0, n), 1 + cost, training_on.errors(n))
 
 
 def pruned(further: Further, prunings: Prunings, sparsity: float, cost: float) -> Further:

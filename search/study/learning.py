@@ -7,6 +7,7 @@ learns both from every trial that ends, and again from the trials of earlier run
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from optuna.trial import FrozenTrial
 
 from search.front.pareto import Front
+from search.sampling.branch_costs import spent
 from search.sampling.branch_effects import Values
 from search.sampling.branch_kinds import is_trained_on, kind_of
 from search.sampling.branching import Branch, Brancher
@@ -120,9 +122,13 @@ class Shortcuts:
         kept, hypervolume = self._weights.numbers, self._files.hypervolume_with
         return self._brancher.propose(kept, hypervolume, seconds_left)
 
-    def outlook(self) -> tuple[Further, ...]:
-        """Return what a new training may still become by branches."""
-        return self._brancher.outlook()
+    def outlook(self, seconds_left: float = math.inf) -> tuple[Further, ...]:
+        """Return what a new training may still become by branches.
+
+        Args:
+            seconds_left: Of the run.
+        """
+        return self._brancher.outlook(seconds_left)
 
     def weights_of(self, number: int) -> bytes | None:
         """Return a trial's kept weights; None if they are not kept any more."""
@@ -172,7 +178,7 @@ class Shortcuts:
                 config,
                 points.get(number, {}),
                 gain=stored.get(attributes.GAIN, 0.0),
-                seconds=sum(stored.get(attributes.SECONDS, {}).values()),
+                took=spent(stored.get(attributes.SECONDS, {})),
                 parent=stored.get(attributes.BRANCHED_FROM),
                 predicted=stored.get(attributes.PREDICTED_GAIN),
                 left=left_of(
@@ -215,7 +221,7 @@ class Shortcuts:
                 if is_sound(m) and self._fits_ram(m.ledger.arena_bytes)
             },
             gain=gain,
-            seconds=sum(result.seconds.values()),
+            took=spent(result.seconds),
             parent=None if branch is None else branch.parent,
             predicted=None if branch is None else branch.predicted,
             left=left_of(config, result.train_accuracy, result.history.get("val_accuracy", ())),

@@ -79,7 +79,8 @@ class StartQueue:
         enqueued: Points that a person wants tried, before all of the design but its first.
         next_branch: Returns the branch to try now, where so many seconds are left; None for a
             study without branches.
-        outlook: Returns what a new training may become by branches; None without.
+        outlook: Returns what a new training may become by branches in so many seconds; None
+            without.
 
     Attributes:
         space: What is searched; it may grow.
@@ -94,7 +95,7 @@ class StartQueue:
         retries: Iterable[FrozenTrial],
         design: Sequence[Mapping[str, ParamValue]],
         next_branch: Callable[[float], Branch | None] | None,
-        outlook: Callable[[], Sequence[Further]] | None = None,
+        outlook: Callable[[float], Sequence[Further]] | None = None,
         enqueued: Sequence[Mapping[str, ParamValue]] = (),
     ) -> None:
         self.space = space
@@ -176,7 +177,8 @@ class StartQueue:
             fixed, retry_of = None, None
         if fixed is None:
             fixed = self._next_of_design()
-        return self._proposal(make_config, fixed, under_way, retry_of)
+        outlook = AS_IT_IS if self._outlook is None else self._outlook(seconds_left)
+        return self._proposal(make_config, fixed, under_way, retry_of, outlook)
 
     def _next_enqueued(
         self, make_config: MakeConfig, under_way: Set[str]
@@ -227,9 +229,9 @@ class StartQueue:
         fixed: Mapping[str, ParamValue] | None,
         under_way: Set[str],
         retry_of: int | None,
+        outlook: Sequence[Further],
     ) -> Start | None:
         """Return the first proposal whose configuration was not tried, and is not under way."""
-        outlook = AS_IT_IS if self._outlook is None else self._outlook()
         for attempt in range(_N_PROPOSALS + _N_RANDOM_PROPOSALS):
             is_fixed = attempt == 0 and fixed is not None
             proposal = self._mirror.propose(

@@ -78,6 +78,7 @@ def test_unknown_methods_are_refused_and_missing_switches_skipped(
     args = efficiency.parse(["--methods", "search", "--ablate", "fan_out,luck", "--seeds", "4,5"])
     assert args.methods == ["search", "search-no-fan-out"] and args.seeds == [4, 5]
     assert args.trials == 100 and efficiency.parse(["--seconds", "9"]).trials == 10_000
+    assert efficiency.parse(["--methods", "search-nsga2"]).methods == ["search-nsga2"]
     assert "search-no-luck: skipped" in capsys.readouterr().err
 
 

@@ -28,7 +28,7 @@ def test_two_files_are_compared_in_pairs() -> None:
 
 
 def test_a_search_finds_what_keeps_its_limits() -> None:
-    found = search_within("mnist12k", 12, 0.9, 0)
+    found = search_within("mnist12k", 12, 0.9, 0, "gp")
     assert 0.9 <= found["val"] <= 1
     # Test accuracies are of other pictures: near, and not limited.
     assert found["test"] == pytest.approx(found["val"], abs=0.05)
@@ -37,19 +37,21 @@ def test_a_search_finds_what_keeps_its_limits() -> None:
 def test_what_is_there_is_not_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked: list[int] = []
+    asked: list[tuple[int, str]] = []
 
-    def search(name: str, kilobytes: int, accuracy: float, seed: int) -> dict[str, object]:
-        asked.append(seed)
+    def search(
+        name: str, kilobytes: int, accuracy: float, seed: int, sampler: str
+    ) -> dict[str, object]:
+        asked.append((seed, sampler))
         return {"data": name, "kb": kilobytes, "seed": seed, "val": accuracy, "test": accuracy}
 
     monkeypatch.setattr(within_limits, "search_within", search)
     monkeypatch.setattr(within_limits, "LIMITS", {"digits": ((6, 0.5),)})
     file = tmp_path / "runs.jsonl"
     main(["run", str(file), "--seeds", "2"])
-    main(["run", str(file), "--seeds", "3"])
-    assert asked == [0, 1, 2]
-    assert [json.loads(line)["seed"] for line in file.read_text().splitlines()] == asked
+    main(["run", str(file), "--seeds", "3", "--sampler", "tpe"])
+    assert asked == [(0, "gp"), (1, "gp"), (2, "tpe")]
+    assert [json.loads(line)["seed"] for line in file.read_text().splitlines()] == [0, 1, 2]
     main(["compare", str(file), str(file)])
     assert "digits, 6 kB, test, 3 seeds: 50.0 to 50.0 %" in capsys.readouterr().out
     with pytest.raises(SystemExit):

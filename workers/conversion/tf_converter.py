@@ -8,7 +8,7 @@ import logging
 import re
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,7 @@ from workers.conversion.runtime import invoke, load, outputs, quiet_stderr
 from workers.training.losses import interface_of
 
 
-def converted_for_any_batch(
-    model: Any, weight_types: Sequence[Any] = (), **settings: Any
-) -> bytes:
+def converted_for_any_batch(model: Any, **settings: Any) -> bytes:
     """Run the converter; for single images where what it makes for any number does not run.
 
     Recurrent layers are refused for any number of images, and with ``GroupNormalization`` the
@@ -34,13 +32,13 @@ def converted_for_any_batch(
     tflite: bytes | None = None
     refused: ConversionError | None = None
     try:
-        tflite = _converted(model, weight_types, **settings)
+        tflite = _converted(model, **settings)
         if _takes_any_batch(tflite):
             return tflite
     except ConversionError as error:
         refused = error
     with contextlib.suppress(ConversionError):
-        single = _converted(model, weight_types, batch=1, **settings)
+        single = _converted(model, batch=1, **settings)
         invoke(load(single))
         return single
     if tflite is None:
@@ -66,9 +64,7 @@ def _takes_any_batch(tflite: bytes) -> bool:
     return bool(np.allclose(both, alone, rtol=0, atol=nearly, equal_nan=True))
 
 
-def _converted(
-    model: Any, weight_types: Sequence[Any] = (), *, batch: int | None = None, **settings: Any
-) -> bytes:
+def _converted(model: Any, *, batch: int | None = None, **settings: Any) -> bytes:
     """Run TensorFlow's converter on a Keras model.
 
     On its frozen graph: ``from_keras_model`` writes a SavedModel to disk and reads it back,
@@ -76,7 +72,6 @@ def _converted(
 
     Args:
         model: Keras 2 model.
-        weight_types: What weights may be stored as.
         batch: Images an invocation; None for any number.
         settings: Attributes of the converter.
     """
@@ -87,7 +82,6 @@ def _converted(
             graph = _traced(model, batch)
             converter = tf.lite.TFLiteConverter.from_concrete_functions([graph], model)
             converter.experimental_lower_to_saved_model = False
-            converter.target_spec.supported_types = list(weight_types)
             for name, value in settings.items():
                 setattr(converter, name, value)
             return canonical(bytes(converter.convert()))

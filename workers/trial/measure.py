@@ -65,7 +65,7 @@ def convert_trained(
         tflite = quantize_variant(float_model, scheme, images)
     sparse = None
     if trained.sparsity.get("overall", 0.0) > 0 and SCHEMES[scheme].sparse_encoding:
-        sparse = sparse_tflite(trained.model, scheme)
+        sparse = sparse_tflite(tflite)
     sizes = ledger(tflite, trained.model, sparse)
     if SCHEMES[scheme].is_integer:
         sizes = replace(sizes, float_operations=float_operations(tflite))

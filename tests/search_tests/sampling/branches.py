@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from search.front.pareto import ReferencePoint, hypervolume
+from search.sampling.branch_costs import Spent
 from search.sampling.branch_effects import Values
 from search.sampling.branching import MIN_NEW, Brancher
 from spaces.config.schemes import POST_TRAINING_SCHEMES, QuantizationScheme
@@ -39,11 +40,11 @@ class OneTraining:
         brancher = Brancher(EPOCHS, SPACE)
         parent = config_of()
         self.front = list(points_of(parent).values())
-        brancher.note(0, parent, points_of(parent), gain=0.05, seconds=10.0)
+        brancher.note(0, parent, points_of(parent), gain=0.05, took=Spent(10.0))
         for number in range(1, n_new):
-            brancher.note(number, config_of(filters_1=8 * number), {}, gain=0.0, seconds=10.0)
+            brancher.note(number, config_of(filters_1=8 * number), {}, gain=0.0, took=Spent(10.0))
         for number in range(n_new, 2 * n_new):
-            brancher.note(number, config_of(dropout=0.5), {}, gain=gain_of_new, seconds=10.0)
+            brancher.note(number, config_of(dropout=0.5), {}, gain=gain_of_new, took=Spent(10.0))
         return brancher
 
     def hypervolume(self, points: Iterable[Values]) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 
 from search.front.pareto import ReferencePoint, hypervolume
+from search.sampling.branch_costs import Spent
 from search.sampling.branch_effects import Values
 from search.sampling.branch_kinds import KINDS, TRAIN_ON, branch_config
 from search.sampling.branching import MIN_NEW, Branch, Brancher
@@ -28,7 +29,7 @@ class TestBrancher(OneTraining):
     def test_not_before_something_is_known(self) -> None:
         brancher = Brancher(EPOCHS, SPACE)
         self.front = list(points_of(config_of()).values())
-        brancher.note(0, config_of(), points_of(config_of()), gain=0.05, seconds=10.0)
+        brancher.note(0, config_of(), points_of(config_of()), gain=0.05, took=Spent(10.0))
         assert self.propose(brancher) is None
 
     @pytest.mark.parametrize("n_new", [MIN_NEW - 1, MIN_NEW])
@@ -37,7 +38,7 @@ class TestBrancher(OneTraining):
         self.front = list(points_of(config_of()).values())
         for number in range(n_new):
             config = config_of(dropout=number / 100)
-            brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
+            brancher.note(number, config, points_of(config), gain=0.0, took=Spent(10.0))
         assert (self.propose(brancher) is not None) == (n_new >= MIN_NEW)
 
     def test_what_is_predicted_is_what_earlier_branches_did(self) -> None:
@@ -52,11 +53,11 @@ class TestBrancher(OneTraining):
         brancher = self.brancher(gain_of_new=0.0)
         for number in range(100, 112):
             config = config_of(dropout=number / 1000)
-            brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
+            brancher.note(number, config, points_of(config), gain=0.0, took=Spent(10.0))
             branch = branch_config(config, KINDS[0], EPOCHS, SPACE)
             assert branch is not None
             after = {s: pruned(s, values) for s, values in points_of(config).items()}
-            brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
+            brancher.note(1000 + number, branch, after, gain=0.0, took=Spent(1.0), parent=number)
         proposed = self.propose(brancher)
         assert isinstance(proposed, Branch) and proposed.kind == KINDS[0]
         expected = [pruned(*point) for point in points_of(config_of()).items()]
@@ -69,15 +70,17 @@ class TestBrancher(OneTraining):
             brancher = self.brancher(gain_of_new=0.0)
             for number in range(100, 112) if is_taught else ():
                 config = config_of(dropout=number / 1000)
-                brancher.note(number, config, points_of(config), gain=0.0, seconds=10.0)
+                brancher.note(number, config, points_of(config), gain=0.0, took=Spent(10.0))
                 branch = branch_config(config, KINDS[0], EPOCHS, SPACE)
                 assert branch is not None
                 after = {s: (a, 0.6 * b, c) for s, (a, b, c) in points_of(config).items()}
-                brancher.note(1000 + number, branch, after, gain=0.0, seconds=1.0, parent=number)
+                brancher.note(
+                    1000 + number, branch, after, gain=0.0, took=Spent(1.0), parent=number
+                )
             for kind in (kind for kind in KINDS if kind.sparsity != 0.85):
                 tried = branch_config(config_of(), kind, EPOCHS, SPACE)
                 if tried is not None:
-                    brancher.note(900, tried, {}, gain=0.0, seconds=1.0, parent=0)
+                    brancher.note(900, tried, {}, gain=0.0, took=Spent(1.0), parent=0)
             proposed = self.propose(brancher)
             assert isinstance(proposed, Branch) and proposed.kind.sparsity == 0.85
             predicted.append(proposed.predicted)
@@ -87,7 +90,7 @@ class TestBrancher(OneTraining):
         brancher = self.brancher(gain_of_new=0.0)
         tried = branch_config(config_of(), KINDS[0], EPOCHS, SPACE)
         assert tried is not None
-        brancher.note(900, tried, {}, gain=0.0, seconds=1.0, parent=0)
+        brancher.note(900, tried, {}, gain=0.0, took=Spent(1.0), parent=0)
         branch = self.propose(brancher)
         assert isinstance(branch, Branch) and branch.kind != KINDS[0]
 
@@ -104,10 +107,10 @@ class TestBrancher(OneTraining):
     def test_what_new_trainings_once_bought_soon_counts_no_more(self) -> None:
         """The first ones of a study gain far more than any later one."""
         brancher = self.brancher(gain_of_new=0.0)
-        brancher.note(50, config_of(dropout=0.3), {}, gain=0.5, seconds=10.0)
+        brancher.note(50, config_of(dropout=0.3), {}, gain=0.5, took=Spent(10.0))
         assert self.propose(brancher) is None
         for number in range(60, 67):
-            brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, seconds=10.0)
+            brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, took=Spent(10.0))
         assert self.propose(brancher) is not None
 
     def test_without_weights_there_is_nothing_to_start_from(self) -> None:
@@ -123,7 +126,7 @@ class TestBrancher(OneTraining):
             accuracy = 0.94 if number == 20 else 0.5
             values = {s: (accuracy, size, latency) for s, (_, size, latency) in points.items()}
             config = config_of(dropout=number / 100)
-            brancher.note(number, config, values, gain=0.0, seconds=10.0)
+            brancher.note(number, config, values, gain=0.0, took=Spent(10.0))
 
         def measured(added: Iterable[Values]) -> float:
             return hypervolume(list(added), reference)
@@ -151,7 +154,7 @@ class TestBrancher(OneTraining):
             if grows_before:
                 self.front += [(min(1.0, a + 0.1), s * 0.4, t) for a, s, t in self.front]
             for number in range(100, 160):
-                brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, seconds=10.0)
+                brancher.note(number, config_of(dropout=0.4), {}, gain=0.0, took=Spent(10.0))
             branch = self.propose(brancher)
             expected.append(branch.predicted if isinstance(branch, Branch) else 0.0)
         assert expected[1] < expected[0]
@@ -171,10 +174,10 @@ class TestBrancher(OneTraining):
         brancher = self.brancher(gain_of_new=0.0)
         dear, cheap = config_of(dropout=0.21), config_of(dropout=0.2)
         for number, config, seconds in ((100, dear, 1000.0), (101, cheap, 1.0)):
-            brancher.note(number, config, points_of(config), gain=0.0, seconds=seconds)
+            brancher.note(number, config, points_of(config), gain=0.0, took=Spent(seconds))
         on = branch_config(config_of(), TRAIN_ON, EPOCHS, SPACE)
         assert on is not None
-        brancher.note(200, on, points_of(on), gain=0.01, seconds=10.0, parent=0)
+        brancher.note(200, on, points_of(on), gain=0.01, took=Spent(10.0), parent=0)
         branch = self.propose(brancher, (100, 101))
         assert branch is not None and branch.parent == 101  # type: ignore[attr-defined]
 
@@ -184,13 +187,13 @@ class TestBrancher(OneTraining):
         assert first is not None
         parents = {n: config_of(dropout=n / 100) for n in range(100, 100 + 12)}
         for number, config in parents.items():
-            brancher.note(number, config, points_of(config), gain=0.002, seconds=10.0)
+            brancher.note(number, config, points_of(config), gain=0.002, took=Spent(10.0))
         disappointed = self.propose(brancher, tuple(parents))
         assert disappointed is not None
         for number in parents:
             failed = branch_config(parents[number], KINDS[0], EPOCHS, SPACE)
             assert failed is not None
             brancher.note(
-                1000 + number, failed, {}, gain=0.0, seconds=10.0, parent=0, predicted=1.0
+                1000 + number, failed, {}, gain=0.0, took=Spent(10.0), parent=0, predicted=1.0
             )
         assert self.propose(brancher, tuple(parents)) is None

@@ -23,6 +23,7 @@ from spaces.space.compression import params_from_config
 from tests.search_tests import analytic
 from tests.search_tests.sampling.branches import EPOCHS, SPACE
 from workers.messages.executor import InlineExecutor
+from workers.messages.limits import Limits
 from workers.messages.result import EvaluateRequest
 
 S = QuantizationScheme
@@ -64,6 +65,17 @@ class TestInAStudy:
         assert all(r.start_weights is not None for r in sent)
         assert all(r.race is None for r in sent)
 
+    @pytest.mark.parametrize(
+        ("limits", "gated"), [(Limits(), False), (Limits(max_size_bytes=1e6), True)]
+    )
+    def test_branches_are_looked_at_beforehand_only_where_there_are_limits(
+        self, limits: Limits, gated: bool
+    ) -> None:
+        requests = self.run(InMemoryStorage(), limits=limits)
+        branches = [r.check_gate for r in requests if r.config.branched_from is not None]
+        assert branches and set(branches) == {gated}
+        assert all(r.check_gate for r in requests if r.config.branched_from is None)
+
     def test_switched_off_there_are_none(self) -> None:
         storage = InMemoryStorage()
         requests = self.run(storage, branch=False)
@@ -94,7 +106,7 @@ class TestInAStudy:
     ) -> None:
         lessons: list[tuple[Further, ...]] = []
 
-        def learned(brancher: Brancher) -> tuple[Further, ...]:
+        def learned(brancher: Brancher, seconds_left: float) -> tuple[Further, ...]:
             lessons.append((Further(0.5, cost=len(lessons) + 1.0),))
             return lessons[-1]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from search.sampling.branch_costs import Spent
 from search.sampling.branch_kinds import KINDS, MAX_LINEAGE, TRAIN_ON, branch_config
 from search.sampling.branching import MIN_NEW, Branch, Brancher
 from spaces.config.trial import TrialConfig
@@ -33,7 +34,7 @@ class TestLineages(OneTraining):
             assert config is not None
             parent = None if number == first else number - 1
             points = points_of(config_of(**changes))
-            brancher.note(number, config, points, gain=0.0, seconds=took, parent=parent)
+            brancher.note(number, config, points, gain=0.0, took=Spent(took), parent=parent)
             config = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
 
     def behind_a_long_training(self, n_trained_on: int) -> Brancher:
@@ -46,7 +47,7 @@ class TestLineages(OneTraining):
         assert config is not None
         points = points_of(config_of())
         self.front = [(1 - (1 - a) / 3, b / 8, c / 8) for a, b, c in points.values()]
-        brancher.note(500, config, points, gain=0.0, seconds=10.0)
+        brancher.note(500, config, points, gain=0.0, took=Spent(10.0))
         return brancher
 
     def learned(self, brancher: Brancher, factor: float, cost: float = 10.0) -> Brancher:
@@ -57,8 +58,8 @@ class TestLineages(OneTraining):
             assert branch is not None
             before = points_of(config)
             after = {s: (1 - (1 - a) * factor, b, c) for s, (a, b, c) in before.items()}
-            brancher.note(number, config, before, gain=0.0, seconds=10.0)
-            args: dict[str, Any] = {"gain": 0.0, "seconds": cost, "parent": number}
+            brancher.note(number, config, before, gain=0.0, took=Spent(10.0))
+            args: dict[str, Any] = {"gain": 0.0, "took": Spent(cost), "parent": number}
             brancher.note(1000 + number, branch, after, **args)
         return brancher
 
@@ -83,12 +84,12 @@ class TestLineages(OneTraining):
         brancher = self.learned(self.behind_a_long_training(0), 0.6)
         pruned = branch_config(config_of(), KINDS[0], EPOCHS, SPACE)
         assert pruned is not None
-        args: dict[str, Any] = {"gain": 0.0, "seconds": 10.0, "parent": 0}
+        args: dict[str, Any] = {"gain": 0.0, "took": Spent(10.0), "parent": 0}
         brancher.note(600, pruned, {}, predicted=predicted, **args)
         rate = 0.95 * self.added_a_second(0.6, (1, 3, 5), step_s=10.0)
         for number in range(900, 912):
             config = config_of(dropout=0.5)
-            brancher.note(number, config, {}, gain=10.0 * rate, seconds=10.0)
+            brancher.note(number, config, {}, gain=10.0 * rate, took=Spent(10.0))
         assert (self.propose(brancher, kept=(500,)) is not None) == is_believed
 
     def test_what_a_branch_costs_is_a_share_of_its_lineage_s_first_training(self) -> None:
@@ -114,11 +115,11 @@ class TestLineages(OneTraining):
         brancher = self.brancher(gain_of_new=1e-4)
         parents = {n: config_of(dropout=n / 1000) for n in range(100, 112)}
         for number, config in parents.items():
-            brancher.note(number, config, points_of(config), gain=1e-4, seconds=10.0)
+            brancher.note(number, config, points_of(config), gain=1e-4, took=Spent(10.0))
             on = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
             assert on is not None
             same = {scheme: values for scheme, values in points_of(config).items()}
-            brancher.note(1000 + number, on, same, gain=0.0, seconds=10.0, parent=number)
+            brancher.note(1000 + number, on, same, gain=0.0, took=Spent(10.0), parent=number)
         kinds = set()
         for _ in range(12):
             branch = self.propose(brancher)
@@ -161,7 +162,7 @@ class TestLineages(OneTraining):
         config = config_of(dropout=0.25)
         config = replace(config, training=replace(config.training, from_model=True))
         for number in (600, 601):
-            brancher.note(number, config, points_of(config_of()), gain=0.0, seconds=10.0)
+            brancher.note(number, config, points_of(config_of()), gain=0.0, took=Spent(10.0))
             on = branch_config(config, TRAIN_ON, EPOCHS, SPACE)
             assert on is not None
             config = on
@@ -202,7 +203,7 @@ class TestLineages(OneTraining):
         failed = branch_config(config_of(dropout=0.2), TRAIN_ON, EPOCHS, SPACE)
         assert failed is not None
         for number in range(800, 806):
-            brancher.note(number, failed, {}, gain=0.0, seconds=0.0, parent=700)
+            brancher.note(number, failed, {}, gain=0.0, took=Spent(0.0), parent=700)
         assert [one.cost for one in brancher.outlook()] == [1.0, 2.0, 8.0, 32.0]
 
     @pytest.mark.parametrize(("share", "is_worth_it"), [(0.95, True), (1.05, False)])
@@ -213,7 +214,7 @@ class TestLineages(OneTraining):
         rate = share * self.added_a_second(0.6, (1, 3, 5), step_s=10.0)
         for number in range(900, 912):  # What new trainings have lately bought.
             config = config_of(dropout=0.5)
-            brancher.note(number, config, {}, gain=10.0 * rate, seconds=10.0)
+            brancher.note(number, config, {}, gain=10.0 * rate, took=Spent(10.0))
         assert (self.propose(brancher, kept=(500,)) is not None) == is_worth_it
 
     def test_a_branch_for_what_comes_later_is_no_broken_promise(self) -> None:
@@ -221,12 +222,12 @@ class TestLineages(OneTraining):
         brancher = self.learned(self.behind_a_long_training(0), 0.6)
         first = self.propose(brancher, kept=(500,))
         assert isinstance(first, Branch)
-        args: dict[str, Any] = {"gain": 0.0, "seconds": 10.0, "parent": 500}
+        args: dict[str, Any] = {"gain": 0.0, "took": Spent(10.0), "parent": 500}
         points = points_of(config_of())
         better = {s: (1 - (1 - a) * 0.6, b, c) for s, (a, b, c) in points.items()}
         brancher.note(501, first.config, better, predicted=first.predicted, **args)
         for number in range(2 * MIN_NEW):  # New trainings have lately bought a little.
-            brancher.note(900 + number, config_of(dropout=0.5), {}, gain=1e-3, seconds=10.0)
+            brancher.note(900 + number, config_of(dropout=0.5), {}, gain=1e-3, took=Spent(10.0))
         again = self.propose(brancher, kept=(501,))
         assert isinstance(again, Branch) and again.kind is TRAIN_ON
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from optuna.trial import TrialState
 from search.front.pareto import ReferencePoint, hypervolume
 from search.run.driver import Driver
 from search.sampling import branching
+from search.sampling.branch_costs import Spent
 from search.sampling.branch_effects import Values
 from search.sampling.branch_kinds import (
     KINDS,
@@ -59,10 +61,10 @@ class TestBranches:
     ) -> Brancher:
         brancher = Brancher(EPOCHS, space, limits)
         brancher.note(
-            0, config_of(), {INT8: (accuracy, SIZE, 1.0)}, gain=0.0, seconds=10.0, left=1.0
+            0, config_of(), {INT8: (accuracy, SIZE, 1.0)}, gain=0.0, took=Spent(10.0), left=1.0
         )
         for number in range(1, MIN_NEW + 1):
-            brancher.note(number, config_of(dropout=0.5), {}, gain=0.0, seconds=10.0)
+            brancher.note(number, config_of(dropout=0.5), {}, gain=0.0, took=Spent(10.0))
         return brancher
 
     def hypervolume(self, points: Iterable[Values]) -> float:
@@ -98,11 +100,11 @@ class TestBranches:
         sparse = branch_config(dense, few, EPOCHS, SPACE)
         assert sparse is not None
         self.front = ((0.7, 19_000.0, 1.0),)
-        brancher.note(0, dense, {INT8: (0.73, 71_000.0, 1.0)}, gain=0.0, seconds=10.0)
+        brancher.note(0, dense, {INT8: (0.73, 71_000.0, 1.0)}, gain=0.0, took=Spent(10.0))
         points = {INT8: (0.725, 25_300.0, 1.0)}
-        brancher.note(1, sparse, points, gain=0.0, seconds=5.0, parent=0)
+        brancher.note(1, sparse, points, gain=0.0, took=Spent(5.0), parent=0)
         for number in range(2, MIN_NEW + 2):
-            brancher.note(number, config_of(dropout=0.5), {}, gain=0.0, seconds=10.0)
+            brancher.note(number, config_of(dropout=0.5), {}, gain=0.0, took=Spent(10.0))
         branch = brancher.propose((0, 1), self.hypervolume)
         assert branch is not None and branch.parent == 1
         assert 0.87 <= branch.kind.sparsity <= 0.91
@@ -117,10 +119,10 @@ class TestBranches:
         """To 65 %; what prunings to 70 % take is not known yet, and nothing else is told."""
         brancher = self.brancher(Limits(max_size_bytes=25_000))
         useless = {INT8: (0.1, SIZE, 1.0)}
-        brancher.note(100, config_of(dropout=0.1), useless, gain=0.0, seconds=10.0)
+        brancher.note(100, config_of(dropout=0.1), useless, gain=0.0, took=Spent(10.0))
         half = branch_config(config_of(dropout=0.1), KINDS[0], EPOCHS, SPACE)
         assert half is not None
-        brancher.note(101, half, useless, gain=0.0, seconds=10.0 * share, parent=100)
+        brancher.note(101, half, useless, gain=0.0, took=Spent(10.0 * share), parent=100)
         branch = self.branch(brancher)
         assert branch is not None
         assert (branch.kind == pruning_to(0.65)) == is_first
@@ -140,12 +142,14 @@ class TestBranches:
                 brancher = self.brancher(limits)
                 for number in range(100, 112) if taught else ():
                     before = {INT8: (0.8, SIZE, 1.0)}
-                    brancher.note(number, config_of(dropout=0.1), before, gain=0.0, seconds=10.0)
+                    brancher.note(
+                        number, config_of(dropout=0.1), before, gain=0.0, took=Spent(10.0)
+                    )
                     config = branch_config(config_of(dropout=0.1), KINDS[1], EPOCHS, SPACE)
                     assert config is not None and config.pruning.final_sparsity == 0.7
                     worse = {INT8: (1 - 0.2 * (1 + 2 * 0.7**5), 22_000.0, 1.0)}
                     brancher.note(
-                        1000 + number, config, worse, gain=0.0, seconds=4.0, parent=number
+                        1000 + number, config, worse, gain=0.0, took=Spent(4.0), parent=number
                     )
                 while (branch := self.branch(brancher)) is not None:
                     if branch.kind.sparsity == 0.85:
@@ -188,7 +192,7 @@ class TestBranches:
         for number in range(3):
             config = branch_config(config_of(dropout=0.5), KINDS[1], EPOCHS, SPACE)
             assert config is not None
-            failed: dict[str, float] = {"gain": 0.0, "seconds": 5.0, "predicted": 0.1}
+            failed: dict[str, Any] = {"gain": 0.0, "took": Spent(5.0), "predicted": 0.1}
             brancher.note(100 + number, config, {}, parent=1, **failed)
         assert brancher.promise(0, self.hypervolume) < 0.5 * before
 

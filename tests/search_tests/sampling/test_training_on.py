@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 
 from search.front.pareto import ReferencePoint, hypervolume
 from search.run.driver import Driver
+from search.sampling.branch_costs import Spent
 from search.sampling.branch_kinds import TRAIN_ON, is_trained_on
 from search.sampling.branching import MIN_NEW, Brancher
 from search.sampling.mirror import Mirror
@@ -216,7 +217,7 @@ def test_what_new_trainings_leave_to_learn_is_in_the_outlook() -> None:
     points = {config.quantization: analytic.make_point(config).values}
     assert brancher.outlook()[1].error_of({}) == pytest.approx(0.85)
     for number in range(MANY):
-        brancher.note(number, config, points, gain=0.0, seconds=1.0, left=0.0)
+        brancher.note(number, config, points, gain=0.0, took=Spent(1.0), left=0.0)
     left = 1 / (MANY + 1)
     expected = pytest.approx(0.85 ** (1 / 3 + 2 / 3 * left))
     assert brancher.outlook()[1].error_of({}) == expected
@@ -232,7 +233,7 @@ def test_training_on_is_hoped_for_before_it_is_known(left: float, expected: floa
     accuracy, size, latency = values = analytic.make_point(config).values
     for number in range(MIN_NEW):
         points = {config.quantization: values} if number == 0 else {}
-        brancher.note(number, config, points, gain=0.0, seconds=1.0, left=left)
+        brancher.note(number, config, points, gain=0.0, took=Spent(1.0), left=left)
 
     def measured(points: Iterable[Values]) -> float:
         return hypervolume([values, *points], ReferencePoint())
