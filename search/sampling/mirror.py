@@ -90,10 +90,12 @@ class Mirror:
             sampler=sampler,
         )
         self._sampler = sampler
-        self._random = RandomSampler(seed=seed)
+        # Not the numbers again that the sampler has drawn by the same seed.
+        self._random = RandomSampler(seed=(seed + 1) % 2**32)
         self._is_tpe = isinstance(sampler, TPESampler)
         self._window = Window()
         self._represented: set[int] = set()
+        self._generation = self._n_bred = 0
         self._limits = limits or Limits()
         self._reference = reference or ReferencePoint()
         self.foresight: Foresight | None = None
@@ -128,6 +130,7 @@ class Mirror:
         if self.foresight is not None:
             self.foresight.space = space
         self._study.sampler = self._random if at_random else self._sampler
+        self._breed()
         self._storage.shown = self._window.numbers if self._is_tpe else None
         try:
             trial = self._study.ask()
@@ -142,6 +145,18 @@ class Mirror:
             system_attrs=self._population(trial),
             handle=trial,
         )
+
+    def _breed(self) -> None:
+        """Find the parents of all generations that trials were added of, with NSGA-II.
+
+        Optuna keeps them in its study, of which there is no more than this mirror; and finds those
+        of a generation from those of the one before, one inside the other: of a study of some
+        hundred generations that is resumed there is no stack for all of them.
+        """
+        if isinstance(self._sampler, NSGAIISampler):
+            while self._n_bred < self._generation:
+                self._n_bred += 1
+                self._sampler.get_parent_population(self._study, self._n_bred)
 
     def _population(self, trial: Trial) -> dict[str, Any]:
         """Return the generation of a trial as a system attribute, with NSGA-II."""
@@ -218,6 +233,7 @@ class Mirror:
                 values=self._scaled(trial.values),
             )
         )
+        self._generation = max(self._generation, trial.system_attrs.get(attributes.GENERATION, 0))
         self._show(self._storage.newest)
 
     def _foresee(

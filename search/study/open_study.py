@@ -237,8 +237,7 @@ class OpenStudy:
             device=settings.device,
             # Weights that are only quantized anew gave all their other points before.
             fan_out=settings.fan_out and config.training.epochs > 0,
-            # Without limits it tells what new trainings are raced by, and of a branch nothing.
-            check_gate=settings.gate and (branch is None or settings.limits.are_known_early),
+            check_gate=settings.gate and running.may_be_refused(settings.limits),
             metric=self.settings.metric,
             race=self._shortcuts.race(config) if self._is_raced(running) else None,
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),

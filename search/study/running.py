@@ -17,11 +17,10 @@ from search.sampling.trainings import QUANTIZATION
 from search.storage import attributes
 from search.storage.batches import Ending, new_trial
 from search.storage.trial_attributes import config_attrs, is_sound
-from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES
+from spaces.config.schemes import POST_TRAINING_SCHEMES, SCHEMES, QuantizationScheme
 from spaces.config.trial import TrialConfig
+from workers.messages.limits import Limits
 from workers.messages.result import Point, TrialResult
-
-"""Parameter in which derived trials differ from the one whose training they share."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,18 @@ class Running:
     config: TrialConfig
     hashes: frozenset[str]
     branch: Branch | None = None
+
+    def may_be_refused(self, limits: Limits) -> bool:
+        """Whether it is worth while to look at its untrained network.
+
+        That tells what a new training is raced by. A branch is not, so that limits alone are at
+        stake, and whether its layers can be trained quantization-aware.
+
+        Args:
+            limits: Of the study.
+        """
+        is_qat = self.config.quantization is QuantizationScheme.QAT_INT8
+        return self.branch is None or is_qat or limits.are_known_early
 
     def as_retry(self) -> FrozenTrial:
         """Return what is needed to try it again."""

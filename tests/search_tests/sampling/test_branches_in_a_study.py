@@ -72,8 +72,11 @@ class TestInAStudy:
         self, limits: Limits, gated: bool
     ) -> None:
         requests = self.run(InMemoryStorage(), limits=limits)
-        branches = [r.check_gate for r in requests if r.config.branched_from is not None]
-        assert branches and set(branches) == {gated}
+        branches = [r for r in requests if r.config.branched_from is not None]
+        qat = [r for r in branches if r.config.quantization is S.QAT_INT8]
+        assert {r.check_gate for r in branches if r not in qat} == {gated}
+        # Its layers may be such that they cannot be trained so, whatever the limits.
+        assert qat and all(r.check_gate for r in qat)
         assert all(r.check_gate for r in requests if r.config.branched_from is None)
 
     def test_switched_off_there_are_none(self) -> None:

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 import pytest
-from optuna.samplers import BaseSampler
+from optuna.samplers import BaseSampler, NSGAIISampler
 from optuna.trial import FrozenTrial, TrialState
 
 from search.front.pareto import SIGNS, ReferencePoint, gains
@@ -267,6 +267,26 @@ def test_generations_are_nsga2s_alone() -> None:
     seen = added(mirror, at(8), Ending(TrialState.COMPLETE, GOOD, system_attrs=generation))
     assert seen.system_attrs[attributes.GENERATION] == 3
     assert new_mirror("gp").propose(SPACE).system_attrs == {}
+
+
+def test_proposals_at_random_do_not_repeat_those_of_the_sampler() -> None:
+    found = []
+    for at_random in (True, False):
+        mirror = new_mirror("random")
+        found.append([mirror.propose(SPACE, at_random=at_random).params for _ in range(8)])
+    assert found[0] != found[1]
+
+
+def test_a_study_of_many_generations_can_be_resumed() -> None:
+    """Optuna alone finds their parents one inside the other, and had no stack for 600 of them."""
+    mirror = Mirror(NSGAIISampler(seed=1, population_size=2), 1)
+    for number in range(1_200):
+        generation = {attributes.GENERATION: number // 2}
+        ending = Ending(TrialState.COMPLETE, GOOD, system_attrs=generation)
+        mirror.add(ended(at(1 + number % 64), ending))
+    found = mirror.propose(SPACE)
+    assert found.system_attrs == {attributes.GENERATION: 600}
+    assert set(found.params) == {"width", "quantization"}
 
 
 class TestTpe:
