@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.replay.moasha import Rungs
-from benchmarks.replay.peers import OPTUNA_GP
+from benchmarks.replay.peers import OPTUNA_GP, POPULATION_SIZE
 from benchmarks.replay.simulation import Policy
 
 PEERS = ("random", "tpe", "nsga2", "nsga3", OPTUNA_GP)
@@ -34,6 +34,7 @@ def as_it_comes(sampler: str) -> Policy:
         branch=False,
         gate=False,
         n_start=1,
+        population=POPULATION_SIZE,
     )
 
 
@@ -49,7 +50,7 @@ def at_its_best(plain: Policy) -> Policy:
         fan_out=True,
         n_start=Policy.n_start,
         log_metrics=True,
-        population=POPULATIONS.get(plain.sampler),
+        population=POPULATIONS.get(plain.sampler, POPULATION_SIZE),
         rungs=BEST_RUNGS if plain.rungs else None,
     )
 

@@ -228,13 +228,24 @@ class Mirror:
                 trial.params,
                 trial.distributions,
                 user_attrs=user_attrs,
-                system_attrs=_for_samplers(trial.system_attrs),
+                system_attrs=self._for_sampler(trial.system_attrs),
                 state=trial.state,
                 values=self._scaled(trial.values),
             )
         )
         self._generation = max(self._generation, trial.system_attrs.get(attributes.GENERATION, 0))
         self._show(self._storage.newest)
+
+    def _for_sampler(self, system_attrs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what the sampler goes by of a trial's system attributes."""
+        attrs: dict[str, Any] = {}
+        if constraints := _broken(system_attrs):
+            attrs[attributes.CONSTRAINTS] = constraints
+        # NSGA-II breeds from what another sampler proposed, or a person has measured, too.
+        first = 0 if isinstance(self._sampler, NSGAIISampler) else None
+        if (generation := system_attrs.get(attributes.GENERATION, first)) is not None:
+            attrs[attributes.GENERATION] = generation
+        return attrs
 
     def _foresee(
         self,
@@ -322,12 +333,3 @@ def _broken(system_attrs: Mapping[str, Any]) -> list[float]:
     """
     constraints = list(system_attrs.get(attributes.CONSTRAINTS, ()))
     return constraints if any(value > 0 for value in constraints) else []
-
-
-def _for_samplers(system_attrs: Mapping[str, Any]) -> dict[str, Any]:
-    attrs: dict[str, Any] = {}
-    if constraints := _broken(system_attrs):
-        attrs[attributes.CONSTRAINTS] = constraints
-    if attributes.GENERATION in system_attrs:
-        attrs[attributes.GENERATION] = system_attrs[attributes.GENERATION]
-    return attrs

@@ -31,7 +31,14 @@ MAX_GOOD_POINTS = 25
 
 _N_STARTUP_TRIALS = 10
 _N_STARTUP_TRAININGS = 4  # Each gives points of all schemes, and the start design is spread well.
-_POPULATION_SIZE = 50
+
+MAX_GENERATION = 50
+"""Points of a generation of NSGA-II, at most: Optuna's own default."""
+
+MIN_GENERATION = 10
+TRAININGS_OF_A_GENERATION = 8
+"""Where a training gives a point for every scheme, as many trainings make a generation; until the
+first one is there, points are drawn at random."""
 
 
 def sampler_seed(seed: int, n_trials: int) -> int:
@@ -66,7 +73,9 @@ def make_sampler(
     if name == "random":
         return RandomSampler(seed=seed)
     if name == "nsga2":
-        return NSGAIISampler(seed=seed, population_size=_POPULATION_SIZE)
+        n_points = TRAININGS_OF_A_GENERATION * points_per_trial
+        n_points = min(MAX_GENERATION, max(MIN_GENERATION, n_points))
+        return NSGAIISampler(seed=seed, population_size=n_points)
     if name == "gp":
         return SurrogateSampler(
             seed,

@@ -269,6 +269,18 @@ def test_generations_are_nsga2s_alone() -> None:
     assert new_mirror("gp").propose(SPACE).system_attrs == {}
 
 
+def test_nsga2_breeds_from_what_it_has_not_proposed_itself() -> None:
+    """A study may have begun with another sampler, and a person may bring measured points."""
+    mirror = new_mirror("nsga2")
+    for width in range(1, 51):
+        off = abs(width - 40) / 64
+        values = (0.95 - off, 1_000.0 * 10 ** (3 * off), 10.0**off)
+        added(mirror, at(width), Ending(TrialState.COMPLETE, values))
+    found = [mirror.propose(SPACE) for _ in range(30)]
+    assert all(one.system_attrs == {attributes.GENERATION: 1} for one in found)
+    assert fmean(abs(int(one.params["width"]) - 40) < 16 for one in found) > 0.7
+
+
 def test_proposals_at_random_do_not_repeat_those_of_the_sampler() -> None:
     found = []
     for at_random in (True, False):

@@ -142,7 +142,7 @@ def test_tpe_moves_to_where_points_are_good(good_at: float) -> None:
 @pytest.mark.parametrize("good_at", [0.15, 0.85])
 def test_nsga2_breeds_from_derived_points(good_at: float) -> None:
     """The first population is full of derived points, so children are bred from them."""
-    mirror = Mirror(make_sampler("nsga2", seed=1), seed=1)
+    mirror = Mirror(make_sampler("nsga2", seed=1, points_per_trial=7), seed=1)
     add_points(mirror, 100, good_at)
     proposal = mirror.propose(SPACE)
     assert proposal.system_attrs == {attributes.GENERATION: 1}
@@ -153,6 +153,16 @@ def test_nsga2_breeds_from_derived_points(good_at: float) -> None:
     assert all(abs(parent.params["x"] - good_at) < 0.6 for parent in parents)
     children = [float(mirror.propose(SPACE).params["x"]) for _ in range(30)]
     assert abs(mean(children) - good_at) < 0.35
+
+
+@pytest.mark.parametrize(("points", "size"), [(1, 10), (2, 16), (6, 48), (7, 50)])
+def test_a_generation_has_the_points_of_some_trainings(points: int, size: int) -> None:
+    """Fifty trainings of one point each would be drawn at random before any is bred."""
+    mirror = Mirror(make_sampler("nsga2", 1, points), seed=1)
+    add_points(mirror, size - 1, 0.5)
+    assert mirror.propose(SPACE).system_attrs == {attributes.GENERATION: 0}
+    add_points(mirror, 1, 0.5)
+    assert mirror.propose(SPACE).system_attrs == {attributes.GENERATION: 1}
 
 
 def test_nsga2_finds_siblings_of_a_run_in_their_population() -> None:
