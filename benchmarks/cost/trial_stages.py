@@ -1,13 +1,17 @@
 """Where the seconds of a trial go that do not depend on how long it trains.
 
+python -m benchmarks.cost.trial_stages --before REVISION
+
 A trial of the task ``fruit`` on few generated pictures, one epoch, pruned, with all schemes that
 need no training of their own: nearly all of its time is the fixed cost of any trial. The module
 runs against older revisions too, in a process of its own, so that before and after are measured
-in turns on the same machine.
+in turns on the same machine. Without a look at the untrained network is how branches are begun
+where there are no limits.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -32,13 +36,20 @@ HYPERPARAMETERS = (
 STAGES = ("gate", "build", "train", "convert", "measure", "latency")
 """As ``TrialResult.seconds`` names them; older revisions time latencies within ``measure``."""
 
+NO_GATE = "after, no gate"
+
 Seconds = Mapping[str, float]
 
 ROOT = Path(__file__).parents[2]
 
 
-def stage_seconds(n_trials: int) -> list[Seconds]:
-    """Return the seconds of each stage of some trials in a row, after one that is not counted."""
+def stage_seconds(n_trials: int, *, gate: bool = True) -> list[Seconds]:
+    """Return the seconds of each stage of some trials in a row, after one that is not counted.
+
+    Args:
+        n_trials: So many.
+        gate: Whether their untrained network is looked at.
+    """
     import numpy as np
 
     from spaces.config.trial import PruningConfig, TrainingConfig, TrialConfig
@@ -60,7 +71,8 @@ def stage_seconds(n_trials: int) -> list[Seconds]:
         PruningConfig("polynomial", 0.5),
     )
     evaluate = TrialEvaluator("fruit", dataset)
-    results = [evaluate(EvaluateRequest(config)) for _ in range(n_trials + 1)]
+    request = EvaluateRequest(config, check_gate=gate)
+    results = [evaluate(request) for _ in range(n_trials + 1)]
     for result in results:
         if result.outcome != "complete":
             raise SystemExit(f"The trial did not complete: {result.reason}")
@@ -76,17 +88,18 @@ def compare(revision: str | None, rounds: int, n_trials: int) -> dict[str, Secon
         n_trials: Trials in each process.
 
     Returns:
-        The fastest seconds of every stage, under ``before`` and ``after``.
+        The fastest seconds of every stage, under ``before``, ``after`` and ``after, no gate``.
     """
     with tempfile.TemporaryDirectory() as folder:
         trees = {"after": ROOT}
         if revision is not None:
             _unpack(revision, Path(folder))
             trees = {"before": Path(folder), **trees}
-        found: dict[str, list[Seconds]] = {name: [] for name in trees}
+        found: dict[str, list[Seconds]] = {name: [] for name in (*trees, NO_GATE)}
         for _ in range(rounds):
             for name, tree in trees.items():
                 found[name] += _in_process(tree, n_trials)
+            found[NO_GATE] += _in_process(ROOT, n_trials, "--no-gate")
     return {name: fastest(trials) for name, trials in found.items()}
 
 
@@ -116,9 +129,9 @@ def _unpack(revision: str, folder: Path) -> None:
     subprocess.run(["tar", "-xf", str(archive), "-C", str(folder)], check=True)
 
 
-def _in_process(tree: Path, n_trials: int) -> list[Seconds]:
+def _in_process(tree: Path, n_trials: int, *words: str) -> list[Seconds]:
     done = subprocess.run(
-        [sys.executable, __file__, str(n_trials)],
+        [sys.executable, __file__, "--alone", "--trials", str(n_trials), *words],
         env={**os.environ, "PYTHONPATH": str(tree)},
         cwd=tree,
         stdout=subprocess.PIPE,
@@ -128,5 +141,20 @@ def _in_process(tree: Path, n_trials: int) -> list[Seconds]:
     return trials
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, and print a table."""
+    parser = argparse.ArgumentParser(description="Stages of a trial", allow_abbrev=False)
+    parser.add_argument("--before", metavar="REVISION", help="to compare with, in turns")
+    parser.add_argument("--rounds", type=int, default=3, help="processes of each")
+    parser.add_argument("--trials", type=int, default=5, help="in each process")
+    parser.add_argument("--no-gate", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args(arguments)
+    if args.alone:
+        print(json.dumps(stage_seconds(args.trials, gate=not args.no_gate)))
+        return
+    print(to_markdown(compare(args.before, args.rounds, args.trials)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(stage_seconds(int(sys.argv[1]))))
+    main()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from optuna.storages import InMemoryStorage
 
 from search.run.driver import Driver
 from search.run.events import RunProgress, Silent
+from search.sampling.mirror import Mirror, Proposal
 from search.storage import attributes
 from search.storage.settings import RunSettings
 from search.storage.weights import WeightKeeper
@@ -93,6 +95,32 @@ def test_what_takes_longer_than_is_left_is_not_asked_for(seconds_left: float) ->
     study = open_study(InMemoryStorage(), SETTINGS, weights=WeightKeeper())
     epochs = epochs_of_branches(study, seconds_left)
     assert (max(epochs) > analytic.EPOCHS) == math.isinf(seconds_left)
+
+
+@pytest.mark.parametrize(
+    ("seconds_left", "most"), [(math.inf, 32.0), (10 * analytic.EPOCHS * EPOCH_S, 8.0)]
+)
+def test_new_trainings_are_judged_by_what_there_is_time_for(
+    monkeypatch: pytest.MonkeyPatch, seconds_left: float, most: float
+) -> None:
+    """To be trained on five times takes 32 times as long as a training, and three times 8."""
+    told: list[float] = []
+    propose = Mirror.propose
+
+    def watched(mirror: Mirror, *args: Any, **options: Any) -> Proposal:
+        told.extend(further.cost for further in options.get("outlook", ()))
+        return propose(mirror, *args, **options)
+
+    monkeypatch.setattr(Mirror, "propose", watched)
+    study = open_study(InMemoryStorage(), SETTINGS, weights=WeightKeeper())
+    clock = Clock()
+    for number in range(12):
+        asked = study.ask(analytic.make_config, seconds_left=seconds_left if number else math.inf)
+        assert asked is not None
+        if number == 0:
+            told.clear()  # Nobody knows yet how long a training takes.
+        study.tell(asked.number, clock.evaluate(study.request(asked.number)))
+    assert max(told) == pytest.approx(most)
 
 
 def test_several_drivers_of_a_study_heed_what_is_left(
