@@ -23,6 +23,7 @@ from search.storage.artifacts import ArtifactKeeper
 from search.storage.batches import Batch, MemoryRecorder, Recorder
 from search.storage.code_history import code_history
 from search.storage.database import open_storage, storage_errors
+from search.storage.identity import settled_identity
 from search.storage.leases import Leases, study_turn
 from search.storage.locks import can_share, study_lock
 from search.storage.reader import StudyRecord, read_study
@@ -353,8 +354,13 @@ def _identity(storage: RDBStorage | InMemoryStorage, record: StudyRecord) -> str
     """Return what tells a study from every other, and give it to one that has none yet."""
     check_ours(record)
     if attributes.IDENTITY not in record.user_attrs:
-        record.user_attrs[attributes.IDENTITY] = uuid.uuid4().hex
-        storage.set_study_user_attr(
-            record.study_id, attributes.IDENTITY, record.user_attrs[attributes.IDENTITY]
-        )
+        if isinstance(storage, RDBStorage):
+            record.user_attrs[attributes.IDENTITY] = settled_identity(
+                storage.engine, record.study_id
+            )
+        else:
+            record.user_attrs[attributes.IDENTITY] = uuid.uuid4().hex
+            storage.set_study_user_attr(
+                record.study_id, attributes.IDENTITY, record.user_attrs[attributes.IDENTITY]
+            )
     return str(record.user_attrs[attributes.IDENTITY])
