@@ -237,7 +237,7 @@ class OpenStudy:
             device=settings.device,
             # Weights that are only quantized anew gave all their other points before.
             fan_out=settings.fan_out and config.training.epochs > 0,
-            check_gate=settings.gate and running.may_be_refused(settings.limits),
+            check_gate=settings.gate and running.needs_gate(settings.limits),
             metric=self.settings.metric,
             race=self._shortcuts.race(config) if self._is_raced(running) else None,
             start_weights=None if branch is None else self._shortcuts.weights_of(branch.parent),

@@ -41,11 +41,11 @@ class Running:
     hashes: frozenset[str]
     branch: Branch | None = None
 
-    def may_be_refused(self, limits: Limits) -> bool:
-        """Whether it is worth while to look at its untrained network.
+    def needs_gate(self, limits: Limits) -> bool:
+        """Whether its untrained network is to be looked at.
 
-        That tells what a new training is raced by. A branch is not, so that limits alone are at
-        stake, and whether its layers can be trained quantization-aware.
+        A new training is raced by what that tells. A branch is not raced: limits may turn it down,
+        and layers that cannot be trained quantization-aware.
 
         Args:
             limits: Of the study.

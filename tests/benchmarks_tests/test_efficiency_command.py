@@ -118,9 +118,8 @@ def test_what_comes_back_too_late_does_not_count(monkeypatch: pytest.MonkeyPatch
     assert in_time.front == ((0.9, 5e3, 0.1, 0.5),)
 
 
-def test_a_plain_loop_at_its_best_has_no_parts_of_ours(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def asked_of_a_study(method: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> dict[str, Any]:
+    """What a method asks of ``run_study``, and the mirror that studies are opened with then."""
     asked: dict[str, Any] = {}
     opening: Any = create_or_resume
 
@@ -129,20 +128,38 @@ def test_a_plain_loop_at_its_best_has_no_parts_of_ours(
         return SimpleNamespace(check_whole=lambda: None)
 
     monkeypatch.setattr(search_runs, "run_study", run_study)
+    search_runs.run_search(
+        EventLog(),
+        method,
+        task="d",
+        data=None,
+        trials=5,
+        epochs=3,
+        workers=2,
+        seed=4,
+        budget_s=60.0,
+        folder=folder,
+        fix={},
+    )
+    return asked
+
+
+def test_a_search_around_another_sampler_has_all_parts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = asked_of_a_study("search", monkeypatch, tmp_path)
+    for sampler in ("nsga2", "tpe", "random"):
+        asked = asked_of_a_study(f"search-{sampler}", monkeypatch, tmp_path)
+        assert asked.pop("sampler") == sampler
+        assert {**asked, "observer": None} == {**whole, "observer": None}
+
+
+def test_a_plain_loop_at_its_best_has_no_parts_of_ours(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    opening: Any = create_or_resume
     for method, sampler in (("optuna-tpe-best", "tpe"), ("random-best", "random")):
-        search_runs.run_search(
-            EventLog(),
-            method,
-            task="d",
-            data=None,
-            trials=5,
-            epochs=3,
-            workers=2,
-            seed=4,
-            budget_s=60.0,
-            folder=tmp_path,
-            fix={},
-        )
+        asked = asked_of_a_study(method, monkeypatch, tmp_path)
         parts = [asked[name] for name in ("race", "branch", "gate", "fan_out", "sampler", "seed")]
         assert parts == [False, False, False, True, sampler, 4]
         assert asked["mirror"] is LogMirror  # Told logarithms.
